@@ -1,0 +1,209 @@
+/* engine.h - the CPU engine: cpus and memory, and not one Xen word.
+ *
+ * A `machine` is one mapping of RAM with an arena behind it; a `cpu` runs guest instructions on that RAM.
+ * The layer above registers an `engine_ops` table. Its functions are called in C, with the cpu's registers in
+ * sync, and answer on the spot or ask the cpu to leave cpu_run() with an exit record. Native code never calls Python.
+ *
+ * Time is the number of retired instructions. cpu_run() retires exactly `budget` instructions or fewer, and
+ * cpu_retired() is exact inside every callback.
+ */
+#ifndef XENLAB_ENGINE_H
+#define XENLAB_ENGINE_H
+#ifndef XENLAB_CFFI
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#endif
+
+struct machine;
+struct cpu;
+
+enum { ENGINE_PAGE_SHIFT = 12, ENGINE_PAGE_SIZE = 4096, ENGINE_MAX_CPUS = 64 };
+
+enum cpu_model { CPU_X86_64 = 0 };
+
+/* Why cpu_run() came back. */
+enum exit_reason {
+    EXIT_BUDGET = 0,      /* the budget is spent: exactly `budget` instructions retired */
+    EXIT_KICK,            /* cpu_kick() was called */
+    EXIT_IDLE,            /* the cpu waits for an interrupt (hlt, wfi, SCHEDOP_block) */
+    EXIT_HYPERCALL,       /* nr and args are filled in; the program counter is behind the instruction */
+    EXIT_EXCEPTION,       /* vector, error and address of an exception that C did not deal with */
+    EXIT_DECODE,          /* a privileged instruction whose bytes are not in the decode cache yet */
+    EXIT_IO,              /* port access */
+    EXIT_MMIO,
+    EXIT_SYSREG,          /* MSR, CPUID or system register that C does not know */
+    EXIT_BREAKPOINT,
+    EXIT_SHUTDOWN,        /* triple fault, or the layer above gave the domain up */
+    EXIT_FATAL            /* the engine itself failed: a defect of ours, never a guest's */
+};
+
+/* An exit record: plain data, copied out of cpu_run(). */
+struct cpu_exit {
+    uint32_t reason;      /* enum exit_reason */
+    uint32_t vector;      /* exception vector, or port number */
+    uint32_t error;       /* error code, or access size */
+    uint32_t flags;       /* TRAP_* below */
+    uint64_t address;     /* faulting address, port data, MSR number */
+    uint64_t nr;          /* hypercall number */
+    uint64_t args[6];     /* hypercall arguments */
+    uint64_t aux;         /* for the layer above */
+};
+
+enum {
+    TRAP_HAS_ERROR = 1,   /* `error` was pushed by the architecture */
+    TRAP_SOFTWARE = 2,    /* int n, int3, into: the program counter is behind the instruction */
+    TRAP_UNDECODED = 4    /* #UD found while translating */
+};
+
+/* One exception on its way from the guest to the layer above. */
+struct trap {
+    uint32_t vector;
+    uint32_t error;
+    uint32_t flags;       /* TRAP_* */
+    uint32_t pad;
+    uint64_t address;     /* CR2 for #PF */
+};
+
+enum access { ACCESS_READ = 0, ACCESS_WRITE = 1, ACCESS_FETCH = 2 };
+
+enum { MAP_READ = 1, MAP_WRITE = 2, MAP_EXEC = 4 };
+
+/* Result of one address translation of one 4 KiB page. */
+struct mapping {
+    uint64_t frame;       /* physical frame number */
+    uint32_t prot;        /* MAP_* that the translation allows */
+    uint32_t error;       /* when refused: the page-fault error code */
+};
+
+/* General registers as the engine keeps them: this overlays the engine's own state, so writes take effect at once. */
+struct x86_gprs {
+    uint64_t rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
+    uint64_t rip;
+};
+
+enum x86_segment { SEG_ES = 0, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDT, SEG_TR, SEG_COUNT };
+
+/* A segment register with its hidden part. `attributes` are bits 8..23 of the descriptor's high word, in place
+ * (type 8-11, S 12, DPL 13-14, P 15, AVL 20, L 21, D/B 22, G 23). `limit` is in bytes. */
+struct x86_segment_state {
+    uint32_t selector;
+    uint32_t limit;
+    uint32_t attributes;
+    uint32_t pad;
+    uint64_t base;
+};
+
+/* The whole architectural state of one x86 cpu in canonical form: what is saved, hashed and restored. */
+struct x86_state {
+    struct x86_gprs gprs;
+    uint64_t rflags;
+    struct x86_segment_state segments[8];   /* enum x86_segment */
+    uint64_t gdt_base, idt_base;
+    uint32_t gdt_limit, idt_limit;
+    uint64_t cr0, cr2, cr3, cr4, cr8, xcr0;
+    uint64_t dr[8];
+    uint64_t efer, star, lstar, cstar, fmask, kernel_gs_base;
+    uint64_t sysenter_cs, sysenter_esp, sysenter_eip, pat, tsc_aux;
+    uint8_t x87[128];                       /* st0..st7, 16 bytes each, as FXSAVE lays them out */
+    uint16_t fcw, fsw, fop;
+    uint8_t ftw, pad0;                      /* abridged tag word */
+    uint32_t mxcsr;
+    uint64_t fip, fdp;
+    uint8_t xmm[256];
+    uint32_t interrupt_shadow;              /* sti / mov ss */
+    uint32_t halted;
+    int32_t pending_exception;              /* engine's exception in flight; -1: none */
+    uint32_t pad1;
+};
+
+#ifndef XENLAB_CFFI
+/* What the layer above answers. `ctx` is engine_ops.ctx. Each returns true for "go on" and false for "leave
+ * cpu_run() with cpu_exit_record(cpu)". */
+struct engine_ops {
+    void *ctx;
+    bool (*exception)(void *ctx, struct cpu *cpu, const struct trap *trap);
+    bool (*syscall)(void *ctx, struct cpu *cpu);       /* rip is already behind the instruction */
+    bool (*sysenter)(void *ctx, struct cpu *cpu);
+    /* Fill *map for the page of `va`; false: raise #PF with map->error. User-mode access when `user`. */
+    bool (*translate)(void *ctx, struct cpu *cpu, uint64_t va, enum access access, bool user, struct mapping *map);
+    void (*cpuid)(void *ctx, struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+    uint64_t (*tsc)(void *ctx, struct cpu *cpu);
+    /* May this IN/OUT run? false: the engine raises #GP(0), which comes back through `exception`. */
+    bool (*port_allowed)(void *ctx, struct cpu *cpu, uint32_t port, uint32_t size);
+};
+
+struct cpu_exit *cpu_exit_record(struct cpu *cpu);
+void machine_set_ops(struct machine *m, const struct engine_ops *ops);
+#endif
+
+/* ---- machine ---- */
+/* Create a machine of `frames` 4 KiB frames with `arena_bytes` of arena behind them. 0, or -ENOMEM / -ENOSYS
+ * (the linked libunicorn is not the one that the offsets were taken from). */
+int machine_create(struct machine **out, uint64_t frames, uint64_t arena_bytes);
+void machine_destroy(struct machine *m);
+uint64_t machine_frames(const struct machine *m);
+void *machine_arena(const struct machine *m);
+/* Host address of a frame, NULL when out of range. For reading, and for writing only between
+ * machine_write_begin() (marks dirty, drops translated code of the frame) and the next cpu_run(). */
+void *machine_frame(const struct machine *m, uint64_t frame);
+void machine_write_begin(struct machine *m, uint64_t frame);
+/* Checked access by physical address; 0 or -EFAULT. */
+int machine_read(const struct machine *m, uint64_t pa, void *out, uint64_t len);
+int machine_write(struct machine *m, uint64_t pa, const void *data, uint64_t len);
+/* Every cached translation of every cpu is stale: flushed before the next guest instruction of each. */
+void machine_tlb_stale(struct machine *m);
+/* Drop all translated code (tests: results must not change). */
+void machine_flush_code(struct machine *m);
+/* At most this many instructions a translated block; 0: the engine's own limit (tests: results must not change). */
+void machine_set_block_limit(struct machine *m, uint32_t limit);
+/* Set per-frame dirty flags since the last collect. Returns the number of dirty frames copied to `out` (up to `max`). */
+void machine_dirty_start(struct machine *m);
+uint64_t machine_dirty_collect(struct machine *m, uint64_t *out, uint64_t max);
+
+/* ---- cpu ---- */
+int cpu_create(struct machine *m, enum cpu_model model, struct cpu **out);
+void cpu_destroy(struct cpu *cpu);
+int cpu_index(const struct cpu *cpu);
+/* Run until an exit. Retires at most `budget` instructions (>= 0). Returns the reason; *exit is filled in. */
+int cpu_run(struct cpu *cpu, int64_t budget, struct cpu_exit *exit);
+/* Ask a running cpu to leave with EXIT_KICK at the next block start. Safe from another thread. */
+void cpu_kick(struct cpu *cpu);
+/* Instructions retired since cpu_run() began (exact inside callbacks), or by the last run. */
+int64_t cpu_retired(const struct cpu *cpu);
+/* Shorten the current run (from inside a callback): leave with EXIT_BUDGET once `budget` have retired since it began. */
+void cpu_set_budget(struct cpu *cpu, int64_t budget);
+
+/* ---- x86 registers ---- */
+struct x86_gprs *cpu_gprs(struct cpu *cpu);
+uint64_t cpu_rflags(struct cpu *cpu);
+void cpu_set_rflags(struct cpu *cpu, uint64_t rflags);
+void cpu_get_segment(struct cpu *cpu, enum x86_segment seg, struct x86_segment_state *out);
+/* Load a segment register and everything that hangs on it (CPL from CS, code and stack size). No checks. */
+void cpu_set_segment(struct cpu *cpu, enum x86_segment seg, const struct x86_segment_state *in);
+uint64_t cpu_segment_base(struct cpu *cpu, enum x86_segment seg);
+void cpu_set_segment_base(struct cpu *cpu, enum x86_segment seg, uint64_t base);
+void cpu_set_gdt(struct cpu *cpu, uint64_t base, uint32_t limit);
+void cpu_set_ldt(struct cpu *cpu, uint64_t base, uint32_t limit);
+uint64_t cpu_cr(struct cpu *cpu, int n);              /* 0, 2, 3, 4 */
+/* Write a control register. CR3: flushes this cpu's translations. CR0: the mode bits take effect. */
+void cpu_set_cr(struct cpu *cpu, int n, uint64_t value);
+uint64_t cpu_dr(struct cpu *cpu, int n);
+void cpu_set_dr(struct cpu *cpu, int n, uint64_t value);   /* DR7 arms the breakpoints */
+void cpu_tlb_flush(struct cpu *cpu);
+void cpu_tlb_flush_page(struct cpu *cpu, uint64_t va);
+void cpu_get_state(struct cpu *cpu, struct x86_state *out);
+void cpu_set_state(struct cpu *cpu, const struct x86_state *in);
+
+/* ---- x86 page walk: 4 levels, or PAE 3, or 2, chosen by `levels` ---- */
+struct x86_walk {
+    uint64_t entry[4];        /* entries read, [0] is level 1 */
+    uint64_t entry_pa[4];     /* where they were read; 0: not reached */
+    int level;                /* level of the leaf, or where the walk ended */
+};
+/* Translate `va` from the table at physical address `root`. Sets accessed and dirty bits when `update`.
+ * true and *map, or false and map->error. `walk` may be NULL. */
+bool x86_translate(struct machine *m, uint64_t root, int levels, bool nx, uint64_t va, enum access access, bool user,
+                   bool write_protect, bool update, struct mapping *map, struct x86_walk *walk);
+
+#endif

@@ -1,0 +1,88 @@
+/* hv.h - what the C files of native/xen share. Not seen by Python. */
+#ifndef XENLAB_HV_H
+#define XENLAB_HV_H
+#include <errno.h>
+#include <string.h>
+#include "xen.h"
+
+enum { HV_REFUSAL_LOG = 4096 };
+
+/* Rules, numbered in the order of rules.def. RULE(id, errno, facts, sentence) */
+enum rule {
+    RULE_none = 0,
+#define RULE(id, err, facts, text) RULE_##id,
+#include "../abi/rules.def"
+#undef RULE
+    RULE_COUNT
+};
+
+struct hv {
+    struct machine *m;
+    struct hv_state *s;
+    struct page_info *pages;
+    struct evtchn *evtchns;          /* [HV_MAX_DOMAINS][HV_MAX_PORTS] */
+    struct active_grant *grants;     /* [HV_MAX_DOMAINS][HV_MAX_GRANTS] */
+    struct maptrack *maptracks;      /* [HV_MAX_DOMAINS][HV_MAX_MAPTRACK] */
+    struct cpu *cpus[HV_MAX_VCPUS];
+    struct vcpu *current;            /* vcpu in hv_run(), NULL outside */
+    uint64_t run_base;               /* hv_state.retired when the current run began */
+    bool tlb_stale;                  /* a page table changed: flush before the next guest instruction */
+    struct refusal last;             /* of the hypercall being answered */
+    struct refusal log[HV_REFUSAL_LOG];
+    uint32_t log_head, log_tail;
+    struct decode_cache *decode;
+    uint64_t hypercall_counts[64][64];   /* [domain slot][number]: statistics only */
+    uint64_t trap_counts[64][32];
+};
+
+/* Refuse: remember the rule and up to four facts, return -errno of the rule. */
+int64_t hv_refuse(struct hv *hv, enum rule rule, uint64_t f0, uint64_t f1, uint64_t f2, uint64_t f3);
+
+/* A hypercall answered in C. Returns the guest's result, or one of the two below. `args` may be changed for a retry. */
+typedef int64_t hypercall_fn(struct hv *hv, struct vcpu *v, uint64_t args[6]);
+#define HV_TO_PYTHON INT64_MIN           /* not for C: leave with EXIT_HYPERCALL */
+#define HV_RETRY (INT64_MIN + 1)         /* continuation: args are updated, execute the instruction again */
+
+static inline struct domain *hv_domain(struct hv *hv, const struct vcpu *v) { return &hv->s->domains[v->domain_slot]; }
+static inline struct domain *hv_domain_by_id(struct hv *hv, uint16_t domid)
+{
+    for (unsigned i = 0; i < HV_MAX_DOMAINS; i++)
+        if (hv->s->domains[i].used && hv->s->domains[i].domid == domid)
+            return &hv->s->domains[i];
+    return NULL;
+}
+/* The vcpu with this number, NULL when the domain has none. Checks the guest's number. */
+static inline struct vcpu *hv_vcpu(struct hv *hv, const struct domain *d, uint64_t id)
+{
+    if (id >= HV_DOMAIN_VCPUS || d->vcpu_slot[id] == HV_NO_SLOT)
+        return NULL;
+    return &hv->s->vcpus[d->vcpu_slot[id]];
+}
+static inline struct cpu *hv_cpu_of(struct hv *hv, const struct vcpu *v) { return hv->cpus[v->slot]; }
+
+/* ---- mm*.c: frames, page types, page-table updates (direct paging) ---- */
+hypercall_fn do_mmu_update, do_update_va_mapping, do_update_va_mapping_otherdomain, do_mmuext_op;
+/* A guest store to a read-only L1 frame of its own (emulated page-table write): the #PF at `va` with the given error
+ * code. true: done, the instruction was emulated and rip moved; false: not ours, deliver the fault. */
+bool mm_emulate_pt_write(struct hv *hv, struct vcpu *v, uint64_t va, uint32_t error);
+/* Switch the cpu to the page table of the vcpu's current mode. */
+void mm_load_cr3(struct hv *hv, struct vcpu *v);
+
+/* ---- evtchn*.c, grant*.c ---- */
+hypercall_fn do_event_channel_op;        /* hot sub-operations; the rest HV_TO_PYTHON */
+
+/* ---- trap.c, bounce.c, emulate.c, segment.c: PV CPU ---- */
+hypercall_fn do_iret, do_stack_switch, do_fpu_taskswitch, do_set_segment_base, do_update_descriptor, do_set_gdt,
+    do_set_trap_table, do_set_callbacks, do_set_debugreg, do_get_debugreg, do_callback_op, do_multicall, do_xen_version,
+    do_sched_op;
+/* Build the frame of trap `vector` on the guest kernel's stack and point the cpu at its handler. false: the guest has
+ * no usable handler or stack; the domain is crashed and the exit record says so. */
+bool pv_inject_trap(struct hv *hv, struct vcpu *v, const struct trap *trap);
+/* Deliver a pending event or NMI if the vcpu can take one. true: a frame was built. */
+bool pv_deliver_events(struct hv *hv, struct vcpu *v);
+/* Switch between guest kernel and user mode: page table, gs base. */
+void pv_toggle_mode(struct hv *hv, struct vcpu *v);
+/* Leave hv_run with EXIT_SHUTDOWN, domain crashed. Always returns false, for `return pv_crash(...)`. */
+bool pv_crash(struct hv *hv, struct vcpu *v, const char *why);
+
+#endif

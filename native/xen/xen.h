@@ -1,0 +1,68 @@
+/* xen.h - the C side of the hypervisor as Python sees it (also preprocessed into cffi).
+ *
+ * `struct hv` ties the machine, the arena and the cpus together. It holds nothing that a run changes and that is not
+ * in the arena, apart from caches and the log of refusals.
+ */
+#ifndef XENLAB_XEN_H
+#define XENLAB_XEN_H
+#include "../engine/engine.h"
+#include "state.h"
+
+struct hv;
+
+/* A refusal: which rule of native/abi/rules.def said no, and the numbers that it spoke of. */
+struct refusal {
+    uint64_t when;            /* retired instructions */
+    uint16_t domid, vcpu;
+    uint32_t rule;            /* index into rules.def; 0: none */
+    uint64_t hypercall;
+    uint64_t args[6];
+    uint64_t facts[4];
+    int64_t result;
+};
+
+int hv_create(struct hv **out, uint64_t frames);
+void hv_destroy(struct hv *hv);
+struct machine *hv_machine(struct hv *hv);
+struct hv_state *hv_state(struct hv *hv);
+struct page_info *hv_pages(struct hv *hv);
+struct cpu *hv_cpu(struct hv *hv, uint32_t vcpu_slot);
+
+/* system time in ns, exact at the current instruction */
+uint64_t hv_now(struct hv *hv);
+
+/* domains and vcpus: slots only, no policy. -ENOSPC, -EEXIST. Returns the slot. */
+int hv_domain_create(struct hv *hv, uint16_t domid, uint32_t type, uint64_t max_pages);
+void hv_domain_destroy(struct hv *hv, uint32_t slot);
+int hv_vcpu_create(struct hv *hv, uint32_t domain_slot, uint32_t id);
+
+/* run one vcpu; delivers pending events first. Returns enum exit_reason. */
+int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *exit);
+
+/* the refusals logged since the last call, oldest first */
+uint32_t hv_refusals(struct hv *hv, struct refusal *out, uint32_t max);
+
+/* guest memory by linear address, with the rights of the vcpu's current mode; 0 or -EFAULT */
+int hv_copy_from_guest(struct hv *hv, struct vcpu *v, void *out, uint64_t va, uint64_t len);
+int hv_copy_to_guest(struct hv *hv, struct vcpu *v, uint64_t va, const void *data, uint64_t len);
+
+/* frames */
+uint64_t hv_alloc_frame(struct hv *hv, uint16_t owner);           /* zeroed; ~0: none left */
+void hv_free_frame(struct hv *hv, uint64_t frame);
+
+/* page types: see mm.h for the rules. 0 or -errno */
+int hv_get_page(struct hv *hv, uint64_t mfn, uint16_t owner);
+void hv_put_page(struct hv *hv, uint64_t mfn);
+int hv_get_page_type(struct hv *hv, struct domain *d, uint64_t mfn, uint32_t type);
+void hv_put_page_type(struct hv *hv, struct domain *d, uint64_t mfn);
+/* recompute every type and count from the tables; number of differences, the first described in `text` */
+uint64_t hv_audit(struct hv *hv, char *text, uint64_t len);
+
+/* events */
+int hv_evtchn_send(struct hv *hv, struct domain *d, uint32_t port);         /* as the domain's EVTCHNOP_send */
+void hv_evtchn_set_pending(struct hv *hv, struct domain *d, uint32_t port);
+void hv_send_virq(struct hv *hv, struct vcpu *v, uint32_t virq);
+void hv_vcpu_kick(struct hv *hv, struct vcpu *v);                            /* unblock it */
+bool hv_event_deliverable(struct hv *hv, struct vcpu *v);
+
+#endif
