@@ -67,6 +67,27 @@ hypercall_fn do_mmu_update, do_update_va_mapping, do_update_va_mapping_otherdoma
 bool mm_emulate_pt_write(struct hv *hv, struct vcpu *v, uint64_t va, uint32_t error);
 /* Switch the cpu to the page table of the vcpu's current mode. */
 void mm_load_cr3(struct hv *hv, struct vcpu *v);
+/* hv_create: frame 0 and the machine-to-phys table. hv_state.frames, page_offset and hv->pages are set already. */
+int mm_init(struct hv *hv);
+/* hv_domain_destroy: drop all that the vcpu (the domain) holds; frames that others still map stay until they let go. */
+void mm_vcpu_destroy(struct hv *hv, struct vcpu *v);
+void mm_domain_destroy(struct hv *hv, struct domain *d);
+/* engine_ops.translate; ctx is the hv. */
+bool mm_translate(void *ctx, struct cpu *cpu, uint64_t va, enum access access, bool user, struct mapping *map);
+/* Drop the cached pages of the vcpu's LDT (SET_LDT, a new base pointer). */
+void mm_put_ldt(struct hv *hv, struct vcpu *v);
+/* Grants (GNTMAP_* flags). Each returns GNTST_okay or GNTST_general_error. The mapping holds a reference to the frame,
+ * and a writable type reference unless GNTMAP_readonly; host_addr is a linear address, or the machine address of an L1
+ * entry with GNTMAP_contains_pte. replace moves what new_addr maps to where the grant was. */
+int mm_map_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint32_t flags, uint64_t frame);
+int mm_unmap_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint32_t flags, uint64_t frame);
+int mm_replace_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint64_t new_addr, uint32_t flags,
+                     uint64_t frame);
+/* A store of `size` bytes at machine address pa inside a validated L1 table of the vcpu's domain. `expected` non-NULL:
+ * only if the old bytes equal *expected (cmpxchg). 0; 1: they differ, *expected holds them; -errno: refused. */
+int mm_ptwr_store(struct hv *hv, struct vcpu *v, uint64_t pa, uint64_t *expected, uint64_t value, uint32_t size);
+/* The validity of a descriptor page (segment.c). 0 or -errno */
+int seg_validate_frame(struct hv *hv, struct domain *d, uint64_t mfn);
 
 /* ---- evtchn*.c, grant*.c ---- */
 hypercall_fn do_event_channel_op;        /* hot sub-operations; the rest HV_TO_PYTHON */

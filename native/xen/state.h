@@ -35,13 +35,15 @@ enum { PGT_TYPE_SHIFT = 28, PGT_PINNED = 1 << 27, PGT_VALIDATED = 1 << 26, PGT_C
 /* ref_info: ALLOCATED means that the owner still holds the frame, which is one of the references counted. */
 enum { PGC_COUNT_MASK = (1 << 26) - 1 };
 #define PGC_ALLOCATED 0x80000000u
+#define PGC_XEN_HEAP 0x40000000u     /* a page of Xen's that its owner may map: not in tot_pages, type fixed to writable */
+#define PGC_DIRTY 0x20000000u        /* free, with contents left from its last owner: cleared when allocated */
 enum { OWNER_NONE = 0x7fff, OWNER_XEN = 0x7ff2 };
 
 struct page_info {
     uint32_t ref_info;            /* PGC_ALLOCATED | references */
     uint32_t type_info;           /* PGT_* */
     uint16_t owner;               /* domid, OWNER_XEN or OWNER_NONE (free) */
-    uint16_t pad;
+    int16_t linear_pt_count;      /* > 0: linear entries that this table holds; < 0: linear entries that point to it */
     uint32_t l2_slot;             /* reserved: where this table is linked */
 };
 
@@ -116,6 +118,7 @@ struct vcpu {
     uint64_t debugreg[8];
     uint64_t fs_base, gs_base_kernel, gs_base_user;
     uint64_t gdt_frames[16];             /* HV_GDT_PAGES */
+    uint64_t ldt_frames[16];             /* pages of the LDT that the processor has touched; 0: not yet */
     uint32_t gdt_entries;
     uint32_t ldt_entries;
     uint64_t ldt_base;                   /* linear */

@@ -49,12 +49,25 @@ int hv_copy_to_guest(struct hv *hv, struct vcpu *v, uint64_t va, const void *dat
 /* frames */
 uint64_t hv_alloc_frame(struct hv *hv, uint16_t owner);           /* zeroed; ~0: none left */
 void hv_free_frame(struct hv *hv, uint64_t frame);
+/* The same for `count` frames at once, lowest first; returns how many there were. Both keep tot_pages of the owner. */
+uint64_t hv_alloc_frames(struct hv *hv, uint16_t owner, uint64_t count, uint64_t *out);
+/* A frame of Xen's that `owner` may map writable for ever (shared_info, grant tables): its type never changes and it
+ * is not in tot_pages. ~0: none left. */
+uint64_t hv_alloc_shared_frame(struct hv *hv, uint16_t owner);
+/* The machine-to-phys table. Entries pfn, pfn + 1, ... for `count` frames; ~0: none. */
+void hv_set_m2p(struct hv *hv, const uint64_t *mfns, uint64_t count, uint64_t pfn);
+uint64_t hv_get_m2p(struct hv *hv, uint64_t mfn);
 
 /* page types: see mm.h for the rules. 0 or -errno */
 int hv_get_page(struct hv *hv, uint64_t mfn, uint16_t owner);
 void hv_put_page(struct hv *hv, uint64_t mfn);
 int hv_get_page_type(struct hv *hv, struct domain *d, uint64_t mfn, uint32_t type);
 void hv_put_page_type(struct hv *hv, struct domain *d, uint64_t mfn);
+/* As MMUEXT_PIN_L1_TABLE..PIN_L4_TABLE (level 1..4) and UNPIN_TABLE by the domain itself. */
+int hv_pin_table(struct hv *hv, struct domain *d, uint64_t mfn, uint32_t level);
+int hv_unpin_table(struct hv *hv, struct domain *d, uint64_t mfn);
+/* Make `mfn` the vcpu's top-level table, of the kernel or of user mode; takes the references, drops the old table's. */
+int hv_set_base_pointer(struct hv *hv, struct vcpu *v, uint64_t mfn, bool user);
 /* recompute every type and count from the tables; number of differences, the first described in `text` */
 uint64_t hv_audit(struct hv *hv, char *text, uint64_t len);
 
