@@ -183,6 +183,9 @@ struct domain {
     uint32_t tsc_mode;
     uint32_t next_free_port;
     uint64_t hypercall_page;             /* linear address, for information */
+    uint64_t watchdog_deadline[2];       /* SCHEDOP_watchdog, ns of system time; 0: the slot is free */
+    uint32_t max_evtchn_port;            /* highest port that may be allocated; 0: what the ABI allows */
+    uint32_t pad_events;
 };
 
 /* ---- the root of the arena ---- */

@@ -77,5 +77,25 @@ void hv_evtchn_set_pending(struct hv *hv, struct domain *d, uint32_t port);
 void hv_send_virq(struct hv *hv, struct vcpu *v, uint32_t virq);
 void hv_vcpu_kick(struct hv *hv, struct vcpu *v);                            /* unblock it */
 bool hv_event_deliverable(struct hv *hv, struct vcpu *v);
+/* hv_evtchn_send() says this when the other end belongs to no domain here: a back end of the host serves it. */
+enum { HV_EVTCHN_HOST = 1 };
+struct evtchn *hv_evtchn(struct hv *hv, const struct domain *d, uint32_t port);   /* NULL: no such port */
+uint32_t hv_evtchn_limit(const struct domain *d);         /* ports below this can be named in a call */
+uint32_t hv_evtchn_capacity(const struct domain *d);      /* ports that the ABI in use has */
+bool hv_evtchn_is_pending(struct hv *hv, const struct domain *d, uint32_t port);
+bool hv_evtchn_is_masked(struct hv *hv, const struct domain *d, uint32_t port);
+void hv_evtchn_clear_pending(struct hv *hv, struct domain *d, uint32_t port);
+void hv_evtchn_unmask(struct hv *hv, struct domain *d, uint32_t port);
+void hv_mark_events_pending(struct hv *hv, struct vcpu *v);                  /* raise the upcall */
+
+/* timers and the states of vcpus; system time in ns */
+uint64_t hv_next_deadline(struct hv *hv);                 /* ~0: no timer is armed */
+uint32_t hv_fire_due(struct hv *hv);                      /* expire what is due now; how many */
+void hv_runstate_set(struct hv *hv, struct vcpu *v, uint32_t state);         /* enum runstate: accounts the time */
+void hv_runstate_publish(struct hv *hv, struct vcpu *v);                     /* write the registered area */
+void hv_runstate_times(struct hv *hv, const struct vcpu *v, uint64_t out[4]);
+void hv_block(struct hv *hv, struct vcpu *v);             /* SCHEDOP_block: no work until an event */
+void hv_switch(struct hv *hv, uint32_t vcpu_slot);        /* put a vcpu on the processor; HV_NO_SLOT: nobody */
+uint32_t hv_runnable(struct hv *hv, uint16_t *slots, uint32_t max);          /* slots that could run, ascending */
 
 #endif
