@@ -1,0 +1,66 @@
+/* arm.h - the interface of ARM guests; arm and aarch64 share one layout, all longs and handles are 64 bits.
+ * Facts: xen/include/public/arch-arm.h. */
+#ifndef XEN_PUBLIC_ARCH_ARM_H
+#define XEN_PUBLIC_ARCH_ARM_H
+
+#define XEN_LEGACY_MAX_VCPUS 1
+#define XEN_HYPERCALL_TAG    0xEA1   /* hvc #0xEA1; number in x16 / r12 */
+
+/* vcpu_guest_context.flags */
+#define VGCF_online (1 << 0)
+
+/* the platform that the builder describes in the device tree */
+#define GUEST_GICD_BASE         0x03001000
+#define GUEST_GICD_SIZE         0x00001000
+#define GUEST_GICC_BASE         0x03002000
+#define GUEST_GICC_SIZE         0x00002000
+#define GUEST_GICV3_GICD_BASE   0x03001000
+#define GUEST_GICV3_GICD_SIZE   0x00010000
+#define GUEST_GICV3_GICR0_BASE  0x03020000
+#define GUEST_GICV3_GICR0_SIZE  0x01000000
+#define GUEST_PL011_BASE        0x22000000
+#define GUEST_PL011_SIZE        0x00001000
+#define GUEST_GNTTAB_BASE       0x38000000
+#define GUEST_GNTTAB_SIZE       0x01000000
+#define GUEST_MAGIC_BASE        0x39000000
+#define GUEST_MAGIC_SIZE        0x01000000
+#define GUEST_RAM0_BASE         0x40000000
+#define GUEST_RAM0_SIZE         0xc0000000
+#define GUEST_RAM1_BASE         0x0200000000
+#define GUEST_RAM1_SIZE         0xfe00000000
+#define GUEST_TIMER_VIRT_PPI    27
+#define GUEST_TIMER_PHYS_S_PPI  29
+#define GUEST_TIMER_PHYS_NS_PPI 30
+#define GUEST_EVTCHN_PPI        31
+#define GUEST_VPL011_SPI        32
+
+#ifndef __ASSEMBLER__
+
+/* AArch64 names; AArch32 registers lie in them as the architecture maps them. */
+struct vcpu_guest_core_regs {
+    uint64_t x[31];
+    uint64_t pc64;
+    uint64_t cpsr;
+    uint32_t spsr_el1;
+    uint32_t spsr_fiq, spsr_irq, spsr_und, spsr_abt;
+    uint64_t sp_el0, sp_el1, elr_el1;
+};
+
+struct vcpu_guest_context {
+    uint32_t flags;                /* VGCF_* */
+    struct vcpu_guest_core_regs user_regs;
+    uint64_t sctlr;
+    uint64_t ttbcr, ttbr0, ttbr1;
+};
+typedef struct vcpu_guest_context vcpu_guest_context_t;
+
+struct arch_vcpu_info {
+};
+typedef struct arch_vcpu_info arch_vcpu_info_t;
+struct arch_shared_info {
+};
+typedef struct arch_shared_info arch_shared_info_t;
+typedef uint64_t xen_callback_t;
+
+#endif /* !__ASSEMBLER__ */
+#endif

@@ -1,0 +1,9 @@
+/* protocols.h - names of ring layouts in xenstore. Facts: xen/include/public/io/protocols.h. */
+#ifndef XEN_PUBLIC_IO_PROTOCOLS_H
+#define XEN_PUBLIC_IO_PROTOCOLS_H
+
+#define XEN_IO_PROTO_ABI_X86_32 "x86_32-abi"
+#define XEN_IO_PROTO_ABI_X86_64 "x86_64-abi"
+#define XEN_IO_PROTO_ABI_ARM    "arm-abi"
+
+#endif
