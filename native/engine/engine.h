@@ -18,7 +18,7 @@
 struct machine;
 struct cpu;
 
-enum { ENGINE_PAGE_SHIFT = 12, ENGINE_PAGE_SIZE = 4096, ENGINE_MAX_CPUS = 64 };
+enum { ENGINE_PAGE_SHIFT = 12, ENGINE_PAGE_SIZE = 4096, ENGINE_MAX_CPUS = 256 };
 
 enum cpu_model { CPU_X86_64 = 0 };
 

@@ -1,0 +1,93 @@
+"""Build the extension module `hv._native`: the C of native/ linked with libunicorn, seen through cffi.
+
+The declarations for cffi come from the same headers that the C files include: the preprocessor runs over
+`xen/xen.h` with XENLAB_CFFI defined, and its output is the cdef. Run by hand (`python native/build.py`) it
+builds in place; setuptools calls `ffibuilder` through `cffi_modules`.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from cffi import FFI
+
+ROOT = Path(__file__).resolve().parent.parent
+NATIVE = ROOT / "native"
+
+# Functions of libunicorn that the engine stands in for (native/engine/wrap_x86.c). The linker sends every call of
+# NAME to our __wrap_NAME and leaves the original reachable as __real_NAME.
+WRAPPED_X86 = [
+    "helper_check_exit_request", "tcg_gen_callN", "translator_loop", "gen_intermediate_code",
+    "restore_state_to_opc", "cpu_restore_state", "cpu_loop_exit_noexc",
+    "helper_syscall", "helper_sysenter", "helper_cpuid", "helper_rdtsc", "helper_rdtscp", "helper_rdpmc",
+    "helper_inb", "helper_inw", "helper_inl", "helper_outb", "helper_outw", "helper_outl",
+    "helper_rdrand",
+]  # fmt: skip
+
+CFLAGS = ["-std=c11", "-O2", "-g1", "-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Werror",
+          "-fvisibility=hidden", "-D_GNU_SOURCE"]  # fmt: skip
+
+
+def unicorn_folder() -> Path:
+    """Folder of the installed unicorn wheel (it carries libunicorn.a and the public headers)."""
+    spec = find_spec("unicorn")
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit("build: the unicorn wheel is not installed; remedy: pip install unicorn==2.1.4")
+    return Path(spec.submodule_search_locations[0])
+
+
+def sources() -> list[Path]:
+    """Every C file of the engine and of the hypervisor's C side, in a fixed order."""
+    found = sorted((NATIVE / "engine").glob("*.c")) + sorted((NATIVE / "xen").glob("*.c"))
+    return [path for path in found if not path.name.endswith("_gen.c")]
+
+
+def declarations() -> str:
+    """The cdef text: xen/xen.h preprocessed, without directives."""
+    text = subprocess.run(
+        ["gcc", "-E", "-P", "-DXENLAB_CFFI", str(NATIVE / "xen" / "xen.h")],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    constants = "\n".join(
+        f"#define {name} ..."
+        for name in re.findall(r"^#define (PGC_\w+)", (NATIVE / "xen" / "state.h").read_text(), re.M)
+    )
+    return text + "\n" + constants
+
+
+def make_builder() -> FFI:
+    """The cffi builder for `hv._native`."""
+    builder = FFI()
+    builder.cdef(declarations())
+    unicorn = unicorn_folder()
+    # libunicorn's internal helpers pass their return address along: identical code folding or LTO must stay off.
+    builder.set_source(
+        "hv._native",
+        '#include <stdbool.h>\n#include <stdint.h>\n#include "xen/xen.h"\n',
+        # Relative: setuptools wants paths below the project.
+        sources=[str(path.relative_to(ROOT)) for path in sources()],
+        depends=[str(path.relative_to(ROOT)) for path in NATIVE.rglob("*.[hd]*")],
+        include_dirs=[str(NATIVE), str(unicorn / "include")],
+        extra_compile_args=CFLAGS + ["-Wno-unused-parameter"],
+        extra_objects=[str(unicorn / "lib" / "libunicorn.a")],
+        extra_link_args=[
+            *(f"-Wl,--wrap={name}_x86_64" for name in WRAPPED_X86),
+            "-Wl,--gc-sections", "-Wl,-O1", "-Wl,--exclude-libs,ALL", "-lm", "-lpthread", "-lrt",
+        ],
+        py_limited_api=True,
+    )  # fmt: skip
+    return builder
+
+
+if __name__ == "__main__":
+    import os
+
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    make_builder().compile(tmpdir=str(ROOT), verbose="-v" in sys.argv)
+else:
+    ffibuilder = make_builder()

@@ -1,0 +1,235 @@
+/* count_x86.c - exact instruction counts: what libunicorn emits is changed while it translates.
+ *
+ * libunicorn calls helper_check_exit_request at the start of each block, and after each memory access. Here the first
+ * call of a translation becomes inline code that charges the whole block to cpu.left and calls the helper only when the
+ * budget is overdrawn; the later calls vanish (a stop after an access would execute the instruction twice).
+ * A block that ends early, by a fault or a self-modifying store, gives back what it did not retire:
+ * cpu.left is exact whenever no generated code runs.
+ *
+ * Blocks never cross into another page (only a block's first instruction may), so a fetch fault belongs to the
+ * instruction that needs the page, and results do not depend on where blocks begin.
+ */
+#include "cpu.h"
+
+typedef struct TCGOp TCGOp;
+typedef struct TCGTemp TCGTemp;
+typedef struct TCGLabel TCGLabel;
+
+extern TCGOp *tcg_emit_op_x86_64(void *ctx, int opcode);
+extern TCGTemp *tcg_temp_new_internal_x86_64(void *ctx, int type, bool local);
+extern void tcg_temp_free_internal_x86_64(void *ctx, TCGTemp *temp);
+extern TCGLabel *gen_new_label_x86_64(void *ctx);
+extern void tcg_gen_brcondi_i64_x86_64(void *ctx, int cond, uintptr_t value, int64_t imm, TCGLabel *label);
+extern void __real_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args);
+extern void __real_gen_intermediate_code_x86_64(char *cs, char *tb, int max);
+extern void __real_translator_loop_x86_64(const void *ops, char *db, char *cs, char *tb, int max);
+extern bool __real_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit);
+extern void __real_restore_state_to_opc_x86_64(char *env, char *tb, uint64_t *data);
+extern void __real_cpu_loop_exit_noexc_x86_64(char *cs) __attribute__((noreturn));
+
+void __wrap_helper_check_exit_request_x86_64(void *pointer, uint32_t delay_slot);
+void __wrap_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args);
+void __wrap_gen_intermediate_code_x86_64(char *cs, char *tb, int max);
+void __wrap_translator_loop_x86_64(const void *ops, char *db, char *cs, char *tb, int max);
+bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit);
+void __wrap_restore_state_to_opc_x86_64(char *env, char *tb, uint64_t *data);
+void __wrap_cpu_loop_exit_noexc_x86_64(char *cs) __attribute__((noreturn));
+
+/* ---- emitting ---- */
+
+static TCGOp *emit(void *ctx, int opcode, uintptr_t a, uintptr_t b, uintptr_t c)
+{
+    TCGOp *op = tcg_emit_op_x86_64(ctx, opcode);
+    uintptr_t *args = (uintptr_t *)((char *)op + U_TCG_OP_ARGS);
+    args[0] = a;
+    if (opcode == U_TCG_SET_LABEL)
+        return op;
+    args[1] = b;
+    if (opcode != U_TCG_MOVI_I64 && opcode != U_TCG_MOVI_I32)
+        args[2] = c;
+    return op;
+}
+
+static TCGTemp *temp64(void *ctx) { return tcg_temp_new_internal_x86_64(ctx, U_TCG_T_I64, false); }
+
+/* The context's `uc` leads to the cpu: CPUState.opaque holds ours. */
+static struct cpu *cpu_of_context(void *ctx)
+{
+    TCGTemp *env = (TCGTemp *)((char *)ctx + U_TCG_TEMPS);
+    (void)env;
+    char *uc = FIELD(char *, (char *)ctx, U_TCG_CTX_UC);
+    return cpu_of_cs(FIELD(char *, uc, U_UC_CPU));
+}
+
+void __wrap_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args)
+{
+    if (function != (void *)__wrap_helper_check_exit_request_x86_64) {
+        __real_tcg_gen_callN_x86_64(ctx, function, ret, n, args);
+        return;
+    }
+    struct cpu *c = cpu_of_context(ctx);
+    if (!c->block_open)
+        return;
+    c->block_open = false;
+
+    TCGTemp *base = temp64(ctx), *left = temp64(ctx), *count = temp64(ctx), *block = temp64(ctx);
+    emit(ctx, U_TCG_MOVI_I64, (uintptr_t)base, (uintptr_t)c, 0);
+    emit(ctx, U_TCG_LD_I64, (uintptr_t)left, (uintptr_t)base, offsetof(struct cpu, left));
+    c->charge_op = emit(ctx, U_TCG_MOVI_I64, (uintptr_t)count, 0, 0);
+    emit(ctx, U_TCG_SUB_I64, (uintptr_t)left, (uintptr_t)left, (uintptr_t)count);
+    emit(ctx, U_TCG_ST_I64, (uintptr_t)left, (uintptr_t)base, offsetof(struct cpu, left));
+    emit(ctx, U_TCG_MOVI_I64, (uintptr_t)block, (uintptr_t)c->new_block, 0);
+    emit(ctx, U_TCG_ST_I64, (uintptr_t)block, (uintptr_t)base, offsetof(struct cpu, block));
+    TCGLabel *enough = gen_new_label_x86_64(ctx);
+    tcg_gen_brcondi_i64_x86_64(ctx, U_TCG_C_GE, (uintptr_t)((char *)left - (char *)ctx), 0, enough);
+    TCGTemp *pointer = temp64(ctx), *zero = tcg_temp_new_internal_x86_64(ctx, U_TCG_T_I32, false);
+    TCGTemp *helper_args[2] = {pointer, zero};
+    emit(ctx, U_TCG_MOVI_I64, (uintptr_t)pointer, (uintptr_t)c, 0);
+    emit(ctx, U_TCG_MOVI_I32, (uintptr_t)zero, 0, 0);
+    __real_tcg_gen_callN_x86_64(ctx, function, NULL, 2, helper_args);
+    *(uint32_t *)enough |= 1;     /* TCGLabel.present */
+    emit(ctx, U_TCG_SET_LABEL, (uintptr_t)enough, 0, 0);
+    TCGTemp *const temps[] = {zero, pointer, block, count, left, base};
+    for (unsigned i = 0; i < sizeof temps / sizeof *temps; i++)
+        tcg_temp_free_internal_x86_64(ctx, temps[i]);
+}
+
+/* End the block where the next instruction could need another page. */
+static void translate_insn_in_page(void *db, void *cs)
+{
+    struct cpu *c = cpu_of_cs(cs);
+    enum { INSN_MAX = 15 };
+    c->translate_insn(db, cs);
+    uint64_t next = FIELD(uint64_t, (char *)db, U_DCB_PC_NEXT);
+    bool may_cross = (next & ~UINT64_C(0xfff)) != ((next + INSN_MAX - 1) & ~UINT64_C(0xfff)) || (next & 0xfff) == 0;
+    if (may_cross && FIELD(uint32_t, (char *)db, U_DCB_IS_JMP) == U_DCB_NEXT)
+        FIELD(uint32_t, (char *)db, U_DCB_IS_JMP) = U_DCB_TOO_MANY;
+}
+
+void __wrap_translator_loop_x86_64(const void *ops, char *db, char *cs, char *tb, int max)
+{
+    _Alignas(16) char own_ops[U_OPS_SIZE];
+    struct cpu *c = cpu_of_cs(cs);
+    memcpy(own_ops, ops, sizeof own_ops);
+    memcpy(&c->translate_insn, own_ops + U_OPS_TRANSLATE_INSN, sizeof c->translate_insn);
+    void (*const wrapped)(void *, void *) = translate_insn_in_page;
+    memcpy(own_ops + U_OPS_TRANSLATE_INSN, &wrapped, sizeof wrapped);
+    __real_translator_loop_x86_64(own_ops, db, cs, tb, max);
+}
+
+void __wrap_gen_intermediate_code_x86_64(char *cs, char *tb, int max)
+{
+    struct cpu *c = cpu_of_cs(cs);
+    c->charge_op = NULL;
+    c->block_open = true;
+    c->block = 0;                 /* whatever ran before has retired */
+    c->new_block = tb;
+    if (c->m->block_limit && max > (int)c->m->block_limit)
+        max = (int)c->m->block_limit;
+    __real_gen_intermediate_code_x86_64(cs, tb, max);
+    if (c->charge_op)
+        ((uintptr_t *)((char *)c->charge_op + U_TCG_OP_ARGS))[1] = FIELD(uint16_t, tb, U_TB_ICOUNT);
+}
+
+/* ---- giving back ---- */
+
+static int64_t sleb128(const uint8_t **at)
+{
+    uint64_t value = 0;
+    unsigned shift = 0;
+    uint8_t byte;
+    do {
+        byte = *(*at)++;
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        shift += 7;
+    } while (byte & 0x80);
+    if (shift < 64 && (byte & 0x40))
+        value |= ~UINT64_C(0) << shift;
+    return (int64_t)value;
+}
+
+/* Index in block `tb` of the instruction at `pc`, -1 when it has none there. The block's search data, behind its code,
+ * holds for each instruction the differences of its start words and of its host address. */
+static int insn_index(const char *tb, uint64_t pc)
+{
+    const uint8_t *at = FIELD(const uint8_t *const, tb, U_TB_TC_PTR) + FIELD(const size_t, tb, U_TB_TC_SIZE);
+    int n = FIELD(const uint16_t, tb, U_TB_ICOUNT);
+    uint64_t start = FIELD(const uint64_t, tb, U_TB_PC);
+    for (int i = 0; i < n; i++) {
+        start += (uint64_t)sleb128(&at);
+        for (int word = 1; word < U_INSN_START_WORDS + 1; word++)
+            sleb128(&at);
+        if (start == pc)
+            return i;
+    }
+    return -1;
+}
+
+int64_t cpu_unretired(const struct cpu *c, uint64_t pc)
+{
+    if (!c->block)
+        return 0;
+    const char *tb = (const char *)c->block;
+    int index = insn_index(tb, pc);
+    return index < 0 ? 0 : FIELD(const uint16_t, tb, U_TB_ICOUNT) - index;
+}
+
+void cpu_give_back(struct cpu *c, uint64_t pc)
+{
+    c->left += cpu_unretired(c, pc);
+    c->block = 0;
+}
+
+void __wrap_restore_state_to_opc_x86_64(char *env, char *tb, uint64_t *data)
+{
+    struct cpu *c = cpu_of_env(env);
+    c->restored_block = tb;
+    c->restored_pc = data[0];
+    __real_restore_state_to_opc_x86_64(env, tb, data);
+}
+
+static void give_back_restored(struct cpu *c)
+{
+    if (!c->restored_block)
+        return;
+    c->block = (uint64_t)c->restored_block;
+    cpu_give_back(c, c->restored_pc);
+    c->restored_block = NULL;
+}
+
+bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit)
+{
+    struct cpu *c = cpu_of_cs(cs);
+    c->restored_block = NULL;
+    bool found = __real_cpu_restore_state_x86_64(cs, ra, will_exit);
+    if (will_exit)
+        give_back_restored(c);
+    c->restored_block = NULL;
+    return found;
+}
+
+/* A store into the running block: libunicorn restored the state by itself and executes the store again, alone. */
+void __wrap_cpu_loop_exit_noexc_x86_64(char *cs)
+{
+    give_back_restored(cpu_of_cs(cs));
+    __real_cpu_loop_exit_noexc_x86_64(cs);
+}
+
+/* ---- the slow path at a block's start: the budget does not reach to its end ---- */
+
+void __wrap_helper_check_exit_request_x86_64(void *pointer, uint32_t delay_slot)
+{
+    (void)delay_slot;
+    uintptr_t ra = (uintptr_t)__builtin_return_address(0);
+    struct cpu *c = pointer;
+    if (c->left >= 0)
+        return;
+    __wrap_cpu_restore_state_x86_64(c->cs, ra, true);   /* nothing of this block ran */
+    if (c->left <= 0) {
+        c->exit.reason = EXIT_BUDGET;
+        cpu_leave_helper(c);
+    }
+    /* Fewer instructions left than the block has: a block of just so many, translated apart. */
+    CS(uint32_t, U_CS_CFLAGS_NEXT_TB) = (uint32_t)(c->left < U_CFLAGS_COUNT_MASK ? c->left : U_CFLAGS_COUNT_MASK);
+    cpu_loop_exit_x86_64(c->cs);
+}

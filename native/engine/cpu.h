@@ -1,0 +1,76 @@
+/* cpu.h - one cpu and its libunicorn instance. Private to the engine. */
+#ifndef XENLAB_CPU_H
+#define XENLAB_CPU_H
+#include "machine.h"
+#include "unicorn_internals.h"
+
+struct uc_struct;
+
+/* `left` and `block` are written by generated code (count_x86.c): their addresses are baked into every block. */
+struct cpu {
+    int64_t left;                 /* instructions left of the budget; a block charges itself in full when it starts */
+    uint64_t block;               /* TranslationBlock charged last, 0: nothing of it can be given back any more */
+    struct machine *m;
+    struct uc_struct *uc;
+    char *cs;                     /* libunicorn's CPUState */
+    char *env;                    /* libunicorn's CPUX86State */
+    int index;
+    bool running;                 /* inside cpu_exec: flags are in lazy form */
+    bool leaving;                 /* an exit record is ready */
+    bool kicked;
+    int64_t budget;
+    uint64_t epoch;               /* machine.tlb_epoch that the cached translations belong to */
+    struct cpu_exit exit;
+    /* the translation that is being made */
+    void *charge_op;              /* the operation whose operand becomes the block's instruction count */
+    bool block_open;              /* the next exit check begins a block */
+    char *new_block;
+    void (*translate_insn)(void *context, void *cs);
+    /* what the last restore of state found */
+    char *restored_block;
+    uint64_t restored_pc;
+};
+
+/* A field of libunicorn's state, by offset. */
+#define FIELD(type, object, offset) (*(type *)((object) + (offset)))
+#define ENV(type, offset) FIELD(type, c->env, offset)
+#define CS(type, offset) FIELD(type, c->cs, offset)
+
+static inline struct cpu *cpu_of_cs(char *cs) { return FIELD(struct cpu *, cs, U_CS_OPAQUE); }
+static inline struct cpu *cpu_of_env(char *env) { return cpu_of_cs(env - U_CS_TO_ENV); }
+
+/* libunicorn's own functions */
+typedef struct uc_struct uc_struct;
+extern int cpu_exec_x86_64(uc_struct *uc, void *cs);
+extern void cpu_loop_exit_x86_64(void *cs) __attribute__((noreturn));
+extern void cpu_loop_exit_restore_x86_64(void *cs, uintptr_t ra) __attribute__((noreturn));
+extern void raise_exception_err_ra_x86_64(void *env, int vector, int error, uintptr_t ra) __attribute__((noreturn));
+extern void tlb_flush_x86_64(void *cs);
+extern void tlb_flush_page_x86_64(void *cs, uint64_t va);
+extern void tlb_set_page_x86_64(void *cs, uint64_t va, uint64_t pa, int prot, int mmu, uint64_t size);
+extern void tb_flush_x86_64(void *cs);
+extern void tb_invalidate_phys_range_x86_64(uc_struct *uc, uint64_t start, uint64_t end);
+extern uint32_t cpu_cc_compute_all_x86_64(void *env, int op);
+extern void cpu_x86_update_cr0_x86_64(void *env, uint32_t value);
+extern void cpu_x86_update_cr3_x86_64(void *env, uint64_t value);
+extern void cpu_x86_update_cr4_x86_64(void *env, uint32_t value);
+extern void cpu_x86_update_dr7_x86_64(void *env, uint32_t value);
+extern void cpu_set_mxcsr_x86_64(void *env, uint32_t value);
+extern void cpu_set_fpuc_x86_64(void *env, uint16_t value);
+
+/* ---- count_x86.c ---- */
+/* Give back what the charged block did not retire, its instruction at `pc` being the next one to run. */
+void cpu_give_back(struct cpu *c, uint64_t pc);
+/* Of the charged block, how many instructions from `pc` on have not retired. */
+int64_t cpu_unretired(const struct cpu *c, uint64_t pc);
+
+/* ---- tlb_x86.c ---- */
+bool engine_tlb_fill(void *cs, uint64_t va, int size, int access, int mmu, bool probe, uintptr_t ra);
+/* Flush when the machine's translations went stale. */
+void cpu_tlb_sync(struct cpu *c);
+
+/* ---- cpu_x86.c ---- */
+/* Leave cpu_exec from a helper that generated code called; the exit record is filled in. */
+void cpu_leave_helper(struct cpu *c) __attribute__((noreturn));
+
+#endif

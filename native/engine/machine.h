@@ -1,0 +1,40 @@
+/* machine.h - what the engine's own files share. The layers above include engine.h only. */
+#ifndef XENLAB_MACHINE_H
+#define XENLAB_MACHINE_H
+#include <errno.h>
+#include <string.h>
+#include "engine.h"
+
+/* Per-frame state, common to all cpus. A frame is FRAME_CODE or FRAME_WRITABLE in the cached translations, never both
+ * (physical W^X): a fetch takes the writable translations away, a store drops the translated code. FRAME_MIXED frames
+ * flip too often for that; they keep their code and every store to them is checked against it. */
+enum {
+    FRAME_CODE = 1,       /* some cpu may hold translated code of it, or an executable translation */
+    FRAME_WRITABLE = 2,   /* some cpu may hold a writable translation */
+    FRAME_MIXED = 4,
+    FRAME_DIRTY = 8       /* written since the log was collected */
+};
+enum { FRAME_FLIPS_MAX = 8 };     /* flips after which a frame becomes FRAME_MIXED */
+
+struct machine {
+    uint8_t *base;                /* RAM, then the arena */
+    uint64_t frames;
+    uint64_t arena_bytes;
+    uint8_t *flags;               /* [frames] FRAME_* */
+    uint8_t *flips;               /* [frames] saturating */
+    struct cpu *cpus[ENGINE_MAX_CPUS];
+    int cpu_count;                /* 1 + highest index in use */
+    uint32_t block_limit;
+    uint64_t tlb_epoch;           /* raised by machine_tlb_stale(); each cpu flushes when it has an older one */
+    bool dirty_log;
+    int fd;
+    struct engine_ops ops;
+};
+
+/* ---- code.c: translated code and cached translations, over all cpus ---- */
+/* Forget all translated code and executable translations of a frame. Not for the frame of the block that is running. */
+void machine_drop_code(struct machine *m, uint64_t frame);
+/* Take every writable translation of a frame away. */
+void machine_drop_writable(struct machine *m, uint64_t frame);
+
+#endif
