@@ -55,8 +55,6 @@ static TCGTemp *temp64(void *ctx) { return tcg_temp_new_internal_x86_64(ctx, U_T
 /* The context's `uc` leads to the cpu: CPUState.opaque holds ours. */
 static struct cpu *cpu_of_context(void *ctx)
 {
-    TCGTemp *env = (TCGTemp *)((char *)ctx + U_TCG_TEMPS);
-    (void)env;
     char *uc = FIELD(char *, (char *)ctx, U_TCG_CTX_UC);
     return cpu_of_cs(FIELD(char *, uc, U_UC_CPU));
 }
