@@ -55,8 +55,8 @@ extern void cpu_x86_update_cr0_x86_64(void *env, uint32_t value);
 extern void cpu_x86_update_cr3_x86_64(void *env, uint64_t value);
 extern void cpu_x86_update_cr4_x86_64(void *env, uint32_t value);
 extern void cpu_x86_update_dr7_x86_64(void *env, uint32_t value);
-extern void cpu_set_mxcsr_x86_64(void *env, uint32_t value);
-extern void cpu_set_fpuc_x86_64(void *env, uint16_t value);
+extern void update_mxcsr_status_x86_64(void *env);
+extern void update_fp_status_x86_64(void *env);
 
 /* ---- count_x86.c ---- */
 /* Give back what the charged block did not retire, its instruction at `pc` being the next one to run. */
@@ -65,7 +65,8 @@ void cpu_give_back(struct cpu *c, uint64_t pc);
 int64_t cpu_unretired(const struct cpu *c, uint64_t pc);
 
 /* ---- tlb_x86.c ---- */
-bool engine_tlb_fill(void *cs, uint64_t va, int size, int access, int mmu, bool probe, uintptr_t ra);
+typedef bool tlb_fill_fn(void *cs, uint64_t va, int size, int access, int mmu, bool probe, uintptr_t ra);
+tlb_fill_fn engine_tlb_fill;
 /* Flush when the machine's translations went stale. */
 void cpu_tlb_sync(struct cpu *c);
 

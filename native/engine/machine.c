@@ -3,7 +3,6 @@
  * One memfd mapping holds everything that a guest's run can change. Every host write to guest memory passes through
  * machine_write_begin(), which marks the frame dirty and forgets the code that was translated from it.
  */
-#define _GNU_SOURCE
 #include "machine.h"
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -1,0 +1,153 @@
+/* tlb_x86.c - the one place where guest addresses become frames, and where code and data are kept apart.
+ *
+ * libunicorn's own translation is replaced by engine_tlb_fill(): it asks the layer above for a mapping and inserts it.
+ * Physical W^X: a frame is in the cached translations of all cpus either executable or writable.
+ *   fetch from a writable frame  ->  every writable translation of it goes, in every cpu
+ *   store to a code frame        ->  every block translated from it and every executable translation goes
+ * So plain stores run at full speed and no store to code is missed, through whatever alias it comes.
+ * A frame that flips often, or whose running block stores into its own frame, is FRAME_MIXED: both translations stay,
+ * the writable one is marked so that each store comes here and libunicorn checks it against the blocks byte by byte.
+ *
+ * Cached translations are never visible to a guest: whoever changes page tables calls machine_tlb_stale().
+ */
+#include "cpu.h"
+
+enum { QEMU_READ = 1, QEMU_WRITE = 2, QEMU_EXEC = 4 };
+
+/* Visit every cached translation of `frame` in one cpu: clear the word at `offset` of each entry. */
+static void drop_entries(struct cpu *c, uint64_t frame, int offset)
+{
+    for (int mode = 0; mode < U_TLB_MODES; mode++) {
+        char *fast = c->env + U_ENV_TO_TLB_FAST + mode * U_TLB_FAST_SIZE;
+        char *desc = c->env + U_ENV_TO_TLB_DESC + mode * U_TLB_DESC_SIZE;
+        uint64_t entries = (FIELD(uint64_t, fast, U_TLB_FAST_MASK) >> U_TLB_ENTRY_BITS) + 1;
+        char *table = FIELD(char *, fast, U_TLB_FAST_TABLE);
+        for (uint64_t i = 0; i < entries; i++)
+            if (FIELD(uint64_t, table, i * U_TLB_ENTRY_SIZE + U_TLB_ENTRY_PADDR) == frame << ENGINE_PAGE_SHIFT)
+                FIELD(uint64_t, table, i * U_TLB_ENTRY_SIZE + (uint64_t)offset) = UINT64_MAX;
+        char *victims = desc + U_TLB_DESC_VICTIMS;
+        for (uint64_t i = 0; i < U_TLB_VICTIMS; i++)
+            if (FIELD(uint64_t, victims, i * U_TLB_ENTRY_SIZE + U_TLB_ENTRY_PADDR) == frame << ENGINE_PAGE_SHIFT)
+                FIELD(uint64_t, victims, i * U_TLB_ENTRY_SIZE + (uint64_t)offset) = UINT64_MAX;
+    }
+}
+
+void machine_drop_code(struct machine *m, uint64_t frame)
+{
+    uint64_t pa = frame << ENGINE_PAGE_SHIFT;
+    for (int i = 0; i < m->cpu_count; i++) {
+        struct cpu *c = m->cpus[i];
+        if (!c)
+            continue;
+        tb_invalidate_phys_range_x86_64(c->uc, pa, pa + ENGINE_PAGE_SIZE);
+        drop_entries(c, frame, U_TLB_ENTRY_CODE);
+    }
+    m->flags[frame] &= (uint8_t)~(FRAME_CODE | FRAME_MIXED);
+}
+
+void machine_drop_writable(struct machine *m, uint64_t frame)
+{
+    for (int i = 0; i < m->cpu_count; i++)
+        if (m->cpus[i])
+            drop_entries(m->cpus[i], frame, U_TLB_ENTRY_WRITE);
+    m->flags[frame] &= (uint8_t)~FRAME_WRITABLE;
+}
+
+void machine_flush_code(struct machine *m)
+{
+    for (int i = 0; i < m->cpu_count; i++)
+        if (m->cpus[i]) {
+            m->cpus[i]->block = 0;
+            tb_flush_x86_64(m->cpus[i]->cs);
+        }
+}
+
+/* Does the running block come from `frame`? */
+static bool running_from(const struct cpu *c, uint64_t frame)
+{
+    if (!c->block)
+        return false;
+    const uint64_t *pages = (const uint64_t *)((const char *)c->block + U_TB_PAGE_ADDR);
+    return pages[0] >> ENGINE_PAGE_SHIFT == frame || (pages[1] != UINT64_MAX && pages[1] >> ENGINE_PAGE_SHIFT == frame);
+}
+
+/* A store is about to go to a frame that code was translated from. Returns true when the store must be checked. */
+static bool store_to_code(struct cpu *c, uint64_t pa, int size)
+{
+    struct machine *m = c->m;
+    uint64_t frame = pa >> ENGINE_PAGE_SHIFT;
+    uint8_t *flags = &m->flags[frame];
+    if (!(*flags & FRAME_MIXED)) {
+        if (m->flips[frame] < UINT8_MAX)
+            m->flips[frame]++;
+        if (!running_from(c, frame) && m->flips[frame] <= FRAME_FLIPS_MAX) {
+            machine_drop_code(m, frame);
+            return false;
+        }
+        *flags |= FRAME_MIXED;
+    }
+    /* libunicorn checks the store against this cpu's blocks by itself; the other cpus' are checked here. */
+    for (int i = 0; i < m->cpu_count; i++)
+        if (m->cpus[i] && m->cpus[i] != c)
+            tb_invalidate_phys_range_x86_64(m->cpus[i]->uc, pa, pa + (uint64_t)(size ? size : 1));
+    return true;
+}
+
+/* The translation just inserted: plain stores need no check. */
+static void mark_checked(struct cpu *c, int mmu, uint64_t va)
+{
+    char *fast = c->env + U_ENV_TO_TLB_FAST + mmu * U_TLB_FAST_SIZE;
+    uint64_t index = (va >> ENGINE_PAGE_SHIFT) & (FIELD(uint64_t, fast, U_TLB_FAST_MASK) >> U_TLB_ENTRY_BITS);
+    char *entry = FIELD(char *, fast, U_TLB_FAST_TABLE) + index * U_TLB_ENTRY_SIZE;
+    FIELD(uint64_t, entry, U_TLB_ENTRY_WRITE) &= ~(uint64_t)U_TLB_FLAG_NOTDIRTY;
+}
+
+bool engine_tlb_fill(void *cs, uint64_t va, int size, int access, int mmu, bool probe, uintptr_t ra)
+{
+    struct cpu *c = cpu_of_cs(cs);
+    struct machine *m = c->m;
+    struct mapping map = {0, 0, 0};
+    if (access == ACCESS_FETCH && ra == 0)
+        c->block = 0;             /* looking for the next block: the one before has retired */
+    if (!m->ops.translate(m->ops.ctx, c, va, (enum access)access, mmu == U_MMU_USER, &map) || map.frame >= m->frames) {
+        if (probe)
+            return false;
+        ENV(uint64_t, U_ENV_CR + 16) = va;
+        raise_exception_err_ra_x86_64(c->env, 14, (int)map.error, ra);
+    }
+    uint8_t *flags = &m->flags[map.frame];
+    uint64_t pa = map.frame << ENGINE_PAGE_SHIFT;
+    int prot = QEMU_READ;
+    bool plain = true;
+    if (access == ACCESS_FETCH) {
+        if ((*flags & (FRAME_WRITABLE | FRAME_MIXED)) == FRAME_WRITABLE)
+            machine_drop_writable(m, map.frame);
+        *flags |= FRAME_CODE;
+        prot |= QEMU_EXEC;
+    } else if (access == ACCESS_WRITE) {
+        prot |= QEMU_WRITE;
+        if (*flags & FRAME_CODE && store_to_code(c, pa | (va & 0xfff), size)) {
+            prot |= U_PROT_WRITE_INV;
+            plain = false;
+        }
+        *flags |= FRAME_WRITABLE | FRAME_DIRTY;
+    } else if (map.prot & MAP_WRITE && (*flags & (FRAME_CODE | FRAME_DIRTY | FRAME_WRITABLE)) == (FRAME_DIRTY | FRAME_WRITABLE)) {
+        prot |= QEMU_WRITE;       /* writable and dirty already: spare the second fill */
+    }
+    tlb_set_page_x86_64(c->cs, va & ~UINT64_C(0xfff), pa, prot, mmu, ENGINE_PAGE_SIZE);
+    if (plain && prot & QEMU_WRITE)
+        mark_checked(c, mmu, va);
+    return true;
+}
+
+void cpu_tlb_sync(struct cpu *c)
+{
+    if (c->epoch != c->m->tlb_epoch) {
+        c->epoch = c->m->tlb_epoch;
+        tlb_flush_x86_64(c->cs);
+    }
+}
+
+void cpu_tlb_flush(struct cpu *c) { tlb_flush_x86_64(c->cs); }
+
+void cpu_tlb_flush_page(struct cpu *c, uint64_t va) { tlb_flush_page_x86_64(c->cs, va); }

@@ -1,0 +1,149 @@
+/* traps_x86.c - where guest events reach the layer above: exceptions by libunicorn's hooks, the instructions that
+ * libunicorn answers by itself (syscall, cpuid, rdtsc, port access ...) by functions that stand in for its helpers.
+ *
+ * A stand-in runs inside generated code. It may answer and return, raise an exception with its return address, or
+ * leave cpu_run() by cpu_leave_helper(). The hooks run between blocks, with all registers in sync.
+ */
+#include "traps_x86.h"
+
+enum { VECTOR_UD = 6, VECTOR_DB = 1, VECTOR_GP = 13 };
+/* Vectors that push an error code: #DF #TS #NP #SS #GP #PF #AC (SDM vol. 3, 6.13) */
+enum { VECTORS_WITH_ERROR = 1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 };
+enum { CR4_TSD = 4, CPL_MASK = 3 };
+
+/* ---- exceptions ---- */
+
+static void deliver(struct cpu *c, uint32_t vector, uint32_t flags)
+{
+    ENV(int32_t, U_ENV_OLD_EXCEPTION) = -1;     /* else the second fault in a row would look like a double fault */
+    uint64_t pc = cpu_gprs(c)->rip + ENV(uint64_t, U_ENV_SEGS + SEG_CS * U_SEG_SIZE + U_SEG_BASE);
+    if (vector != VECTOR_DB)
+        cpu_give_back(c, pc);
+    c->block = 0;
+    struct trap trap = {.vector = vector, .flags = flags, .address = ENV(uint64_t, U_ENV_CR + 16)};
+    if (!(flags & TRAP_SOFTWARE) && vector < 32 && VECTORS_WITH_ERROR >> vector & 1) {
+        trap.flags |= TRAP_HAS_ERROR;
+        trap.error = ENV(uint32_t, U_ENV_ERROR_CODE);
+    }
+    if (c->m->ops.exception(c->m->ops.ctx, c, &trap)) {
+        cpu_tlb_sync(c);
+    } else {
+        c->leaving = true;
+        CS(uint8_t, U_CS_EXIT_REQUEST) = 1;
+    }
+}
+
+void engine_on_exception(uc_struct *uc, uint32_t vector, void *user)
+{
+    (void)uc;
+    struct cpu *c = user;
+    uint32_t software = ENV(int32_t, U_ENV_EXCEPTION_IS_INT) ? TRAP_SOFTWARE : 0;
+    ENV(int32_t, U_ENV_EXCEPTION_IS_INT) = 0;
+    deliver(c, vector, software);
+}
+
+bool engine_on_invalid(uc_struct *uc, void *user)
+{
+    (void)uc;
+    deliver(user, VECTOR_UD, TRAP_UNDECODED);
+    return true;
+}
+
+/* ---- stand-ins ---- */
+
+void __wrap_helper_syscall_x86_64(char *env, int length);
+void __wrap_helper_sysenter_x86_64(char *env, int length);
+void __wrap_helper_cpuid_x86_64(char *env);
+void __wrap_helper_rdtsc_x86_64(char *env);
+void __wrap_helper_rdtscp_x86_64(char *env);
+void __wrap_helper_rdpmc_x86_64(char *env);
+uint64_t __wrap_helper_rdrand_x86_64(char *env);
+uint64_t __wrap_helper_inb_x86_64(char *env, uint32_t port);
+uint64_t __wrap_helper_inw_x86_64(char *env, uint32_t port);
+uint64_t __wrap_helper_inl_x86_64(char *env, uint32_t port);
+void __wrap_helper_outb_x86_64(char *env, uint32_t port, uint32_t data);
+void __wrap_helper_outw_x86_64(char *env, uint32_t port, uint32_t data);
+void __wrap_helper_outl_x86_64(char *env, uint32_t port, uint32_t data);
+
+#define RETURN_ADDRESS ((uintptr_t)__builtin_return_address(0))
+
+/* The instruction is the last of its block and has retired. */
+static void system_call(struct cpu *c, int length, bool (*answer)(void *, struct cpu *))
+{
+    struct x86_gprs *r = cpu_gprs(c);
+    c->block = 0;
+    r->rip += (uint64_t)length;
+    if (answer(c->m->ops.ctx, c)) {
+        cpu_tlb_sync(c);
+        return;
+    }
+    cpu_leave_helper(c);
+}
+
+void __wrap_helper_syscall_x86_64(char *env, int length)
+{
+    struct cpu *c = cpu_of_env(env);
+    system_call(c, length, c->m->ops.syscall);
+}
+
+void __wrap_helper_sysenter_x86_64(char *env, int length)
+{
+    struct cpu *c = cpu_of_env(env);
+    system_call(c, length, c->m->ops.sysenter);
+}
+
+void __wrap_helper_cpuid_x86_64(char *env)
+{
+    struct cpu *c = cpu_of_env(env);
+    struct x86_gprs *r = cpu_gprs(c);
+    uint32_t out[4] = {0, 0, 0, 0};
+    c->m->ops.cpuid(c->m->ops.ctx, c, (uint32_t)r->rax, (uint32_t)r->rcx, out);
+    r->rax = out[0];
+    r->rbx = out[1];
+    r->rcx = out[2];
+    r->rdx = out[3];
+}
+
+static void read_tsc(struct cpu *c, uintptr_t ra)
+{
+    if (ENV(uint64_t, U_ENV_CR + 32) & CR4_TSD && ENV(uint32_t, U_ENV_HFLAGS) & CPL_MASK)
+        raise_exception_err_ra_x86_64(c->env, VECTOR_GP, 0, ra);
+    uint64_t tsc = c->m->ops.tsc(c->m->ops.ctx, c);
+    cpu_gprs(c)->rax = (uint32_t)tsc;
+    cpu_gprs(c)->rdx = tsc >> 32;
+}
+
+void __wrap_helper_rdtsc_x86_64(char *env) { read_tsc(cpu_of_env(env), RETURN_ADDRESS); }
+
+void __wrap_helper_rdtscp_x86_64(char *env)
+{
+    struct cpu *c = cpu_of_env(env);
+    read_tsc(c, RETURN_ADDRESS);
+    cpu_gprs(c)->rcx = (uint32_t)ENV(uint64_t, U_ENV_TSC_AUX);
+}
+
+void __wrap_helper_rdpmc_x86_64(char *env) { raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, RETURN_ADDRESS); }
+
+/* Not offered by CPUID and refused while translating; were it reached, it must not read the host's generator. */
+uint64_t __wrap_helper_rdrand_x86_64(char *env) { raise_exception_err_ra_x86_64(env, VECTOR_UD, 0, RETURN_ADDRESS); }
+
+/* Port access that the layer above lets through meets no device: reads float high, writes vanish. */
+static uint64_t port_in(char *env, uint32_t port, uint32_t size, uintptr_t ra)
+{
+    struct cpu *c = cpu_of_env(env);
+    if (!c->m->ops.port_allowed(c->m->ops.ctx, c, port, size))
+        raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, ra);
+    return UINT64_MAX >> (64 - 8 * size);
+}
+
+static void port_out(char *env, uint32_t port, uint32_t size, uintptr_t ra)
+{
+    (void)port_in(env, port, size, ra);
+}
+
+uint64_t __wrap_helper_inb_x86_64(char *env, uint32_t port) { return port_in(env, port, 1, RETURN_ADDRESS); }
+uint64_t __wrap_helper_inw_x86_64(char *env, uint32_t port) { return port_in(env, port, 2, RETURN_ADDRESS); }
+uint64_t __wrap_helper_inl_x86_64(char *env, uint32_t port) { return port_in(env, port, 4, RETURN_ADDRESS); }
+void __wrap_helper_outb_x86_64(char *env, uint32_t port, uint32_t data) { (void)data; port_out(env, port, 1, RETURN_ADDRESS); }
+void __wrap_helper_outw_x86_64(char *env, uint32_t port, uint32_t data) { (void)data; port_out(env, port, 2, RETURN_ADDRESS); }
+void __wrap_helper_outl_x86_64(char *env, uint32_t port, uint32_t data) { (void)data; port_out(env, port, 4, RETURN_ADDRESS); }

@@ -1,0 +1,104 @@
+/* walk_x86.c - the x86 page walk over physical memory: 4-level, PAE and 32-bit tables
+ * (Intel SDM vol. 3 chapter 4). Reads entries where they lie, sets accessed and dirty bits, reports page-fault error codes. */
+#include "cpu.h"
+
+enum {
+    PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40, PTE_PS = 0x80,
+    PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16
+};
+#define PTE_NX (UINT64_C(1) << 63)
+#define PTE_FRAME UINT64_C(0x000ffffffffff000)
+#define PTE_RESERVED UINT64_C(0x000ff00000000000)      /* above the 44 physical address bits that we have */
+
+/* Shape of one table level: address bits that index it. */
+struct level { unsigned shift; unsigned bits; bool large; bool rights; };
+static const struct level LEVELS_4[] = {{12, 9, true, true}, {21, 9, true, true}, {30, 9, true, true}, {39, 9, false, true}};
+static const struct level LEVELS_PAE[] = {{12, 9, true, true}, {21, 9, true, true}, {30, 2, false, false}};
+static const struct level LEVELS_32[] = {{12, 10, true, true}, {22, 10, true, true}};
+
+static const struct level *shape(int levels) { return levels == 4 ? LEVELS_4 : levels == 3 ? LEVELS_PAE : LEVELS_32; }
+
+static bool load_entry(const struct machine *m, uint64_t pa, int size, uint64_t *entry)
+{
+    if ((pa >> ENGINE_PAGE_SHIFT) >= m->frames)
+        return false;
+    *entry = 0;
+    memcpy(entry, m->base + pa, (size_t)size);
+    return true;
+}
+
+/* Entries are set accessed and dirty as hardware does, which makes their frame dirty too. */
+static void or_entry(struct machine *m, uint64_t pa, int size, uint64_t entry, uint64_t bits)
+{
+    if ((entry & bits) == bits)
+        return;
+    entry |= bits;
+    memcpy(m->base + pa, &entry, (size_t)size);
+    m->flags[pa >> ENGINE_PAGE_SHIFT] |= FRAME_DIRTY;
+}
+
+bool x86_translate(struct machine *m, uint64_t root, int levels, bool nx, uint64_t va, enum access access, bool user,
+                   bool write_protect, bool update, struct mapping *map, struct x86_walk *walk)
+{
+    const struct level *shapes = shape(levels);
+    const int size = levels == 2 ? 4 : 8;
+    uint64_t table = root & PTE_FRAME, rights = PTE_W | PTE_U, no_exec = 0;
+    uint64_t entries[4] = {0}, places[4] = {0};
+    uint32_t error = (uint32_t)((access == ACCESS_WRITE ? PF_W : 0) | (user ? PF_U : 0) | (access == ACCESS_FETCH && nx ? PF_I : 0));
+    int level = levels;
+    uint64_t pa = 0;
+    bool ok = false;
+
+    if (levels == 4 && (uint64_t)((int64_t)(va << 16) >> 16) != va)
+        goto out;                 /* not canonical: the caller tells #GP from #PF */
+    while (level > 0) {
+        const struct level *l = &shapes[level - 1];
+        uint64_t place = table + ((va >> l->shift) & ((UINT64_C(1) << l->bits) - 1)) * (uint64_t)size;
+        uint64_t entry;
+        if (!load_entry(m, place, size, &entry))
+            goto out;
+        entries[level - 1] = entry;
+        places[level - 1] = place;
+        if (!(entry & PTE_P))
+            goto out;
+        if (size == 8 && (entry & PTE_RESERVED || (!nx && entry & PTE_NX))) {
+            error |= PF_RSVD | PF_P;
+            goto out;
+        }
+        if (l->rights) {
+            rights &= entry;
+            no_exec |= size == 8 ? entry & PTE_NX : 0;
+        }
+        bool leaf = level == 1 || (l->large && entry & PTE_PS);
+        if (leaf) {
+            uint64_t span = (UINT64_C(1) << l->shift) - 1;
+            pa = ((entry & PTE_FRAME) & ~span) | (va & span & ~UINT64_C(0xfff));
+            break;
+        }
+        table = entry & PTE_FRAME;
+        level--;
+    }
+    error |= PF_P;
+    bool may_write = rights & PTE_W || (!user && !write_protect);
+    if ((user && !(rights & PTE_U)) || (access == ACCESS_WRITE && !may_write) || (access == ACCESS_FETCH && no_exec))
+        goto out;
+    if (update) {
+        for (int i = levels; i > level; i--)
+            if (shapes[i - 1].rights)
+                or_entry(m, places[i - 1], size, entries[i - 1], PTE_A);
+        or_entry(m, places[level - 1], size, entries[level - 1], access == ACCESS_WRITE ? PTE_A | PTE_D : PTE_A);
+    }
+    map->frame = pa >> ENGINE_PAGE_SHIFT;
+    /* Writable without a further visit only when the dirty bit is set already. */
+    bool dirty = access == ACCESS_WRITE || entries[level - 1] & PTE_D;
+    map->prot = (uint32_t)(MAP_READ | (may_write && dirty ? MAP_WRITE : 0) | (no_exec ? 0 : MAP_EXEC));
+    ok = true;
+out:
+    map->error = error;
+    if (walk) {
+        memcpy(walk->entry, entries, sizeof entries);
+        memcpy(walk->entry_pa, places, sizeof places);
+        walk->level = level;
+    }
+    return ok;
+}
