@@ -76,13 +76,6 @@ void mm_domain_destroy(struct hv *hv, struct domain *d);
 bool mm_translate(void *ctx, struct cpu *cpu, uint64_t va, enum access access, bool user, struct mapping *map);
 /* Drop the cached pages of the vcpu's LDT (SET_LDT, a new base pointer). */
 void mm_put_ldt(struct hv *hv, struct vcpu *v);
-/* Grants (GNTMAP_* flags). Each returns GNTST_okay or GNTST_general_error. The mapping holds a reference to the frame,
- * and a writable type reference unless GNTMAP_readonly; host_addr is a linear address, or the machine address of an L1
- * entry with GNTMAP_contains_pte. replace moves what new_addr maps to where the grant was. */
-int mm_map_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint32_t flags, uint64_t frame);
-int mm_unmap_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint32_t flags, uint64_t frame);
-int mm_replace_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint64_t new_addr, uint32_t flags,
-                     uint64_t frame);
 /* A store of `size` bytes at machine address pa inside a validated L1 table of the vcpu's domain. `expected` non-NULL:
  * only if the old bytes equal *expected (cmpxchg). 0; 1: they differ, *expected holds them; -errno: refused. */
 int mm_ptwr_store(struct hv *hv, struct vcpu *v, uint64_t pa, uint64_t *expected, uint64_t value, uint32_t size);

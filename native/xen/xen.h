@@ -35,6 +35,8 @@ uint64_t hv_now(struct hv *hv);
 int hv_domain_create(struct hv *hv, uint16_t domid, uint32_t type, uint64_t max_pages);
 void hv_domain_destroy(struct hv *hv, uint32_t slot);
 int hv_vcpu_create(struct hv *hv, uint32_t domain_slot, uint32_t id);
+struct domain *hv_find_domain(struct hv *hv, uint16_t domid);                    /* NULL: there is none */
+struct vcpu *hv_find_vcpu(struct hv *hv, const struct domain *d, uint64_t id);   /* NULL: there is none */
 
 /* run one vcpu; delivers pending events first. Returns enum exit_reason. */
 int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *exit);
@@ -57,6 +59,14 @@ uint64_t hv_alloc_shared_frame(struct hv *hv, uint16_t owner);
 /* The machine-to-phys table. Entries pfn, pfn + 1, ... for `count` frames; ~0: none. */
 void hv_set_m2p(struct hv *hv, const uint64_t *mfns, uint64_t count, uint64_t pfn);
 uint64_t hv_get_m2p(struct hv *hv, uint64_t mfn);
+
+/* Grants (GNTMAP_* flags). Each returns GNTST_okay or GNTST_general_error. The mapping holds a reference to the frame,
+ * and a writable type reference unless GNTMAP_readonly; host_addr is a linear address, or the machine address of an L1
+ * entry with GNTMAP_contains_pte. replace moves what new_addr maps to where the grant was. */
+int mm_map_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint32_t flags, uint64_t frame);
+int mm_unmap_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint32_t flags, uint64_t frame);
+int mm_replace_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint64_t new_addr, uint32_t flags,
+                     uint64_t frame);
 
 /* page types: see mm.h for the rules. 0 or -errno */
 int hv_get_page(struct hv *hv, uint64_t mfn, uint16_t owner);
@@ -84,6 +94,7 @@ uint32_t hv_evtchn_limit(const struct domain *d);         /* ports below this ca
 uint32_t hv_evtchn_capacity(const struct domain *d);      /* ports that the ABI in use has */
 bool hv_evtchn_is_pending(struct hv *hv, const struct domain *d, uint32_t port);
 bool hv_evtchn_is_masked(struct hv *hv, const struct domain *d, uint32_t port);
+bool hv_evtchn_is_busy(struct hv *hv, const struct domain *d, uint32_t port);    /* FIFO: still on a queue */
 void hv_evtchn_clear_pending(struct hv *hv, struct domain *d, uint32_t port);
 void hv_evtchn_unmask(struct hv *hv, struct domain *d, uint32_t port);
 void hv_mark_events_pending(struct hv *hv, struct vcpu *v);                  /* raise the upcall */

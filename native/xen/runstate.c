@@ -1,0 +1,111 @@
+/* runstate.c - which state each vcpu is in, how long it has been, and who is on the processor.
+ *
+ * Every nanosecond of a vcpu's life is in exactly one of Xen's four states (running, runnable, blocked, offline), so
+ * runstate_time[] plus the time since runstate_since always adds up to its age. The guest sees the numbers through
+ * VCPUOP_get_runstate_info, and in the area it registered, which is written when the vcpu goes on or off the processor.
+ *
+ * VMASST_TYPE_runstate_update_flag asks for XEN_RUNSTATE_UPDATE in state_entry_time while an update is under way.
+ * All vcpus of the guest stand still during ours, so no guest can ever see the flag set: the area is simply written.
+ */
+#include "hv.h"
+#include "../abi/xen.h"
+#include "../abi/vcpu.h"
+
+void hv_runstate_set(struct hv *hv, struct vcpu *v, uint32_t state)
+{
+    uint64_t now = hv_now(hv);
+
+    if (v->runstate == state)
+        return;
+    v->runstate_time[v->runstate & 3] += now - v->runstate_since;
+    v->runstate_since = now;
+    v->runstate = (uint8_t)(state & 3);
+}
+
+void hv_runstate_times(struct hv *hv, const struct vcpu *v, uint64_t out[4])
+{
+    memcpy(out, v->runstate_time, sizeof(v->runstate_time));
+    out[v->runstate & 3] += hv_now(hv) - v->runstate_since;
+}
+
+void hv_runstate_publish(struct hv *hv, struct vcpu *v)
+{
+    struct vcpu_runstate_info info = { 0 };
+    uint8_t mode = v->kernel_mode;
+
+    if (v->runstate_va == 0)
+        return;
+    info.state = v->runstate;
+    info.state_entry_time = v->runstate_since;
+    memcpy(info.time, v->runstate_time, sizeof(info.time));
+    v->kernel_mode = 1;          /* the area is the kernel's, whatever the vcpu is running now */
+    /* A guest that has unmapped its area gets no news: Xen drops the update as silently. */
+    (void)hv_copy_to_guest(hv, v, v->runstate_va, &info, sizeof(info));
+    v->kernel_mode = mode;
+}
+
+static bool can_run(const struct domain *d, const struct vcpu *v)
+{
+    return !d->shut_down && !d->dying && v->initialised && v->online && !v->paused && !v->blocked;
+}
+
+static uint32_t resting_state(const struct domain *d, const struct vcpu *v)
+{
+    if (can_run(d, v))
+        return RS_RUNNABLE;
+    return v->blocked && v->online ? RS_BLOCKED : RS_OFFLINE;
+}
+
+uint32_t hv_runnable(struct hv *hv, uint16_t *slots, uint32_t max)
+{
+    uint32_t n = 0;
+
+    for (uint32_t slot = 0; slot < HV_MAX_VCPUS && n < max; slot++) {
+        const struct vcpu *v = &hv->s->vcpus[slot];
+        const struct domain *d;
+
+        if (!v->initialised || !v->online || v->domain_slot >= HV_MAX_DOMAINS)
+            continue;
+        d = &hv->s->domains[v->domain_slot];
+        if (d->used && can_run(d, v))
+            slots[n++] = (uint16_t)slot;
+    }
+    return n;
+}
+
+void hv_block(struct hv *hv, struct vcpu *v)
+{
+    if (v->info_pa != 0) {
+        struct vcpu_info *info;
+        uint8_t *page = machine_frame(hv->m, v->info_pa >> ENGINE_PAGE_SHIFT);
+
+        if (page != NULL) {      /* events are enabled first, so that one that waits already ends the sleep */
+            machine_write_begin(hv->m, v->info_pa >> ENGINE_PAGE_SHIFT);
+            info = (void *)(page + (v->info_pa & (ENGINE_PAGE_SIZE - 1)));
+            info->evtchn_upcall_mask = 0;
+        }
+    }
+    v->blocked = !hv_event_deliverable(hv, v);
+}
+
+void hv_switch(struct hv *hv, uint32_t vcpu_slot)
+{
+    struct hv_state *s = hv->s;
+    struct vcpu *v;
+
+    if (s->running != vcpu_slot && s->running < HV_MAX_VCPUS) {
+        v = &s->vcpus[s->running];
+        hv_runstate_set(hv, v, resting_state(hv_domain(hv, v), v));
+        hv_runstate_publish(hv, v);
+    }
+    if (vcpu_slot >= HV_MAX_VCPUS) {
+        s->running = HV_NO_SLOT;
+        return;
+    }
+    v = &s->vcpus[vcpu_slot];
+    if (s->running == vcpu_slot && v->runstate == RS_RUNNING)
+        return;
+    s->running = vcpu_slot;
+    hv_runstate_set(hv, v, RS_RUNNING);
+    hv_runstate_publish(hv, v);
+}

@@ -1,0 +1,114 @@
+/* timer.c - the timers of vcpus and domains: deadlines in system time, kept where the vcpu is kept.
+ *
+ *   single-shot  VCPUOP_set_singleshot_timer and set_timer_op (they share it): VIRQ_TIMER, once
+ *   periodic     VCPUOP_set_periodic_timer; 100 Hz from birth for PV. Ticks only while its vcpu is on the processor,
+ *                and once at a switch to it when a tick is overdue: a blocked vcpu is not woken by it, as in Xen
+ *   poll         the time-out of SCHEDOP_poll: wakes the vcpu, sends nothing
+ *   watchdog     SCHEDOP_watchdog, two a domain: shuts the domain down with SHUTDOWN_watchdog
+ *
+ * Nothing is queued: the earliest deadline is found by looking at all of them, which no event can leave out of step.
+ */
+#include "hv.h"
+#include "../abi/xen.h"
+#include "../abi/sched.h"
+
+enum { WATCHDOGS = 2 };
+
+static void earlier(uint64_t *best, uint64_t deadline)
+{
+    if (deadline != 0 && deadline < *best)
+        *best = deadline;
+}
+
+static bool alive(const struct domain *d)
+{
+    return d->used && !d->dying && !d->shut_down;
+}
+
+static bool ticks(const struct hv *hv, const struct vcpu *v)
+{
+    return v->periodic_period != 0 && hv->s->running == v->slot;
+}
+
+uint64_t hv_next_deadline(struct hv *hv)
+{
+    uint64_t best = UINT64_MAX;
+
+    for (uint32_t slot = 0; slot < HV_MAX_DOMAINS; slot++) {
+        const struct domain *d = &hv->s->domains[slot];
+
+        if (!alive(d))
+            continue;
+        for (uint32_t i = 0; i < WATCHDOGS; i++)
+            earlier(&best, d->watchdog_deadline[i]);
+        for (uint32_t id = 0, seen = 0; seen < d->vcpu_count && id < HV_DOMAIN_VCPUS; id++) {
+            const struct vcpu *v = hv_vcpu(hv, d, id);
+
+            if (v == NULL)
+                continue;
+            seen++;
+            earlier(&best, v->singleshot_deadline);
+            earlier(&best, v->poll_deadline);
+            if (ticks(hv, v))
+                earlier(&best, v->periodic_next);
+        }
+    }
+    return best;
+}
+
+/* Has this deadline come? Then it is disarmed. */
+static bool expire(uint64_t *deadline, uint64_t now)
+{
+    if (*deadline == 0 || *deadline > now)
+        return false;
+    *deadline = 0;
+    return true;
+}
+
+static uint32_t fire_vcpu(struct hv *hv, struct vcpu *v, uint64_t now)
+{
+    uint32_t fired = 0;
+
+    if (expire(&v->singleshot_deadline, now)) {
+        hv_send_virq(hv, v, VIRQ_TIMER);
+        fired++;
+    }
+    if (ticks(hv, v) && v->periodic_next <= now) {
+        v->periodic_next = now + v->periodic_period;
+        hv_send_virq(hv, v, VIRQ_TIMER);
+        fired++;
+    }
+    if (expire(&v->poll_deadline, now)) {
+        hv_vcpu_kick(hv, v);
+        fired++;
+    }
+    return fired;
+}
+
+uint32_t hv_fire_due(struct hv *hv)
+{
+    uint64_t now = hv_now(hv);
+    uint32_t fired = 0;
+
+    for (uint32_t slot = 0; slot < HV_MAX_DOMAINS; slot++) {
+        struct domain *d = &hv->s->domains[slot];
+
+        if (!alive(d))
+            continue;
+        for (uint32_t id = 0, seen = 0; seen < d->vcpu_count && id < HV_DOMAIN_VCPUS; id++) {
+            struct vcpu *v = hv_vcpu(hv, d, id);
+
+            if (v == NULL)
+                continue;
+            seen++;
+            fired += fire_vcpu(hv, v, now);
+        }
+        for (uint32_t i = 0; i < WATCHDOGS; i++)
+            if (expire(&d->watchdog_deadline[i], now) && !d->shut_down) {
+                d->shut_down = 1;
+                d->shutdown_code = SHUTDOWN_watchdog;
+                fired++;
+            }
+    }
+    return fired;
+}
