@@ -1,0 +1,187 @@
+"""Build guests: one C file and the guest library become one ELF file an environment.
+
+The compiler is `zig cc` of the `ziglang` wheel: it makes code for every architecture without a cross compiler and
+without root. An environment (pv64 ...) is a line of data: target, flags, library folders. Everything is cached under
+the build folder by a digest of all that went in; files appear by rename, so several processes may build at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+GUESTS = ROOT / "guests"
+ABI = ROOT / "native" / "abi"
+BUILD = ROOT / "build" / "guests"
+
+
+class BuildError(Exception):
+    """A guest cannot be built: what the compiler said, or what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """How guests of one kind are compiled and linked."""
+
+    name: str
+    target: str
+    flags: tuple[str, ...]
+    folders: tuple[str, ...]
+    """Library folders under guests/lib: sources compiled in, and include path, most special first."""
+    emulation: str
+
+
+_COMMON = (
+    "-std=gnu11", "-O2", "-g", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-fno-pic", "-fno-pie",
+    "-fno-omit-frame-pointer", "-fno-asynchronous-unwind-tables", "-fno-sanitize=all", "-fno-strict-aliasing",
+    "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-format", "-Wno-gnu-zero-variadic-macro-arguments",
+)
+
+ENVIRONMENTS = {
+    env.name: env
+    for env in (
+        Environment(
+            name="pv64",
+            target="x86_64-freestanding-none",
+            # PV frames are pushed right below rsp: no red zone. Linked in the top 2 GiB: the kernel code model.
+            flags=("-mno-red-zone", "-mcmodel=kernel", "-mcpu=x86_64"),
+            folders=("pv64", "pv", "x86", "core"),
+            emulation="elf_x86_64",
+        ),
+    )
+}
+
+
+@cache
+def zig() -> str:
+    """The path of the zig program of the `ziglang` wheel. Raises BuildError."""
+    spec = importlib.util.find_spec("ziglang")
+    if spec is None or not spec.submodule_search_locations:
+        raise BuildError("the guest compiler is missing: pip install ziglang")
+    return str(Path(next(iter(spec.submodule_search_locations))) / "zig")
+
+
+def _run(command: Sequence[str]) -> None:
+    env = dict(os.environ)
+    env.setdefault("ZIG_GLOBAL_CACHE_DIR", str(BUILD.parent / "zig-cache"))
+    env.setdefault("ZIG_LOCAL_CACHE_DIR", str(BUILD.parent / "zig-cache"))
+    result = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    if result.returncode:
+        raise BuildError(f"{' '.join(command)}\n{result.stdout}{result.stderr}".rstrip())
+
+
+def _files(folders: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:
+    return sorted(path for folder in folders for path in folder.rglob("*") if path.suffix in suffixes)
+
+
+@cache
+def _library_digest(env: Environment) -> str:
+    """Of every header, and of the flags: what each object depends on beside its own source."""
+    digest = hashlib.sha256(repr(env).encode() + repr(_COMMON).encode())
+    folders = [GUESTS / "lib" / folder for folder in env.folders]
+    for path in [*_files(folders, (".h", ".ld")), *_files([ABI], (".h", ".def"))]:
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _stamped(output: Path, digest: str) -> bool:
+    stamp = output.with_suffix(output.suffix + ".stamp")
+    return output.exists() and stamp.exists() and stamp.read_text() == digest
+
+
+def _install(made: Path, output: Path, digest: str) -> None:
+    stamp = output.with_suffix(output.suffix + ".stamp")
+    stamp.unlink(missing_ok=True)
+    made.replace(output)
+    made.write_text(digest)
+    made.replace(stamp)
+
+
+def _scratch(output: Path) -> Path:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=output.name + ".", suffix=output.suffix, dir=output.parent)
+    os.close(handle)
+    return Path(name)
+
+
+def _compile(env: Environment, source: Path, output: Path) -> str:
+    """Compile one file; returns the digest of what it was made from."""
+    digest = hashlib.sha256((_library_digest(env) + str(source)).encode() + source.read_bytes()).hexdigest()
+    if _stamped(output, digest):
+        return digest
+    made = _scratch(output)
+    include = [f"-I{GUESTS / 'lib' / folder}" for folder in env.folders]
+    try:
+        _run([zig(), "cc", "-target", env.target, *_COMMON, *env.flags, *include, f"-I{ABI.parent}",
+              "-c", str(source), "-o", str(made)])
+        _install(made, output, digest)
+    finally:
+        made.unlink(missing_ok=True)
+    return digest
+
+
+def _library(env: Environment, pool: ThreadPoolExecutor) -> list[tuple[Path, str]]:
+    sources = _files([GUESTS / "lib" / folder for folder in env.folders], (".c", ".S"))
+    outputs = [BUILD / env.name / "lib" / f"{source.parent.name}_{source.stem}.o" for source in sources]
+    digests = pool.map(lambda pair: _compile(env, *pair), zip(sources, outputs, strict=True))
+    return list(zip(outputs, digests, strict=True))
+
+
+def _link(env: Environment, objects: list[tuple[Path, str]], output: Path) -> None:
+    digest = hashlib.sha256(repr([d for _, d in objects]).encode()).hexdigest()
+    if _stamped(output, digest):
+        return
+    made = _scratch(output)
+    try:
+        _run([zig(), "ld.lld", "-m", env.emulation, "-static", "-z", "max-page-size=4096", "-z", "noexecstack",
+              "-T", str(GUESTS / "lib" / env.folders[0] / "link.ld"), *(str(path) for path, _ in objects),
+              "-o", str(made)])
+        _install(made, output, digest)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def guest_sources(folder: str = "tests") -> list[Path]:
+    """The C files of guests/tests, guests/bench ..., sorted."""
+    return sorted((GUESTS / folder).glob("*.c"))
+
+
+def find_guest(name: str) -> Path:
+    """The C file of a guest known by name (tests before benchmarks). Raises BuildError."""
+    for folder in ("tests", "bench"):
+        path = GUESTS / folder / f"{name}.c"
+        if path.is_file():
+            return path
+    raise BuildError(f"no guest is called {name!r}: neither guests/tests/{name}.c nor guests/bench/{name}.c is there")
+
+
+def build_guests(sources: Sequence[Path], env_name: str = "pv64", jobs: int | None = None) -> list[Path]:
+    """Build each source for one environment; returns the ELF files in the same order. Raises BuildError."""
+    env = ENVIRONMENTS.get(env_name)
+    if env is None:
+        raise BuildError(f"unknown environment {env_name!r} (known: {', '.join(ENVIRONMENTS)})")
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        library = _library(env, pool)
+
+        def one(source: Path) -> Path:
+            tag = hashlib.sha256(str(source.resolve().parent).encode()).hexdigest()[:8]
+            stem = BUILD / env.name / f"{source.parent.name}-{tag}" / source.stem
+            digest = _compile(env, source.resolve(), stem.with_suffix(".o"))
+            _link(env, [*library, (stem.with_suffix(".o"), digest)], stem.with_suffix(".elf"))
+            return stem.with_suffix(".elf")
+
+        return list(pool.map(one, sources))
+
+
+def build_guest(source: Path, env_name: str = "pv64") -> Path:
+    """Build one guest; returns its ELF file. Raises BuildError."""
+    return build_guests([source], env_name)[0]

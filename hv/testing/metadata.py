@@ -1,0 +1,103 @@
+"""What the header comment of a guest's C file says about it.
+
+The first comment of the file carries one tag a line; text that goes on is indented under it::
+
+    /* @title   what is tested, in a few words
+     * @fact    the fact that must hold
+     * @source  manual section or Xen header that says so
+     * @env     pv64
+     * @vcpus   1
+     * @memory  32
+     * @cmdline count=100
+     * @traps   GP:3 PF:*
+     */
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_MEMORY_MIB = 16
+_COMMENT = re.compile(r"/\*(.*?)\*/", re.DOTALL)
+_TAG = re.compile(r"^\s*\*?\s*@(\w+)\s*(.*)$")
+_KNOWN = {"title", "fact", "source", "env", "vcpus", "memory", "cmdline", "traps", "insns"}
+
+
+class MetadataError(ValueError):
+    """The header comment of a guest is missing or wrong: one line that names the file and the tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """One guest's header comment."""
+
+    name: str
+    title: str
+    fact: str
+    source: str
+    environments: tuple[str, ...]
+    vcpus: int = 1
+    memory_mib: int = DEFAULT_MEMORY_MIB
+    cmdline: str = ""
+    traps: tuple[tuple[str, int | None], ...] = ()
+    """Expected traps: vector name without '#' and count, None for any number above zero."""
+    max_insns: int | None = None
+    """Instructions after which the guest has certainly hung; None: the runner's default."""
+
+
+def _tags(path: Path, text: str) -> dict[str, str]:
+    comment = _COMMENT.search(text)
+    if comment is None:
+        raise MetadataError(f"{path}: no header comment with @title ... @env")
+    tags: dict[str, str] = {}
+    current = ""
+    for line in comment.group(1).splitlines():
+        match = _TAG.match(line)
+        if match:
+            current = match.group(1)
+            if current not in _KNOWN:
+                raise MetadataError(f"{path}: unknown tag @{current} (known: {', '.join(sorted(_KNOWN))})")
+            if current in tags:
+                raise MetadataError(f"{path}: @{current} is there twice")
+            tags[current] = match.group(2).strip()
+        elif current:
+            tags[current] = f"{tags[current]} {line.strip().lstrip('*').strip()}".strip()
+    return tags
+
+
+def _number(path: Path, tags: dict[str, str], tag: str, otherwise: int) -> int:
+    text = tags.get(tag, "")
+    if not text:
+        return otherwise
+    if not text.isdigit() or int(text) < 1:
+        raise MetadataError(f"{path}: @{tag} must be a number above zero, not {text!r}")
+    return int(text)
+
+
+def _trap(path: Path, text: str) -> tuple[str, int | None]:
+    name, colon, count = text.partition(":")
+    if not colon or not (count == "*" or count.isdigit()):
+        raise MetadataError(f"{path}: @traps wants NAME:COUNT or NAME:*, not {text!r}")
+    return name, None if count == "*" else int(count)
+
+
+def read_metadata(path: Path) -> Metadata:
+    """The header comment of a guest's C file. Raises MetadataError."""
+    tags = _tags(path, path.read_text(encoding="utf-8"))
+    missing = [tag for tag in ("title", "fact", "source", "env") if not tags.get(tag)]
+    if missing:
+        raise MetadataError(f"{path}: the header comment lacks {', '.join('@' + tag for tag in missing)}")
+    return Metadata(
+        name=path.stem,
+        title=tags["title"],
+        fact=tags["fact"],
+        source=tags["source"],
+        environments=tuple(tags["env"].split()),
+        vcpus=_number(path, tags, "vcpus", 1),
+        memory_mib=_number(path, tags, "memory", DEFAULT_MEMORY_MIB),
+        cmdline=tags.get("cmdline", ""),
+        traps=tuple(_trap(path, word) for word in tags.get("traps", "").split()),
+        max_insns=_number(path, tags, "insns", 0) or None,
+    )
