@@ -1,8 +1,9 @@
 """Build guests: one C file and the guest library become one ELF file an environment.
 
-The compiler is `zig cc` of the `ziglang` wheel: it makes code for every architecture without a cross compiler and
-without root. An environment (pv64 ...) is a line of data: target, flags, library folders. Everything is cached under
-the build folder by a digest of all that went in; files appear by rename, so several processes may build at once.
+The compiler is `zig cc` of the `ziglang` wheel: it makes code for every architecture without a cross
+compiler and without root. An environment (pv64 ...) is a line of data: target, flags, library folders.
+Everything is cached under the build folder by a digest of all that went in; files appear by rename, so
+several processes may build at once.
 """
 
 from __future__ import annotations
@@ -41,9 +42,10 @@ class Environment:
 
 
 _COMMON = (
-    "-std=gnu11", "-O2", "-g", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-fno-pic", "-fno-pie",
-    "-fno-omit-frame-pointer", "-fno-asynchronous-unwind-tables", "-fno-sanitize=all", "-fno-strict-aliasing",
-    "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-format", "-Wno-gnu-zero-variadic-macro-arguments",
+    "-std=gnu11", "-O2", "-g", "-ffreestanding", "-fno-builtin", "-fno-stack-protector",
+    "-fno-pic", "-fno-pie", "-fno-omit-frame-pointer", "-fno-asynchronous-unwind-tables",
+    "-fno-sanitize=all", "-fno-strict-aliasing", "-Wall", "-Wextra", "-Werror",
+    "-Wno-unused-parameter", "-Wno-format", "-Wno-gnu-zero-variadic-macro-arguments",
 )
 
 ENVIRONMENTS = {
@@ -52,8 +54,9 @@ ENVIRONMENTS = {
         Environment(
             name="pv64",
             target="x86_64-freestanding-none",
-            # PV frames are pushed right below rsp: no red zone. Linked in the top 2 GiB: the kernel code model.
-            flags=("-mno-red-zone", "-mcmodel=kernel", "-mcpu=x86_64"),
+            # PV frames are pushed right below rsp: no red zone. Linked in the top 2 GiB: the kernel code
+            # model. Trap entries save general registers only, so C must not use others.
+            flags=("-mno-red-zone", "-mcmodel=kernel", "-mcpu=x86_64", "-mgeneral-regs-only"),
             folders=("pv64", "pv", "x86", "core"),
             emulation="elf_x86_64",
         ),
@@ -142,9 +145,9 @@ def _link(env: Environment, objects: list[tuple[Path, str]], output: Path) -> No
         return
     made = _scratch(output)
     try:
+        script = GUESTS / "lib" / env.folders[0] / "link.ld"
         _run([zig(), "ld.lld", "-m", env.emulation, "-static", "-z", "max-page-size=4096", "-z", "noexecstack",
-              "-T", str(GUESTS / "lib" / env.folders[0] / "link.ld"), *(str(path) for path, _ in objects),
-              "-o", str(made)])
+              "-T", str(script), *(str(path) for path, _ in objects), "-o", str(made)])
         _install(made, output, digest)
     finally:
         made.unlink(missing_ok=True)
@@ -161,7 +164,7 @@ def find_guest(name: str) -> Path:
         path = GUESTS / folder / f"{name}.c"
         if path.is_file():
             return path
-    raise BuildError(f"no guest is called {name!r}: neither guests/tests/{name}.c nor guests/bench/{name}.c is there")
+    raise BuildError(f"no guest {name!r}: neither guests/tests/{name}.c nor guests/bench/{name}.c is there")
 
 
 def build_guests(sources: Sequence[Path], env_name: str = "pv64", jobs: int | None = None) -> list[Path]:

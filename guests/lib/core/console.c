@@ -35,7 +35,7 @@ static size_t push(const char *text, size_t length)
     size_t n = 0;
 
     while (n < length && prod - cons < sizeof(ring->out))
-        ring->out[MASK_XENCONS_IDX(prod++, ring->out)] = text[n++];
+        ring->out[prod++ & (sizeof(ring->out) - 1)] = text[n++];
     __atomic_store_n(&ring->out_prod, prod, __ATOMIC_RELEASE);
     return n;
 }
@@ -76,7 +76,7 @@ size_t console_read(char *out, size_t size)
     XENCONS_RING_IDX cons = ring->in_cons;
 
     while (n < size && cons != prod)
-        out[n++] = ring->in[MASK_XENCONS_IDX(cons++, ring->in)];
+        out[n++] = ring->in[cons++ & (sizeof(ring->in) - 1)];
     __atomic_store_n(&ring->in_cons, cons, __ATOMIC_RELEASE);
     if (n)
         notify();

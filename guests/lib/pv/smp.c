@@ -10,7 +10,7 @@ void vcpu_context(struct vcpu_guest_context *c, unsigned id, void (*fn)(void *),
     unsigned n = 0;
 
     memset(c, 0, sizeof(*c));
-    c->flags = VGCF_IN_KERNEL;
+    c->flags = VGCF_in_kernel;
     c->user_regs.rip = (unsigned long)vcpu_entry;
     c->user_regs.rsp = (unsigned long)cpu + PERCPU_SIZE;
     c->user_regs.cs = FLAT_KERNEL_CS;

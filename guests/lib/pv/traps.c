@@ -27,7 +27,7 @@ const struct trap_info *traps_table(void)
     unsigned n = 0;
 
     for (const struct trap_stub *s = trap_stubs_start; s < trap_stubs_end; s++, n++) {
-        bool software = s->vector == X86_BP || s->vector == X86_OF || s->vector >= 32;
+        bool software = s->vector == X86_EXC_BP || s->vector == X86_EXC_OF || s->vector >= 32;
 
         table[n].vector = (uint8_t)s->vector;
         table[n].flags = software && s->vector != TRAP_INT82 ? 3 : 0;
@@ -101,7 +101,7 @@ unsigned long user_call(unsigned long (*fn)(unsigned long), unsigned long arg)
         *top = (unsigned long)user_return;
         cpu->recover = &cpu->user_exit;
         WRITE_ONCE(cpu->in_user, true);
-        user_enter((unsigned long)fn, (unsigned long)top, arg, FLAG_IF);
+        user_enter((unsigned long)fn, (unsigned long)top, arg, X86_EFLAGS_IF);
     }
     cpu->in_user = false;
     cpu->recover = outer;

@@ -10,7 +10,7 @@ typedef bool trap_handler(struct regs *regs);
 void trap_set_handler(unsigned vector, trap_handler *handler);
 /* Register the library's trap table with Xen, and event, failsafe and syscall callbacks, for this vcpu. */
 void traps_init(void);
-/* One entry of the trap table anew: DPL and the mask-events flag (2). */
+/* One entry of the trap table anew: DPL, and 4 to mask events. */
 long trap_register(unsigned vector, unsigned flags);
 /* The table as given to Xen, ended by an empty entry. */
 struct trap_info;

@@ -44,7 +44,7 @@ static void record(struct fault *f, const struct regs *r)
     f->count++;
     f->vector = (unsigned)r->vector;
     f->error = r->error;
-    if (r->vector == X86_PF)
+    if (r->vector == X86_EXC_PF)
         f->address = arch_fault_address();
     f->ip = r->ip;
     f->sp = r->sp;

@@ -2,7 +2,7 @@
  *
  *   struct fault *f = fault_arm();
  *   asm volatile(FAULTING("movb $0, (%0)") : : "r"(p) : "memory");
- *   check_fault(f, X86_PF, PF_W);
+ *   check_fault(f, X86_EXC_PF, PFEC_write_access);
  *
  * FAULTING(insn) puts the instruction into a table: when it raises an exception, the exception is recorded and
  * execution goes on behind it. fault_probe() does the same for anything that a function does.
@@ -17,7 +17,7 @@ struct regs;
 /* The last exception of this vcpu. */
 struct fault {
     unsigned count;                /* exceptions since fault_arm() */
-    unsigned vector;               /* enum exception_vector */
+    unsigned vector;               /* X86_EXC_* */
     unsigned long error;           /* error code, 0 when the vector has none */
     unsigned long address;         /* cr2, for #PF */
     unsigned long ip, sp, flags;
