@@ -1,0 +1,98 @@
+"""A domain: a view on its `struct domain` in the arena, with its vcpus and the services it is connected to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hv.native import NO_FRAME, check, ffi, lib, view
+from hv.vcpu import Vcpu
+
+if TYPE_CHECKING:
+    from hv.hypervisor import Hypervisor
+
+PAGE_SIZE = 4096
+
+
+class Domain:
+    """One domain of a Hypervisor. `c` is its `struct domain`; `abi` names its guest ABI (x86_64, x86_32, arm)."""
+
+    def __init__(self, hv: Hypervisor, slot: int, name: str) -> None:
+        self.hv = hv
+        self.slot = slot
+        self.name = name
+        self.abi = "x86_64"
+        self.c: Any = ffi.addressof(lib.hv_state(hv.native).domains[slot])
+        self.vcpus: list[Vcpu] = []
+        self.host_ports: dict[int, Callable[[], None]] = {}
+
+    @property
+    def domid(self) -> int:
+        """The domain's number."""
+        return int(self.c.domid)
+
+    def add_vcpu(self) -> Vcpu:
+        """Create the next vcpu: offline, to be brought up by the builder or by VCPUOP_initialise."""
+        number = len(self.vcpus)
+        slot = check(lib.hv_vcpu_create(self.hv.native, self.slot, number), f"{self.name}: vcpu {number}")
+        self.vcpus.append(Vcpu(self, slot))
+        return self.vcpus[-1]
+
+    def connect_host_port(self, port: int, service: Callable[[], None]) -> None:
+        """Call `service` whenever the guest sends on event channel `port` (a back end outside any domain)."""
+        self.host_ports[port] = service
+
+    def host_event(self, port: int) -> None:
+        """The guest sent on a channel whose other end is the host's."""
+        service = self.host_ports.get(port)
+        if service is not None:
+            service()
+
+    def notify(self, port: int) -> None:
+        """Make event channel `port` pending, as the other end would."""
+        lib.hv_evtchn_set_pending(self.hv.native, self.c, port)
+
+    # ---- memory: what the domain builder needs (hv.builder.pv.Host) ----
+
+    def alloc_frames(self, count: int) -> Sequence[int]:
+        """Give the domain zeroed frames, lowest first; fewer than `count` when the machine has no more."""
+        out = ffi.new("uint64_t[]", max(count, 1))
+        got = lib.hv_alloc_frames(self.hv.native, self.domid, count, out)
+        return list(out[0:got])
+
+    def alloc_shared_frame(self) -> int:
+        """A zeroed frame of Xen's own that the domain may map for ever; raises MemoryError when there is none."""
+        frame = int(lib.hv_alloc_shared_frame(self.hv.native, self.domid))
+        if frame == NO_FRAME:
+            raise MemoryError("the machine has no free frame left; remedy: give the Hypervisor more memory_mib")
+        return frame
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Write machine memory at a machine address."""
+        with memoryview(data) as source:
+            result = lib.machine_write(self.hv.machine, address, ffi.from_buffer(source), source.nbytes)
+        check(result, f"{self.name}: write of machine memory at {address:#x}")
+
+    def read(self, address: int, length: int) -> bytes:
+        """Read machine memory at a machine address."""
+        out = bytearray(length)
+        check(
+            lib.machine_read(self.hv.machine, address, ffi.from_buffer(out), length),
+            f"{self.name}: read of machine memory at {address:#x}",
+        )
+        return bytes(out)
+
+    def frame(self, mfn: int) -> memoryview:
+        """A read-only view of one machine frame."""
+        address = lib.machine_frame(self.hv.machine, mfn)
+        if address == ffi.NULL:
+            raise IndexError(f"machine frame {mfn:#x} does not exist")
+        return view(address, PAGE_SIZE).toreadonly()
+
+    def set_m2p(self, mfns: Sequence[int], pfn: int) -> None:
+        """Machine-to-phys entries: the frames are pfn, pfn + 1 and so on."""
+        lib.hv_set_m2p(self.hv.native, list(mfns), len(mfns), pfn)
+
+    def pin_table(self, mfn: int, level: int) -> None:
+        """As MMUEXT_PIN_L1_TABLE .. PIN_L4_TABLE; raises NativeError when the table is not valid."""
+        check(lib.hv_pin_table(self.hv.native, self.c, mfn, level), f"{self.name}: pin of level {level} table {mfn:#x}")

@@ -1,0 +1,193 @@
+"""The hypervisor: machine memory, domains, and the run loop. Read this first.
+
+    hv = Hypervisor(memory_mib=160)
+    dom = hv.create_domain("guest", memory_mib=128)     # then hv.builder fills it
+    result = hv.run(max_insns=10**9)
+
+One processor runs the vcpus of all domains in turn. A turn ends at an exact count of retired instructions, so a run
+is a function of its inputs alone. `run()` is the whole loop: expire timers, pick a vcpu, run it, answer its exit.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hv import hypercall
+from hv.arch.x86.decode import decode_at
+from hv.domain import Domain
+from hv.native import check, ffi, lib
+from hv.sched import Scheduler, make_scheduler
+from hv.vcpu import Vcpu
+
+PAGES_PER_MIB = 256
+OVERHEAD_MIB = 8
+"""Frames beside the guests' own: machine-to-phys table, shared_info, grant tables, descriptor pages."""
+NO_DEADLINE = (1 << 64) - 1
+DEFAULT_QUANTUM = 1_000_000
+SLICE = 20_000_000
+"""Instructions at most between two looks at the keyboard and the wall clock; results do not depend on it."""
+
+
+class HostError(Exception):
+    """A defect of xenlab's own, with the guest's context; never a guest's fault."""
+
+
+class Stop(enum.Enum):
+    """Why run() came back."""
+
+    SHUTDOWN = "shutdown"    # every domain has shut down or crashed
+    INSNS = "max_insns"      # max_insns retired
+    TIME = "timeout"         # system time reached until_ns
+    WALL = "wall_timeout"    # the host's patience ended
+    IDLE = "idle"            # every vcpu waits, and nothing is left that could wake one
+    PAUSED = "paused"        # poll() asked for it
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What run() did: why it stopped, instructions retired since creation, system time in ns."""
+
+    stop: Stop
+    instructions: int
+    now_ns: int
+
+
+class Hypervisor:
+    """One machine with its domains.
+
+    memory_mib: machine memory for all domains together. quantum: instructions a vcpu may run while others wait.
+    seed: of the scheduler's tie-breaks. wallclock_ns: wall-clock time at system time 0 (since 1970).
+    Raises NativeError when the host cannot give the memory.
+    """
+
+    def __init__(
+        self,
+        *,
+        memory_mib: int,
+        quantum: int = DEFAULT_QUANTUM,
+        seed: int = 0,
+        scheduler: str = "round_robin",
+        wallclock_ns: int | None = None,
+    ) -> None:
+        out = ffi.new("struct hv **")
+        frames = (memory_mib + OVERHEAD_MIB) * PAGES_PER_MIB
+        check(lib.hv_create(out, frames), f"machine of {memory_mib} MiB")
+        self.native: Any = ffi.gc(out[0], lib.hv_destroy)
+        self.machine: Any = lib.hv_machine(self.native)
+        self.state: Any = lib.hv_state(self.native)
+        self.domains: dict[int, Domain] = {}
+        self.scheduler: Scheduler = make_scheduler(scheduler, quantum, seed)
+        self._exit: Any = ffi.new("struct cpu_exit *")
+        self._vcpus: dict[int, Vcpu] = {}
+        if wallclock_ns is not None:
+            self.state.wallclock_ns = wallclock_ns
+
+    @property
+    def instructions(self) -> int:
+        """Instructions retired by all vcpus."""
+        return int(self.state.retired)
+
+    @property
+    def now_ns(self) -> int:
+        """System time in nanoseconds: retired instructions plus the idle time that was skipped."""
+        return int(lib.hv_now(self.native))
+
+    def create_domain(self, name: str, *, memory_mib: int, vcpus: int = 1, domid: int | None = None) -> Domain:
+        """An empty PV domain with `vcpus` vcpus, all offline. Raises NativeError when a table is full."""
+        if domid is None:
+            domid = max((d.domid for d in self.domains.values()), default=0) + 1
+        pages = memory_mib * PAGES_PER_MIB
+        slot = check(lib.hv_domain_create(self.native, domid, lib.DOMAIN_PV64, pages), f"domain {name}")
+        domain = Domain(self, slot, name)
+        self.domains[slot] = domain
+        for _ in range(vcpus):
+            vcpu = domain.add_vcpu()
+            self._vcpus[vcpu.slot] = vcpu
+        return domain
+
+    def destroy_domain(self, domain: Domain) -> None:
+        """Take a domain away, with all that it holds."""
+        for vcpu in domain.vcpus:
+            del self._vcpus[vcpu.slot]
+        del self.domains[domain.slot]
+        lib.hv_domain_destroy(self.native, domain.slot)
+
+    def audit(self) -> str:
+        """Recompute every page type and count from the tables. Empty when all agree, else the first differences."""
+        text = ffi.new("char[]", 4096)
+        differences = int(lib.hv_audit(self.native, text, 4096))
+        return f"{differences} differences\n{ffi.string(text).decode()}" if differences else ""
+
+    # ---- the run loop ----
+
+    def run(
+        self,
+        *,
+        max_insns: int | None = None,
+        until_ns: int | None = None,
+        wall_seconds: float | None = None,
+        poll: Callable[[], bool] | None = None,
+    ) -> RunResult:
+        """Run until every domain has shut down, or one of the limits is reached.
+
+        max_insns: total of retired instructions since creation. until_ns: system time. wall_seconds: host time.
+        poll: called between slices (console input enters there); True pauses the run.
+        """
+        wall_end = None if wall_seconds is None else time.monotonic() + wall_seconds
+        limit = NO_DEADLINE if max_insns is None else max_insns
+        end_ns = NO_DEADLINE if until_ns is None else until_ns
+        while True:
+            if poll is not None and poll():
+                return self._result(Stop.PAUSED)
+            if wall_end is not None and time.monotonic() >= wall_end:
+                return self._result(Stop.WALL)
+            stop = self._slice(limit, end_ns, wait=poll is not None)
+            if stop is not None:
+                return self._result(stop)
+
+    def _result(self, stop: Stop) -> RunResult:
+        return RunResult(stop, self.instructions, self.now_ns)
+
+    def _slice(self, limit: int, end_ns: int, *, wait: bool) -> Stop | None:
+        """Run for SLICE instructions at most. None: go on; `wait` makes a wholly idle machine wait for input."""
+        native, out, state = self.native, self._exit, self.state
+        slice_end = min(limit, int(state.retired) + SLICE)
+        while state.retired < slice_end:
+            now = lib.hv_now(native)
+            if now >= end_ns:
+                return Stop.TIME
+            lib.hv_fire_due(native)
+            slot = self.scheduler.pick(self)
+            if slot is None:
+                if all(d.c.shut_down for d in self.domains.values()):
+                    return Stop.SHUTDOWN
+                deadline = min(lib.hv_next_deadline(native), end_ns)
+                if deadline == NO_DEADLINE:
+                    return Stop.PAUSED if wait else Stop.IDLE
+                state.idle_ns += max(deadline - now, 0)
+                continue
+            due = min(lib.hv_next_deadline(native), end_ns) - now
+            budget = min(slice_end - state.retired, self.scheduler.budget(self, slot), due)
+            reason = lib.hv_run(native, slot, max(budget, 1), out)
+            if reason != lib.EXIT_BUDGET:
+                self._answer(self._vcpus[slot], reason, out)
+        return Stop.INSNS if state.retired >= limit else None
+
+    def _answer(self, vcpu: Vcpu, reason: int, out: Any) -> None:
+        """Answer one exit record: the way from a trap to its meaning."""
+        match reason:
+            case lib.EXIT_HYPERCALL:
+                hypercall.serve(self, vcpu, out)
+            case lib.EXIT_DECODE:
+                decode_at(self, vcpu)
+            case lib.EXIT_IDLE | lib.EXIT_KICK | lib.EXIT_SHUTDOWN:
+                pass
+            case _:
+                raise HostError(
+                    f"vcpu {vcpu.domain.name}.{vcpu.id}: exit reason {reason} (vector {out.vector}, "
+                    f"address {out.address:#x}, aux {out.aux:#x}) at rip {vcpu.registers['rip']:#x}"
+                )

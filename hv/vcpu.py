@@ -1,0 +1,58 @@
+"""A virtual processor: a view on its `struct vcpu` in the arena and on its cpu's registers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hv.native import ffi, lib
+
+if TYPE_CHECKING:
+    from hv.domain import Domain
+
+GENERAL_REGISTERS = (
+    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+    "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rip",
+)  # fmt: skip
+
+
+class Vcpu:
+    """One vcpu of a domain. `c` is its `struct vcpu`, `cpu` the engine's cpu that runs it."""
+
+    def __init__(self, domain: Domain, slot: int) -> None:
+        self.domain = domain
+        self.slot = slot
+        native = domain.hv.native
+        self.c: Any = ffi.addressof(lib.hv_state(native).vcpus[slot])
+        self.cpu: Any = lib.hv_cpu(native, slot)
+
+    @property
+    def id(self) -> int:
+        """Number inside the domain, from 0."""
+        return int(self.c.id)
+
+    @property
+    def registers(self) -> dict[str, int]:
+        """The general registers and rip, by name."""
+        gprs = lib.cpu_gprs(self.cpu)
+        return {name: int(getattr(gprs, name)) for name in GENERAL_REGISTERS}
+
+    def state(self) -> Any:
+        """A copy of the whole architectural state, as `struct x86_state` (native/engine/engine.h)."""
+        state = ffi.new("struct x86_state *")
+        lib.cpu_get_state(self.cpu, state)
+        return state
+
+    def set_state(self, state: Any) -> None:
+        """Load the whole architectural state."""
+        lib.cpu_set_state(self.cpu, state)
+
+    def read(self, address: int, length: int) -> bytes | None:
+        """Guest memory by linear address with the vcpu's present rights; None where it is not mapped."""
+        out = ffi.new("unsigned char[]", max(length, 1))
+        if lib.hv_copy_from_guest(self.domain.hv.native, self.c, out, address, length) != 0:
+            return None
+        return bytes(ffi.buffer(out, length))
+
+    def write(self, address: int, data: bytes) -> bool:
+        """Write guest memory by linear address; False where the guest itself could not."""
+        return bool(lib.hv_copy_to_guest(self.domain.hv.native, self.c, address, data, len(data)) == 0)
