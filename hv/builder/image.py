@@ -1,0 +1,64 @@
+"""What the builder knows of a kernel file: plain data, the same for every container a kernel comes in.
+
+Named tuples, not data classes: importing `dataclasses` costs 15 ms, and `hv run` must be at work before that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from hv.builder.notes import XenNotes
+
+PAGE_SHIFT = 12
+PAGE_SIZE = 1 << PAGE_SHIFT
+
+
+class BuilderError(Exception):
+    """An input that no domain can be built from: one line that names the thing, the place and the remedy."""
+
+    def __init__(self, thing: str, problem: str, remedy: str) -> None:
+        """`thing`: a file or an option; `problem`: what is wrong, and where; `remedy`: what is accepted."""
+        super().__init__(" ".join(f"{thing}: {problem}; {remedy}".split()))
+        self.thing = thing
+        self.problem = problem
+        self.remedy = remedy
+
+
+class Segment(NamedTuple):
+    """One loadable part of the kernel (ELF PT_LOAD). Addresses and sizes in bytes."""
+
+    paddr: int
+    vaddr: int
+    data: memoryview
+    memsz: int
+    flags: int
+
+    @property
+    def end(self) -> int:
+        """Physical address behind the last byte."""
+        return self.paddr + self.memsz
+
+
+class KernelImage(NamedTuple):
+    """A kernel file, read and checked: every segment lies inside the file and overlaps no other."""
+
+    name: str  # the file, as the user wrote it
+    machine: str  # "x86_64" or "i386"
+    bits: int  # 64 or 32: class of the ELF file
+    entry: int  # e_entry
+    segments: tuple[Segment, ...]  # by physical address
+    notes: XenNotes | None  # None: no Xen notes and no __xen_guest section
+    kind: str  # "ELF" or "bzImage"
+    packing: tuple[str, ...]  # compressions taken off, outermost first: ("xz",)
+    version: str  # bzImage: the version text of its setup header; else ""
+
+    @property
+    def paddr_start(self) -> int:
+        """Lowest physical address of a segment."""
+        return self.segments[0].paddr
+
+    @property
+    def paddr_end(self) -> int:
+        """Physical address behind the highest segment."""
+        return max(segment.end for segment in self.segments)
