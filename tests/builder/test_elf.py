@@ -80,7 +80,7 @@ def test_a_malformed_file_gets_one_line(case: str) -> None:
 
 def test_every_truncation_is_an_error_of_one_line() -> None:
     kernel = pv_kernel()
-    for length in list(range(200)) + [0x1000, len(kernel) - 1]:
+    for length in [*range(200), 0x1000, len(kernel) - 1]:
         refused(kernel[:length])
 
 
