@@ -5,7 +5,15 @@
 #include <string.h>
 #include "xen.h"
 
-enum { HV_REFUSAL_LOG = 4096 };
+enum { HV_REFUSAL_LOG = 4096, HV_TRAP_RING = 8192 };
+
+/* The log of traps (traplog.c). `made` and `read` count records since the start. */
+struct trap_log {
+    uint64_t made, read;
+    uint64_t last[HV_MAX_VCPUS];     /* 1 + number of each vcpu's latest record; 0: none */
+    bool tracing;
+    struct trap_record ring[HV_TRAP_RING];
+};
 
 /* Rules, numbered in the order of rules.def. RULE(id, errno, facts, sentence) */
 enum rule {
@@ -33,6 +41,7 @@ struct hv {
     struct decode_cache *decode;
     uint64_t hypercall_counts[64][64];   /* [domain slot][number]: statistics only */
     uint64_t trap_counts[64][32];
+    struct trap_log traps;
 };
 
 /* Refuse: remember the rule and up to four facts, return -errno of the rule. */
@@ -59,6 +68,9 @@ static inline struct vcpu *hv_vcpu(struct hv *hv, const struct domain *d, uint64
     return &hv->s->vcpus[d->vcpu_slot[id]];
 }
 static inline struct cpu *hv_cpu_of(struct hv *hv, const struct vcpu *v) { return hv->cpus[v->slot]; }
+
+/* Log a trap as it arrives; the caller fills in address, error, args and emulated of the record. (traplog.c) */
+struct trap_record *hv_log_trap(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);
 
 /* ---- mm*.c: frames, page types, page-table updates (direct paging) ---- */
 hypercall_fn do_mmu_update, do_update_va_mapping, do_update_va_mapping_otherdomain, do_mmuext_op;

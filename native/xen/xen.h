@@ -21,6 +21,29 @@ struct refusal {
     int64_t result;
 };
 
+/* One exception, hypercall or event, in the order they came. */
+enum trap_kind { TRAP_LOG_EXCEPTION = 1, TRAP_LOG_HYPERCALL, TRAP_LOG_EVENT, TRAP_LOG_NMI };
+struct trap_record {
+    uint64_t when;            /* retired instructions of all vcpus */
+    uint64_t rip;             /* as the guest sees it: behind a hypercall, at a fault */
+    uint64_t address;         /* CR2 of a page fault */
+    uint64_t args[6];         /* of a hypercall */
+    int64_t result;           /* of a hypercall, once `answered` */
+    uint32_t number;          /* vector, or hypercall number */
+    uint32_t error;           /* error code of an exception that has one */
+    uint16_t domid, vcpu;
+    uint8_t kind;             /* enum trap_kind */
+    uint8_t answered;
+    uint8_t emulated;         /* the exception was dealt with here: the guest never saw it */
+    uint8_t pad;
+};
+/* Keep every record until it is read (`on`), or only the last few; forgets what there is. */
+void hv_trace(struct hv *hv, bool on);
+/* The records not read so far, oldest first, at most `max`; how many. */
+uint32_t hv_trap_log(struct hv *hv, struct trap_record *out, uint32_t max);
+/* The result of the hypercall that the vcpu made last, for the log (C does it for the calls that it answers). */
+void hv_log_result(struct hv *hv, const struct vcpu *v, int64_t result);
+
 int hv_create(struct hv **out, uint64_t frames);
 void hv_destroy(struct hv *hv);
 struct machine *hv_machine(struct hv *hv);
