@@ -1,10 +1,13 @@
-"""Event channels: what binding, closing and resetting mean. The hot half (sending, pending bits) is native/xen/evtchn.c.
+"""Event channels: what binding, closing and resetting mean. The hot half (sending, pending bits) is
+native/xen/evtchn.c.
 
-A channel is a `struct evtchn` in the arena, seen through cffi. Functions take the hypervisor's C object `c` (struct hv *)
-and the domain's `d` (struct domain *), and raise `XenError` with the errno of Xen 4.17 (xen/common/event_channel.c).
+A channel is a `struct evtchn` in the arena, seen through cffi. Functions take the hypervisor's C object `c`
+(struct hv *) and the domain's `d` (struct domain *), and raise `XenError` with the errno of Xen 4.17
+(xen/common/event_channel.c).
 
-A domain's channel may lead to a domain that does not exist here: then a back end of the host serves the other end
-(console, xenstore, disks), as domain 0 would. A send on it comes to Python, `host_notify` goes the other way.
+A domain's channel may lead to a domain that does not exist here: then a back end of the host serves the
+other end (console, xenstore, disks), as domain 0 would. A send on it comes to Python, `host_notify` goes the
+other way.
 """
 
 from __future__ import annotations
@@ -66,7 +69,8 @@ def channel(c: Any, d: Any, port: int) -> Any:
 
 
 def allocate(c: Any, d: Any) -> int:
-    """The lowest free port, its channel cleared but still free. EINVAL for a dying domain, ENOSPC when all are used."""
+    """The lowest free port, its channel cleared but still free. EINVAL for a dying domain, ENOSPC when all
+    are used."""
     if d.dying:
         raise XenError("evtchn_domain_dying", domid=d.domid)
     last = lib.hv_evtchn_capacity(d) - 1
@@ -145,7 +149,8 @@ def bind_ipi(c: Any, d: Any, number: int) -> int:
 
 
 def close(c: Any, d: Any, port: int) -> None:
-    """Free a port; the other end of a connection becomes unbound again. EINVAL for a free or reserved port."""
+    """Free a port; the other end of a connection becomes unbound again. EINVAL for a free or reserved
+    port."""
     e = channel(c, d, port)
     if e.state in (lib.ECS_FREE, lib.ECS_RESERVED) or port == 0:
         raise XenError("evtchn_close_state", port=port, state=e.state)
@@ -167,7 +172,8 @@ def close(c: Any, d: Any, port: int) -> None:
 
 
 def bind_vcpu(c: Any, d: Any, port: int, number: int) -> None:
-    """Make a channel notify another vcpu. IPIs and the virtual interrupts of a vcpu stay where they are: EINVAL."""
+    """Make a channel notify another vcpu. IPIs and the virtual interrupts of a vcpu stay where they are:
+    EINVAL."""
     vcpu(c, d, number)
     e = channel(c, d, port)
     movable = e.state in (lib.ECS_UNBOUND, lib.ECS_INTERDOMAIN, lib.ECS_PIRQ) or (
@@ -186,7 +192,8 @@ def reset(c: Any, d: Any) -> None:
 
 
 def connect_host(c: Any, d: Any, port: int, host_port: int = 0) -> None:
-    """The host's back end binds to a port that the guest left unbound for a domain that is not here (domain 0)."""
+    """The host's back end binds to a port that the guest left unbound for a domain that is not here (domain
+    0)."""
     e = channel(c, d, port)
     if e.state != lib.ECS_UNBOUND or domain_by_id(c, d, e.remote_domid) is not None:
         raise XenError("evtchn_not_unbound", domid=d.domid, port=port, state=e.state)
@@ -195,12 +202,14 @@ def connect_host(c: Any, d: Any, port: int, host_port: int = 0) -> None:
 
 
 def open_host(c: Any, d: Any, remote_domid: int = 0, host_port: int = 0) -> int:
-    """A port that is connected with the host from birth: how the toolstack gives a domain its console and store."""
+    """A port that is connected with the host from birth: how the toolstack gives a domain its console and
+    store."""
     return _open(c, d, lib.ECS_INTERDOMAIN, remote_domid=remote_domid, remote_port=host_port)
 
 
 def host_notify(c: Any, d: Any, port: int) -> bool:
-    """The host's end sends. False when the guest has closed the port or bound it otherwise: nobody listens."""
+    """The host's end sends. False when the guest has closed the port or bound it otherwise: nobody
+    listens."""
     e = lib.hv_evtchn(c, d, port)
     if e == ffi.NULL or e.state != lib.ECS_INTERDOMAIN or domain_by_id(c, d, e.remote_domid) is not None:
         return False

@@ -1,8 +1,8 @@
 """The FIFO event-channel ABI: setting it up and taking it down. Queueing itself is native/xen/fifo.c.
 
-Source: xen/include/public/event_channel.h and the design note "Event channels, FIFO-based ABI"; errnos as Xen 4.17.
-The control blocks and event-array pages are the guest's own writable frames; each is held by a reference and a
-type reference, so that it cannot become a page table while the hypervisor writes to it.
+Source: xen/include/public/event_channel.h and the design note "Event channels, FIFO-based ABI"; errnos as
+Xen 4.17. The control blocks and event-array pages are the guest's own writable frames; each is held by a
+reference and a type reference, so that it cannot become a page table while the hypervisor writes to it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def _adopt_pending(c: Any, d: Any) -> None:
 
 
 def expand_array(c: Any, d: Any, gfn: int) -> None:
-    """Add a page of event words, and raise what waited for it. EOPNOTSUPP before init_control; ENOSPC when full."""
+    """Add a page of event words, and raise what waited for it. EOPNOTSUPP before init_control; ENOSPC when
+    full."""
     if not d.fifo:
         raise XenError("evtchn_fifo_not_set_up", domid=d.domid)
     page = d.fifo_pages
@@ -72,7 +73,8 @@ def expand_array(c: Any, d: Any, gfn: int) -> None:
 
 
 def set_priority(c: Any, d: Any, port: int, priority: int) -> None:
-    """Choose the queue of a port's future events. EINVAL; ENOSYS with the two-level ABI, which has no queues."""
+    """Choose the queue of a port's future events. EINVAL; ENOSYS with the two-level ABI, which has no
+    queues."""
     e = evtchn.channel(c, d, port)
     if not d.fifo:
         raise XenError("evtchn_priority_two_level", port=port)

@@ -1,4 +1,5 @@
-"""Machine memory by machine address, checked and marked dirty: what Python uses for pages shared with a guest."""
+"""Machine memory by machine address, checked and marked dirty: what Python uses for pages shared with a
+guest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""event_channel_op: every sub-operation but the two that C answers (send and unmask; see native/xen/evtchn.c).
+"""event_channel_op: every sub-operation but the two that C answers (send and unmask; see
+native/xen/evtchn.c).
 
 Source: xen/include/public/event_channel.h; errnos and their order as xen/common/event_channel.c of Xen 4.17.
 """
@@ -7,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hv import abi, evtchn, evtchn_fifo
 from hv.errors import XenError
 from hv.hypercall import Context, hypercall
+
+from hv import abi, evtchn, evtchn_fifo
 from hv.native import lib
 
 # A domain without passed-through devices has interrupt lines by number, and the right to none of them.
@@ -19,30 +21,30 @@ NR_PIRQS = 256
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_alloc_unbound, arg="evtchn_alloc_unbound")
 def alloc_unbound(ctx: Context, arg: dict[str, Any]) -> int:
     """A port that another domain may bind to."""
-    d = evtchn.target_domain(ctx.hv.c, ctx.domain.c, arg["dom"], "evtchn_no_domain")
+    d = evtchn.target_domain(ctx.hv.native, ctx.domain.c, arg["dom"], "evtchn_no_domain")
     remote = ctx.domain.c.domid if arg["remote_dom"] == abi.DOMID_SELF else arg["remote_dom"]
-    arg["port"] = evtchn.alloc_unbound(ctx.hv.c, d, remote)
+    arg["port"] = evtchn.alloc_unbound(ctx.hv.native, d, remote)
     return 0
 
 
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_bind_interdomain, arg="evtchn_bind_interdomain")
 def bind_interdomain(ctx: Context, arg: dict[str, Any]) -> int:
     """Connect with a port that another domain left unbound for us."""
-    arg["local_port"] = evtchn.bind_interdomain(ctx.hv.c, ctx.domain.c, arg["remote_dom"], arg["remote_port"])
+    arg["local_port"] = evtchn.bind_interdomain(ctx.hv.native, ctx.domain.c, arg["remote_dom"], arg["remote_port"])
     return 0
 
 
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_bind_virq, arg="evtchn_bind_virq")
 def bind_virq(ctx: Context, arg: dict[str, Any]) -> int:
     """A port for a virtual interrupt."""
-    arg["port"] = evtchn.bind_virq(ctx.hv.c, ctx.domain.c, arg["virq"], arg["vcpu"])
+    arg["port"] = evtchn.bind_virq(ctx.hv.native, ctx.domain.c, arg["virq"], arg["vcpu"])
     return 0
 
 
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_bind_ipi, arg="evtchn_bind_ipi")
 def bind_ipi(ctx: Context, arg: dict[str, Any]) -> int:
     """A port from any of our vcpus to one of them."""
-    arg["port"] = evtchn.bind_ipi(ctx.hv.c, ctx.domain.c, arg["vcpu"])
+    arg["port"] = evtchn.bind_ipi(ctx.hv.native, ctx.domain.c, arg["vcpu"])
     return 0
 
 
@@ -57,35 +59,35 @@ def bind_pirq(ctx: Context, arg: dict[str, Any]) -> int:
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_close, arg="evtchn_close")
 def close(ctx: Context, arg: dict[str, Any]) -> int:
     """Free a port."""
-    evtchn.close(ctx.hv.c, ctx.domain.c, arg["port"])
+    evtchn.close(ctx.hv.native, ctx.domain.c, arg["port"])
     return 0
 
 
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_send, arg="evtchn_send")
 def send(ctx: Context, arg: dict[str, Any]) -> int:
     """Notify the other end. C has answered already unless a back end of the host is that other end."""
-    c, d, port = ctx.hv.c, ctx.domain.c, arg["port"]
+    c, d, port = ctx.hv.native, ctx.domain.c, arg["port"]
     e = evtchn.channel(c, d, port)
     if e.state not in (lib.ECS_INTERDOMAIN, lib.ECS_IPI, lib.ECS_UNBOUND):
         raise XenError("evtchn_send_state", port=port, state=e.state)
     if lib.hv_evtchn_send(c, d, port) == lib.HV_EVTCHN_HOST:
-        ctx.hv.host_event(ctx.domain, port)
+        ctx.domain.host_event(port)
     return 0
 
 
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_unmask, arg="evtchn_unmask")
 def unmask(ctx: Context, arg: dict[str, Any]) -> int:
     """Clear the mask bit, and deliver what waited behind it."""
-    evtchn.channel(ctx.hv.c, ctx.domain.c, arg["port"])
-    lib.hv_evtchn_unmask(ctx.hv.c, ctx.domain.c, arg["port"])
+    evtchn.channel(ctx.hv.native, ctx.domain.c, arg["port"])
+    lib.hv_evtchn_unmask(ctx.hv.native, ctx.domain.c, arg["port"])
     return 0
 
 
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_status, arg="evtchn_status")
 def status(ctx: Context, arg: dict[str, Any]) -> int:
     """What a port is bound to."""
-    d = evtchn.target_domain(ctx.hv.c, ctx.domain.c, arg["dom"], "evtchn_no_domain")
-    e = evtchn.channel(ctx.hv.c, d, arg["port"])
+    d = evtchn.target_domain(ctx.hv.native, ctx.domain.c, arg["dom"], "evtchn_no_domain")
+    e = evtchn.channel(ctx.hv.native, d, arg["port"])
     arg["status"] = STATUS[e.state]
     arg["vcpu"] = e.notify_vcpu
     detail = DETAIL.get(e.state)
@@ -115,14 +117,14 @@ DETAIL: dict[int, Any] = {
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_bind_vcpu, arg="evtchn_bind_vcpu")
 def bind_vcpu(ctx: Context, arg: dict[str, Any]) -> int:
     """Choose the vcpu that a port notifies."""
-    evtchn.bind_vcpu(ctx.hv.c, ctx.domain.c, arg["port"], arg["vcpu"])
+    evtchn.bind_vcpu(ctx.hv.native, ctx.domain.c, arg["port"], arg["vcpu"])
     return 0
 
 
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_reset, arg="evtchn_reset")
 def reset(ctx: Context, arg: dict[str, Any]) -> int:
     """Close all ports; a domain that resets itself by DOMID_SELF also leaves the FIFO ABI."""
-    c = ctx.hv.c
+    c = ctx.hv.native
     d = evtchn.target_domain(c, ctx.domain.c, arg["dom"], "evtchn_no_domain")
     evtchn.reset(c, d)
     if arg["dom"] == abi.DOMID_SELF and d.fifo:
@@ -133,7 +135,7 @@ def reset(ctx: Context, arg: dict[str, Any]) -> int:
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_init_control, arg="evtchn_init_control")
 def init_control(ctx: Context, arg: dict[str, Any]) -> int:
     """The FIFO ABI: a vcpu's control block."""
-    evtchn_fifo.init_control(ctx.hv.c, ctx.domain.c, arg["vcpu"], arg["control_gfn"], arg["offset"])
+    evtchn_fifo.init_control(ctx.hv.native, ctx.domain.c, arg["vcpu"], arg["control_gfn"], arg["offset"])
     arg["link_bits"] = abi.EVTCHN_FIFO_LINK_BITS
     return 0
 
@@ -141,12 +143,12 @@ def init_control(ctx: Context, arg: dict[str, Any]) -> int:
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_expand_array, arg="evtchn_expand_array")
 def expand_array(ctx: Context, arg: dict[str, Any]) -> int:
     """The FIFO ABI: one more page of event words."""
-    evtchn_fifo.expand_array(ctx.hv.c, ctx.domain.c, arg["array_gfn"])
+    evtchn_fifo.expand_array(ctx.hv.native, ctx.domain.c, arg["array_gfn"])
     return 0
 
 
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_set_priority, arg="evtchn_set_priority")
 def set_priority(ctx: Context, arg: dict[str, Any]) -> int:
     """The FIFO ABI: the queue of a port."""
-    evtchn_fifo.set_priority(ctx.hv.c, ctx.domain.c, arg["port"], arg["priority"])
+    evtchn_fifo.set_priority(ctx.hv.native, ctx.domain.c, arg["port"], arg["priority"])
     return 0

@@ -30,4 +30,8 @@ bool fifo_is_pending(struct hv *hv, const struct domain *d, uint32_t port);
 bool fifo_is_masked(struct hv *hv, const struct domain *d, uint32_t port);
 bool fifo_is_busy(struct hv *hv, const struct domain *d, uint32_t port);
 
+/* ---- timer.c ---- */
+/* The vcpu goes on the processor: a periodic tick that fell due while it was away comes now. */
+void timer_switched_to(struct hv *hv, struct vcpu *v);
+
 #endif

@@ -7,7 +7,7 @@
  * VMASST_TYPE_runstate_update_flag asks for XEN_RUNSTATE_UPDATE in state_entry_time while an update is under way.
  * All vcpus of the guest stand still during ours, so no guest can ever see the flag set: the area is simply written.
  */
-#include "hv.h"
+#include "evtchn.h"
 #include "../abi/xen.h"
 #include "../abi/vcpu.h"
 
@@ -28,20 +28,28 @@ void hv_runstate_times(struct hv *hv, const struct vcpu *v, uint64_t out[4])
     out[v->runstate & 3] += hv_now(hv) - v->runstate_since;
 }
 
+int hv_copy_to_guest_kernel(struct hv *hv, struct vcpu *v, uint64_t va, const void *data, uint64_t len)
+{
+    uint8_t mode = v->kernel_mode;
+    int result;
+
+    v->kernel_mode = 1;
+    result = hv_copy_to_guest(hv, v, va, data, len);
+    v->kernel_mode = mode;
+    return result;
+}
+
 void hv_runstate_publish(struct hv *hv, struct vcpu *v)
 {
     struct vcpu_runstate_info info = { 0 };
-    uint8_t mode = v->kernel_mode;
 
     if (v->runstate_va == 0)
         return;
     info.state = v->runstate;
     info.state_entry_time = v->runstate_since;
     memcpy(info.time, v->runstate_time, sizeof(info.time));
-    v->kernel_mode = 1;          /* the area is the kernel's, whatever the vcpu is running now */
     /* A guest that has unmapped its area gets no news: Xen drops the update as silently. */
-    (void)hv_copy_to_guest(hv, v, v->runstate_va, &info, sizeof(info));
-    v->kernel_mode = mode;
+    (void)hv_copy_to_guest_kernel(hv, v, v->runstate_va, &info, sizeof(info));
 }
 
 static bool can_run(const struct domain *d, const struct vcpu *v)
@@ -72,6 +80,19 @@ uint32_t hv_runnable(struct hv *hv, uint16_t *slots, uint32_t max)
     }
     return n;
 }
+
+uint32_t hv_turn(struct hv *hv)
+{
+    const struct hv_state *s = hv->s;
+    const struct vcpu *v;
+
+    if (s->running >= HV_MAX_VCPUS || s->retired >= s->quantum_end)
+        return HV_NO_SLOT;
+    v = &s->vcpus[s->running];
+    return can_run(hv_domain(hv, v), v) ? s->running : HV_NO_SLOT;
+}
+
+void hv_yield(struct hv *hv) { hv->s->quantum_end = hv->s->retired; }
 
 void hv_block(struct hv *hv, struct vcpu *v)
 {
@@ -108,4 +129,5 @@ void hv_switch(struct hv *hv, uint32_t vcpu_slot)
     s->running = vcpu_slot;
     hv_runstate_set(hv, v, RS_RUNNING);
     hv_runstate_publish(hv, v);
+    timer_switched_to(hv, v);
 }

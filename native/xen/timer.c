@@ -8,7 +8,7 @@
  *
  * Nothing is queued: the earliest deadline is found by looking at all of them, which no event can leave out of step.
  */
-#include "hv.h"
+#include "evtchn.h"
 #include "../abi/xen.h"
 #include "../abi/sched.h"
 
@@ -65,6 +65,17 @@ static bool expire(uint64_t *deadline, uint64_t now)
     return true;
 }
 
+static bool tick(struct hv *hv, struct vcpu *v, uint64_t now)
+{
+    if (!ticks(hv, v) || v->periodic_next > now)
+        return false;
+    v->periodic_next = now + v->periodic_period;
+    hv_send_virq(hv, v, VIRQ_TIMER);
+    return true;
+}
+
+void timer_switched_to(struct hv *hv, struct vcpu *v) { (void)tick(hv, v, hv_now(hv)); }
+
 static uint32_t fire_vcpu(struct hv *hv, struct vcpu *v, uint64_t now)
 {
     uint32_t fired = 0;
@@ -73,11 +84,8 @@ static uint32_t fire_vcpu(struct hv *hv, struct vcpu *v, uint64_t now)
         hv_send_virq(hv, v, VIRQ_TIMER);
         fired++;
     }
-    if (ticks(hv, v) && v->periodic_next <= now) {
-        v->periodic_next = now + v->periodic_period;
-        hv_send_virq(hv, v, VIRQ_TIMER);
+    if (tick(hv, v, now))
         fired++;
-    }
     if (expire(&v->poll_deadline, now)) {
         hv_vcpu_kick(hv, v);
         fired++;

@@ -70,6 +70,8 @@ uint32_t hv_refusals(struct hv *hv, struct refusal *out, uint32_t max);
 /* guest memory by linear address, with the rights of the vcpu's current mode; 0 or -EFAULT */
 int hv_copy_from_guest(struct hv *hv, struct vcpu *v, void *out, uint64_t va, uint64_t len);
 int hv_copy_to_guest(struct hv *hv, struct vcpu *v, uint64_t va, const void *data, uint64_t len);
+/* The same with the rights of the guest's kernel, whatever the vcpu is running now: areas that a kernel registered. */
+int hv_copy_to_guest_kernel(struct hv *hv, struct vcpu *v, uint64_t va, const void *data, uint64_t len);
 
 /* frames */
 uint64_t hv_alloc_frame(struct hv *hv, uint16_t owner);           /* zeroed; ~0: none left */
@@ -130,6 +132,8 @@ void hv_runstate_publish(struct hv *hv, struct vcpu *v);                     /* 
 void hv_runstate_times(struct hv *hv, const struct vcpu *v, uint64_t out[4]);
 void hv_block(struct hv *hv, struct vcpu *v);             /* SCHEDOP_block: no work until an event */
 void hv_switch(struct hv *hv, uint32_t vcpu_slot);        /* put a vcpu on the processor; HV_NO_SLOT: nobody */
+uint32_t hv_turn(struct hv *hv);                          /* whose turn goes on; HV_NO_SLOT: choose somebody */
+void hv_yield(struct hv *hv);                             /* the turn of the running vcpu ends now */
 uint32_t hv_runnable(struct hv *hv, uint16_t *slots, uint32_t max);          /* slots that could run, ascending */
 
 #endif

@@ -1,0 +1,78 @@
+"""What every scheduler has: turns of a quantum, a seed, and the search for vcpus that could run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+from hv.native import ffi, lib
+
+# Instructions, that is ns, of a turn. Xen's credit scheduler gives 30 ms; shorter turns find more races.
+DEFAULT_QUANTUM = 1_000_000
+_MASK = (1 << 64) - 1
+
+
+class Machine(Protocol):
+    """What a scheduler sees of the Hypervisor."""
+
+    native: Any  # struct hv *
+    state: Any  # struct hv_state *
+
+
+class Scheduler(ABC):
+    """Chooses the next vcpu.
+
+    quantum: instructions of a turn. seed: 0 makes every turn exactly that long; any other number varies
+    turns between half and one and a half quantum, differently and reproducibly for each seed, to try other
+    interleavings.
+    """
+
+    def __init__(self, quantum: int = DEFAULT_QUANTUM, seed: int = 0) -> None:
+        if quantum <= 0:
+            raise ValueError(f"a quantum is a positive number of instructions, not {quantum}")
+        self.quantum = quantum
+        self.seed = seed & _MASK
+        self._slots = ffi.new("uint16_t[]", lib.HV_MAX_VCPUS)
+
+    def pick(self, hv: Machine) -> int | None:
+        """The vcpu slot to run now; None: nobody can run. Called at every exit: most often the turn simply
+        goes on.
+
+        At the end of a turn (the quantum is spent, the vcpu blocked, yielded or left) the next is chosen and
+        put on the processor, with the accounting of run states that belongs to a switch.
+        """
+        running = int(lib.hv_turn(hv.native))
+        if running != lib.HV_NO_SLOT:
+            return running
+        chosen = self.choose(hv)
+        if chosen is None:
+            lib.hv_switch(hv.native, lib.HV_NO_SLOT)
+            return None
+        hv.state.quantum_end = hv.state.retired + self.turn(hv)
+        lib.hv_switch(hv.native, chosen)
+        return chosen
+
+    def budget(self, hv: Machine, slot: int) -> int:
+        """How many instructions the vcpu just picked may run before the next pick; at least 1."""
+        return max(int(hv.state.quantum_end - hv.state.retired), 1)
+
+    @abstractmethod
+    def choose(self, hv: Machine) -> int | None:
+        """Who gets the next turn; None: nobody can run."""
+
+    def turn(self, hv: Machine) -> int:
+        """The length of a new turn in instructions."""
+        if not self.seed:
+            return self.quantum
+        # xorshift64*: a full-period generator in one word of the arena
+        x = int(hv.state.rng) or self.seed
+        x ^= x >> 12
+        x = (x ^ (x << 25)) & _MASK
+        x ^= x >> 27
+        hv.state.rng = x
+        return self.quantum // 2 + ((x * 0x2545_F491_4F6C_DD1D & _MASK) >> 32) % self.quantum + 1
+
+    def runnable(self, hv: Machine) -> list[int]:
+        """Slots of the vcpus that could run now, in ascending order."""
+        count = lib.hv_runnable(hv.native, self._slots, lib.HV_MAX_VCPUS)
+        return list(self._slots[0:count])
