@@ -30,7 +30,7 @@ WRAPPED_X86 = [
 ]  # fmt: skip
 
 CFLAGS = ["-std=c11", "-O2", "-g1", "-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Werror",
-          "-fvisibility=hidden", "-D_GNU_SOURCE"]  # fmt: skip
+          "-fvisibility=hidden", "-D_GNU_SOURCE", "-DXENLAB_HOST"]  # fmt: skip
 
 
 def unicorn_folder() -> Path:
@@ -94,6 +94,7 @@ def make_builder() -> FFI:
 
 if __name__ == "__main__":
     os.chdir(ROOT)
+    subprocess.run([sys.executable, str(NATIVE / "abi" / "gen.py")], check=True)
     sys.path.insert(0, str(ROOT))
     make_builder().compile(tmpdir=str(ROOT), verbose="-v" in sys.argv)
 else:
