@@ -13,7 +13,7 @@ except ImportError as error:  # pragma: no cover - a broken installation
         f"hv: the compiled module hv._native does not load ({error}); remedy: make build, or pip install ."
     ) from error
 
-__all__ = ["NativeError", "NO_FRAME", "check", "ffi", "lib", "view"]
+__all__ = ["NO_FRAME", "NativeError", "check", "ffi", "lib", "view"]
 
 NO_FRAME = (1 << 64) - 1
 """What the C side says instead of a frame number when there is none."""
