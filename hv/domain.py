@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hv.native import NO_FRAME, check, ffi, lib, view
 from hv.vcpu import Vcpu
@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from hv.hypervisor import Hypervisor
 
 PAGE_SIZE = 4096
+
+
+class Service(Protocol):
+    """A back end outside any domain that serves this one (console, xenstore): its state is part of the domain's."""
+
+    def canonical(self) -> bytes:
+        """All of its state, equal for equal runs."""
 
 
 class Domain:
@@ -24,6 +31,7 @@ class Domain:
         self.abi = "x86_64"
         self.c: Any = ffi.addressof(lib.hv_state(hv.native).domains[slot])
         self.vcpus: list[Vcpu] = []
+        self.services: dict[str, Service] = {}
         self.host_ports: dict[int, Callable[[], None]] = {}
 
     @property

@@ -21,6 +21,7 @@ from hv.arch.x86.decode import decode_at
 from hv.domain import Domain
 from hv.native import check, ffi, lib
 from hv.sched import Scheduler, make_scheduler
+from hv.statehash import state_hash
 from hv.vcpu import Vcpu
 
 PAGES_PER_MIB = 256
@@ -115,6 +116,11 @@ class Hypervisor:
             del self._vcpus[vcpu.slot]
         del self.domains[domain.slot]
         lib.hv_domain_destroy(self.native, domain.slot)
+
+    @property
+    def state_hash(self) -> str:
+        """SHA-256 of the canonical form of all state (hv.statehash)."""
+        return state_hash(self)
 
     def audit(self) -> str:
         """Recompute every page type and count from the tables. Empty when all agree, else the first differences."""

@@ -1,0 +1,87 @@
+"""The state hash: SHA-256 of the canonical form of everything that a run can change.
+
+Canonical means: what two equal runs have in common byte for byte. Registers in architectural form (no lazy flags, no
+segment caches of the engine's own making), the arena's structs in use, page_info and contents of every owned frame,
+and what the back ends of each domain hold. Left out: free frames (nobody can see what is in them), caches, statistics,
+and host addresses, of which there are none in the arena.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hv.native import ffi, lib, view
+
+if TYPE_CHECKING:
+    from hv.domain import Domain
+    from hv.hypervisor import Hypervisor
+
+PAGE_SIZE = 4096
+PAGE_INFO = struct.Struct("<IIHhI")
+GRANTS_PER_FRAME = 512
+
+
+class Digest(Protocol):
+    """The part of a hashlib object that is used."""
+
+    def update(self, data: Any, /) -> None:
+        """Take in more bytes."""
+
+
+def state_hash(hv: Hypervisor) -> str:
+    """The hash as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    feed(hv, digest)
+    return digest.hexdigest()
+
+
+def feed(hv: Hypervisor, digest: Digest) -> None:
+    """Give the canonical form of the whole state to `digest`, piece by piece."""
+    state = hv.state
+    digest.update(view(state, ffi.offsetof("struct hv_state", "domains")))
+    for slot in sorted(hv.domains):
+        _feed_domain(hv, hv.domains[slot], digest)
+    for first, count in owned_ranges(hv):
+        digest.update(struct.pack("<QQ", first, count))
+        digest.update(view(lib.hv_pages(hv.native) + first, count * PAGE_INFO.size))
+        digest.update(view(lib.machine_frame(hv.machine, first), count * PAGE_SIZE))
+
+
+def owned_ranges(hv: Hypervisor) -> Iterator[tuple[int, int]]:
+    """(first frame, count) of each run of neighbouring frames that somebody owns."""
+    frames = int(hv.state.frames)
+    pages = view(lib.hv_pages(hv.native), frames * PAGE_INFO.size)
+    start = -1
+    for frame, (_, _, owner, _, _) in enumerate(PAGE_INFO.iter_unpack(pages)):
+        if owner != lib.OWNER_NONE:
+            if start < 0:
+                start = frame
+        elif start >= 0:
+            yield start, frame - start
+            start = -1
+    if start >= 0:
+        yield start, frames - start
+
+
+def _feed_domain(hv: Hypervisor, domain: Domain, digest: Digest) -> None:
+    digest.update(view(domain.c, ffi.sizeof("struct domain")))
+    tables = (
+        ("struct evtchn", hv.state.evtchn_offset, lib.HV_MAX_PORTS, lib.hv_evtchn_limit(domain.c)),
+        ("struct active_grant", hv.state.grant_offset, lib.HV_MAX_GRANTS, domain.c.grant_frames * GRANTS_PER_FRAME),
+        ("struct maptrack", hv.state.maptrack_offset, lib.HV_MAX_MAPTRACK, domain.c.maptrack_used),
+    )
+    arena = ffi.cast("char *", lib.machine_arena(hv.machine))
+    for name, offset, capacity, used in tables:
+        size = ffi.sizeof(name)
+        digest.update(view(arena + offset + domain.slot * capacity * size, used * size))
+    cpu_state = ffi.new("struct x86_state *")
+    for vcpu in domain.vcpus:
+        digest.update(view(vcpu.c, ffi.sizeof("struct vcpu")))
+        lib.cpu_get_state(vcpu.cpu, cpu_state)
+        digest.update(view(cpu_state, ffi.sizeof("struct x86_state")))
+    for name, service in sorted(domain.services.items()):
+        digest.update(name.encode())
+        digest.update(service.canonical())
