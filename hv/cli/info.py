@@ -138,3 +138,24 @@ def info(path: str | Path, as_json: bool = False, out: TextIO | None = None) -> 
         out.write("\n")
     else:
         out.write(text(facts))
+
+
+def main(argv: list[str]) -> int:
+    """`hv info ARGV...`: 0, or 2 when the file is no kernel."""
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        prog="hv info",
+        description="Print what the loader sees in a kernel: file type, entry, segments, "
+        "Xen's notes and features, and which types of domain it can be.",
+        epilog="examples: hv info vmlinuz; hv info --json guest.elf",
+    )
+    parser.add_argument("kernel", metavar="KERNEL", help="an ELF file, a bzImage, or one of these packed")
+    parser.add_argument("--json", action="store_true", help="the same as JSON")
+    arguments = parser.parse_args(argv)
+    try:
+        info(arguments.kernel, arguments.json)
+    except BuilderError as error:
+        sys.stderr.write(f"hv info: {error}\n")
+        return 2
+    return 0

@@ -1,0 +1,1 @@
+"""The command `hv`: one module a subcommand, imported only when it is called."""

@@ -1,0 +1,88 @@
+"""`hv`:
+
+find the subcommand and hand over. Nothing else is imported: start-up is a large part of a tiny guest's run.
+"""
+
+from __future__ import annotations
+
+import sys
+
+EXIT_OK = 0
+EXIT_CRASH = 1
+EXIT_USAGE = 2
+EXIT_TIMEOUT = 7
+
+# subcommand: (module, what it does)
+COMMANDS = {
+    "run": ("hv.cli.run", "boot a guest kernel with its console on this terminal"),
+    "info": ("hv.cli.info", "print what the loader sees in a kernel file"),
+    "test": ("hv.cli.test", "run test guests that print a verdict"),
+}
+
+_HELP = """\
+usage: hv COMMAND ...
+
+A Xen-compatible hypervisor in user space, on an emulated CPU.
+
+commands:
+{commands}
+  hv COMMAND --help says more of each; hv --version prints the version
+
+examples:
+  hv run guest.elf --memory 32 --stats
+  hv run vmlinuz --ramdisk initrd.cpio --cmdline "console=hvc0"
+  hv info vmlinuz
+"""
+
+
+def help_text() -> str:
+    """What `hv --help` prints."""
+    lines = (f"  {name:<6} {text}" for name, (_, text) in COMMANDS.items())
+    return _HELP.format(commands="\n".join(lines))
+
+
+def version() -> str:
+    """The installed version of xenlab."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("xenlab")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run `hv ARGV...`; returns the exit code. 2 for a command line that makes no sense."""
+    arguments = sys.argv[1:] if argv is None else argv
+    command = arguments[0] if arguments else ""
+    if command in ("-h", "--help", "help"):
+        sys.stdout.write(help_text())
+        return EXIT_OK
+    if command == "--version":
+        sys.stdout.write(f"xenlab {version()}\n")
+        return EXIT_OK
+    if command not in COMMANDS:
+        said = f"there is no command {command!r}" if command else "a command is missing"
+        sys.stderr.write(f"hv: {said}; give one of {', '.join(COMMANDS)}, or --help\n")
+        return EXIT_USAGE
+    from importlib import import_module
+
+    module = import_module(COMMANDS[command][0])
+    try:
+        code = module.main(arguments[1:])
+        sys.stdout.flush()
+        return int(code)
+    except BrokenPipeError:
+        # whoever read our output has left: what is still buffered must not raise again at exit
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_CRASH
+    except KeyboardInterrupt:
+        sys.stderr.write("\nhv: interrupted\n")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Page tables seen from Python: inspection. The mechanism (types, validation, translation) is C."""
