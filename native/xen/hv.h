@@ -35,6 +35,7 @@ struct hv {
     struct vcpu *current;            /* vcpu in hv_run(), NULL outside */
     uint64_t run_base;               /* hv_state.retired when the current run began */
     bool tlb_stale;                  /* a page table changed: flush before the next guest instruction */
+    uint64_t mm_work;                /* page-table entries examined by the current hypercall */
     struct refusal last;             /* of the hypercall being answered */
     struct refusal log[HV_REFUSAL_LOG];
     uint32_t log_head, log_tail;

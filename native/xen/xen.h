@@ -64,6 +64,10 @@ struct vcpu *hv_find_vcpu(struct hv *hv, const struct domain *d, uint64_t id);  
 /* run one vcpu; delivers pending events first. Returns enum exit_reason. */
 int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *exit);
 
+/* A hypercall that C serves, as the vcpu would make it: for tests and fuzzers. INT64_MIN + 1: a continuation (args are
+ * updated, call again); INT64_MIN: Python's to serve. */
+int64_t hv_hypercall(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t args[6]);
+
 /* the refusals logged since the last call, oldest first */
 uint32_t hv_refusals(struct hv *hv, struct refusal *out, uint32_t max);
 

@@ -1,0 +1,163 @@
+/* mm.h - machine frames, their types, and direct paging: what the mm_*.c files share.
+ *
+ * The rules are those of xen/arch/x86/mm.c; the essay on them:
+ *
+ * A PV guest owns its page tables: the processor walks the very frames that the guest filled in, with machine frame
+ * numbers inside. What keeps it honest is that each frame has ONE use at a time, written in its page_info:
+ *
+ *  - References (ref_info) say that somebody needs the frame to stay what it is and whose it is. One is the owner's
+ *    (PGC_ALLOCATED); every present L1 entry, every type reference and every internal user holds one more. The frame
+ *    goes back to the allocator when the last is dropped, so a frame that is mapped anywhere is never reused.
+ *  - Type references (type_info) say what the frame is used as: an L1..L4 table, a page of descriptors, or data that
+ *    is mapped writable. The type can change only while the count is zero. Hence a frame that is a validated table is
+ *    writable nowhere, and a frame that is writable somewhere cannot be a table. Read-only mappings need no type.
+ *  - A count that goes 0 -> 1 on a table type validates: every entry is examined and takes its own references on what
+ *    it points to. 1 -> 0 undoes that. While the count is above zero the contents change only through us.
+ *
+ * Who holds what, so that hv_audit() can recompute it all:
+ *
+ *    present L1 entry                    1 reference, and 1 writable type reference if _PAGE_RW
+ *    present L2..L4 entry                1 reference and 1 type reference of the level below; a linear entry (same
+ *                                        level, read-only) the same of its own level; one to its own table: nothing
+ *    PGT_PINNED                          1 reference and 1 type reference
+ *    vcpu.cr3_kernel, cr3_user           1 reference and 1 PGT_l4 type reference each
+ *    vcpu.gdt_frames[0..13], ldt_frames  1 reference and 1 PGT_seg type reference each
+ *    vcpu.info_pa off the shared_info frame, vcpu.fifo_control_frame, domain.fifo_page[]
+ *                                        1 reference and 1 writable type reference each
+ *    PGC_XEN_HEAP frames                 1 writable type reference, for ever
+ *    maptrack entry, GNTMAP_device_map   1 reference, and 1 writable type reference unless read-only
+ *    (GNTMAP_host_map is its L1 entry)
+ *
+ * Bounded work: hv->mm_work counts examined entries, and the hypercalls that loop ask for a continuation when it
+ * passes MM_WORK_LIMIT. One tree is validated or torn down in one go; it is no larger than the domain's memory.
+ *
+ * Translations that may be cached are those whose entries have the accessed bit set, as only the walker fills the
+ * TLBs and it sets the bit first. A present entry with A set that loses anything sets hv->tlb_stale.
+ */
+#ifndef XENLAB_MM_H
+#define XENLAB_MM_H
+#include "hv.h"
+
+/* Page-table entry bits: Intel SDM volume 3, 4.5. */
+#define PTE_P UINT64_C(0x001)
+#define PTE_RW UINT64_C(0x002)
+#define PTE_USER UINT64_C(0x004)
+#define PTE_PWT UINT64_C(0x008)
+#define PTE_PCD UINT64_C(0x010)
+#define PTE_A UINT64_C(0x020)
+#define PTE_D UINT64_C(0x040)
+#define PTE_PSE UINT64_C(0x080)           /* L1: PAT */
+#define PTE_GLOBAL UINT64_C(0x100)
+#define PTE_AVAIL UINT64_C(0xe00)
+#define PTE_ADDR UINT64_C(0x000ffffffffff000)
+#define PTE_AVAIL_HIGH UINT64_C(0x7ff0000000000000)
+#define PTE_GUEST_KERNEL (UINT64_C(1) << 52)   /* Xen's mark on entries that had no USER bit */
+#define PTE_NX (UINT64_C(1) << 63)
+
+/* Flags that an unprivileged guest may not set (Xen's L1_DISALLOW_MASK .. L4_DISALLOW_MASK without passed-through
+ * devices): cache attributes and PAT/PSE; GLOBAL above level 1. */
+#define L1_DISALLOW (PTE_PWT | PTE_PCD | PTE_PSE)
+#define TABLE_DISALLOW (PTE_PWT | PTE_PCD | PTE_PSE | PTE_GLOBAL)
+/* Flags that may change without taking the references anew. */
+#define FASTPATH_FLAGS (PTE_NX | PTE_AVAIL_HIGH | PTE_AVAIL | PTE_GLOBAL | PTE_D | PTE_A | PTE_USER)
+
+#define ADDR_HOLE_START UINT64_C(0x0000800000000000)    /* not canonical, then Xen's */
+#define ADDR_XEN_START UINT64_C(0xffff800000000000)
+#define ADDR_XEN_END UINT64_C(0xffff880000000000)
+#define ADDR_GDT_WINDOW UINT64_C(0xffff82d000000000)    /* 0x20000 a vcpu slot: 16 GDT pages, 16 LDT pages */
+
+enum { PT_ENTRIES = 512, L4_XEN_FIRST = 256, L4_XEN_LAST = 271, LDT_PAGES = 16, GDT_GUEST_PAGES = 14 };
+enum { MM_WORK_LIMIT = 1 << 17, MM_WORK_REQUEST = 32 };
+#define M2P_INVALID (~UINT64_C(0))
+
+static inline bool addr_ok(uint64_t va) { return va < ADDR_HOLE_START || va >= ADDR_XEN_END; }
+static inline uint64_t pte_mfn(uint64_t pte) { return (pte & PTE_ADDR) >> 12; }
+static inline bool l4_xen_slot(unsigned slot) { return slot >= L4_XEN_FIRST && slot <= L4_XEN_LAST; }
+
+static inline struct page_info *mm_page(struct hv *hv, uint64_t mfn)
+{
+    return mfn < hv->s->frames ? &hv->pages[mfn] : NULL;
+}
+static inline uint32_t page_type(const struct page_info *page) { return page->type_info >> PGT_TYPE_SHIFT; }
+static inline uint32_t page_type_count(const struct page_info *page) { return page->type_info & PGT_COUNT_MASK; }
+static inline uint32_t page_refs(const struct page_info *page) { return page->ref_info & PGC_COUNT_MASK; }
+static inline uint64_t *mm_table(struct hv *hv, uint64_t mfn) { return machine_frame(hv->m, mfn); }
+
+/* Another reference to a frame in use; false: it is free, or the count would overflow. */
+static inline bool page_get(struct page_info *page)
+{
+    uint32_t refs = page_refs(page);
+    if (refs == 0 || refs >= PGC_COUNT_MASK - 1)
+        return false;
+    page->ref_info++;
+    return true;
+}
+void mm_page_released(struct hv *hv, uint64_t mfn);    /* the last reference went */
+static inline void page_put(struct hv *hv, uint64_t mfn)
+{
+    if ((--hv->pages[mfn].ref_info & PGC_COUNT_MASK) == 0)
+        mm_page_released(hv, mfn);
+}
+/* A writable type reference. Needs no validation: it is only refused while the frame is something else. */
+static inline bool page_get_writable(struct page_info *page)
+{
+    uint32_t count = page_type_count(page);
+    if (count == 0) {
+        page->type_info = ((uint32_t)PGT_writable << PGT_TYPE_SHIFT) | PGT_VALIDATED | 1;
+        return true;
+    }
+    if (page_type(page) != PGT_writable || count == PGT_COUNT_MASK)
+        return false;
+    page->type_info++;
+    return true;
+}
+
+/* ---- mm_types.c ---- */
+/* A type reference (the caller holds a page reference); 0 or -errno with the refusal recorded. */
+int mm_type_get(struct hv *hv, uint64_t mfn, uint32_t type);
+/* `parent`: the table whose linear entry this was, else NULL. */
+void mm_type_put(struct hv *hv, uint64_t mfn, struct page_info *parent);
+/* Page and type reference together, on a frame of `domid`. */
+int mm_page_and_type_get(struct hv *hv, uint64_t mfn, uint16_t domid, uint32_t type);
+void mm_page_and_type_put(struct hv *hv, uint64_t mfn);
+
+/* ---- mm_validate.c ---- */
+int mm_promote(struct hv *hv, uint64_t mfn, uint32_t type);
+void mm_demote(struct hv *hv, uint64_t mfn, uint32_t type);
+/* The references of one present entry: of an L1 entry that maps a frame of `pg_domid`, of a table entry at `level`. */
+int mm_l1e_get(struct hv *hv, uint64_t pte, uint16_t pg_domid);
+void mm_l1e_put(struct hv *hv, uint64_t pte);
+int mm_table_entry_get(struct hv *hv, uint32_t level, uint64_t table, uint64_t pte);
+void mm_table_entry_put(struct hv *hv, uint32_t level, uint64_t table, uint64_t pte);
+
+/* What Xen makes of a present entry: 64-bit PV runs kernel and user at CPL 3, so every entry is USER; bit 52 remembers
+ * the entries that were not, and the others are GLOBAL, as they are the same in both of the guest's page tables. */
+static inline uint64_t l1e_adjust(uint64_t pte)
+{
+    if (!(pte & PTE_USER))
+        pte |= PTE_GUEST_KERNEL | PTE_USER;
+    if (!(pte & PTE_GUEST_KERNEL))
+        pte |= PTE_GLOBAL;
+    return pte;
+}
+
+/* ---- mm_entry.c ---- */
+/* Write an entry of a table in use; notes when translations went stale. */
+void mm_write_entry(struct hv *hv, uint64_t table, unsigned slot, uint64_t old, uint64_t pte);
+int mm_mod_l1(struct hv *hv, uint64_t table, unsigned slot, uint64_t pte, bool preserve_ad, uint16_t pg_domid);
+int mm_mod_table(struct hv *hv, uint32_t level, uint64_t table, unsigned slot, uint64_t pte, bool preserve_ad);
+/* Find the L1 table that maps `va` in the vcpu's current page table; 0 and *table, *slot, or the level at which the
+ * walk ended (4..2), or 5 for an address that is not the guest's. */
+unsigned mm_find_l1(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t *table, unsigned *slot);
+
+/* ---- mm_owner.c ---- */
+struct pg_owner { uint16_t domid; bool self; };
+/* Xen's get_pg_owner() and the default security check behind it; `io`: DOMID_IO may be named. 0 or -errno */
+int mm_pg_owner(struct hv *hv, struct vcpu *v, uint16_t domid, bool io, struct pg_owner *out);
+
+/* ---- mm_copy.c ---- */
+/* The requests of a batch, read in place while their page's translation is known to hold. Meanwhile hv->tlb_stale
+ * means "since the last read"; `stale` collects it and is given back at the end. */
+struct guest_array { uint64_t page_va; const uint8_t *host; bool stale; };
+int mm_array_read(struct hv *hv, struct vcpu *v, struct guest_array *cache, uint64_t va, void *out, uint32_t size);
+#endif

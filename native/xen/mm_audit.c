@@ -1,0 +1,212 @@
+/* mm_audit.c - the books recomputed from scratch.
+ *
+ * hv_audit() believes only two things: which frames are validated tables, and the list of holders in mm.h. From the
+ * entries of those tables and from the holders it computes what every count must be, and compares. Beside the counts
+ * it checks what they are for: that no table is writable, that no entry leads to a free frame, that a frame of another
+ * domain is mapped only where the grant table says so, that Xen's L4 slots are empty, that free frames are free.
+ * Host memory is used for the sums; nothing of the machine changes.
+ */
+#include "../abi/grant_table.h"
+#include "mm.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct audit {
+    struct hv *hv;
+    uint32_t *refs, *types;
+    int32_t *linear;
+    uint64_t errors, len;
+    char *text;
+};
+
+static void __attribute__((format(printf, 2, 3))) differ(struct audit *a, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    if (a->errors++ == 0 && a->len != 0)
+        vsnprintf(a->text, a->len, format, list);
+    va_end(list);
+}
+
+/* Somebody holds a reference, and one of `type` unless that is PGT_none. */
+static void hold(struct audit *a, uint64_t mfn, uint32_t type, const char *who, uint64_t id)
+{
+    const struct page_info *page = mm_page(a->hv, mfn);
+    if (!page) {
+        differ(a, "%s %#llx holds frame %#llx, which does not exist", who, (unsigned long long)id,
+               (unsigned long long)mfn);
+        return;
+    }
+    a->refs[mfn]++;
+    if (type == PGT_none)
+        return;
+    a->types[mfn]++;
+    if (page_type(page) != type)
+        differ(a, "%s %#llx holds frame %#llx as type %u, but its type is %u", who, (unsigned long long)id,
+               (unsigned long long)mfn, type, page_type(page));
+}
+
+static bool granted(struct hv *hv, uint16_t domid, uint64_t mfn)
+{
+    const struct domain *d = hv_domain_by_id(hv, domid);
+    if (!d || d->privileged || d->maptrack_used == 0)
+        return d && d->privileged;
+    const struct maptrack *track = &hv->maptracks[(size_t)d->slot * HV_MAX_MAPTRACK];
+    for (unsigned i = 0; i < HV_MAX_MAPTRACK; i++)
+        if (track[i].flags != 0 && track[i].frame == mfn)
+            return true;
+    return false;
+}
+
+static void audit_l1(struct audit *a, uint64_t table, const struct page_info *info)
+{
+    const uint64_t *pte = mm_table(a->hv, table);
+    for (unsigned i = 0; i < PT_ENTRIES; i++) {
+        uint64_t mfn = pte_mfn(pte[i]);
+        if (!(pte[i] & PTE_P))
+            continue;
+        hold(a, mfn, pte[i] & PTE_RW ? PGT_writable : PGT_none, "L1 table", table);
+        const struct page_info *page = mm_page(a->hv, mfn);
+        if ((pte[i] & L1_DISALLOW) || !(pte[i] & PTE_USER))
+            differ(a, "L1 %#llx slot %u: flags of %#llx", (unsigned long long)table, i, (unsigned long long)pte[i]);
+        if (page && page->owner != info->owner && !granted(a->hv, info->owner, mfn))
+            differ(a, "L1 %#llx slot %u: domain %u maps frame %#llx of %u without a grant", (unsigned long long)table,
+                   i, info->owner, (unsigned long long)mfn, page->owner);
+    }
+}
+
+static void audit_table(struct audit *a, uint32_t level, uint64_t table, const struct page_info *info)
+{
+    const uint64_t *pte = mm_table(a->hv, table);
+    for (unsigned i = 0; i < PT_ENTRIES; i++) {
+        uint64_t mfn = pte_mfn(pte[i]);
+        if (level == 4 && l4_xen_slot(i) && pte[i] != 0)
+            differ(a, "L4 %#llx: Xen's slot %u holds %#llx", (unsigned long long)table, i, (unsigned long long)pte[i]);
+        if (!(pte[i] & PTE_P) || (level == 4 && l4_xen_slot(i)))
+            continue;
+        const struct page_info *page = mm_page(a->hv, mfn);
+        bool linear = page && page_type(page) == level;
+        if ((pte[i] & TABLE_DISALLOW) || !(pte[i] & PTE_USER) || (linear && (pte[i] & PTE_RW)))
+            differ(a, "L%u %#llx slot %u: flags of %#llx", level, (unsigned long long)table, i,
+                   (unsigned long long)pte[i]);
+        if (page && page->owner != info->owner)
+            differ(a, "L%u %#llx slot %u: table %#llx of another domain", level, (unsigned long long)table, i,
+                   (unsigned long long)mfn);
+        if (linear && mfn == table)
+            continue;
+        hold(a, mfn, linear ? level : level - 1, "table", table);
+        if (linear) {
+            a->linear[mfn]--;
+            a->linear[table]++;
+        }
+    }
+}
+
+static void audit_frames(struct audit *a)
+{
+    for (uint64_t f = 0; f < a->hv->s->frames; f++) {
+        const struct page_info *page = &a->hv->pages[f];
+        uint32_t type = page_type(page);
+        if (page->ref_info & PGC_ALLOCATED)
+            a->refs[f]++;
+        if (page->ref_info & PGC_XEN_HEAP)
+            a->types[f]++;
+        if (page->type_info & PGT_PINNED)
+            hold(a, f, type, "pin of", f);
+        if (page_type_count(page) == 0)
+            continue;
+        if (!(page->type_info & PGT_VALIDATED))
+            differ(a, "frame %#llx has type references but is not validated", (unsigned long long)f);
+        else if (type == PGT_l1)
+            audit_l1(a, f, page);
+        else if (type >= PGT_l2 && type <= PGT_l4)
+            audit_table(a, type, f, page);
+    }
+}
+
+static void audit_vcpu(struct audit *a, const struct domain *d, const struct vcpu *v)
+{
+    if (v->cr3_kernel)
+        hold(a, v->cr3_kernel >> 12, PGT_l4, "cr3_kernel of vcpu", v->id);
+    if (v->cr3_user)
+        hold(a, v->cr3_user >> 12, PGT_l4, "cr3_user of vcpu", v->id);
+    for (unsigned i = 0; i < GDT_GUEST_PAGES; i++)
+        if (v->gdt_frames[i])
+            hold(a, v->gdt_frames[i], PGT_seg, "gdt of vcpu", v->id);
+    for (unsigned i = 0; i < LDT_PAGES; i++)
+        if (v->ldt_frames[i])
+            hold(a, v->ldt_frames[i], PGT_seg, "ldt of vcpu", v->id);
+    if (v->info_pa && v->info_pa >> 12 != d->shared_info_frame)
+        hold(a, v->info_pa >> 12, PGT_writable, "vcpu_info of vcpu", v->id);
+    if (v->fifo_control_frame)
+        hold(a, v->fifo_control_frame, PGT_writable, "FIFO control block of vcpu", v->id);
+}
+
+static void audit_domain(struct audit *a, const struct domain *d)
+{
+    uint64_t pages = 0;
+    for (unsigned i = 0; i < HV_DOMAIN_VCPUS; i++)
+        if (hv_vcpu(a->hv, d, i))
+            audit_vcpu(a, d, hv_vcpu(a->hv, d, i));
+    for (unsigned i = 0; i < HV_FIFO_PAGES; i++)
+        if (d->fifo_page[i])
+            hold(a, d->fifo_page[i], PGT_writable, "FIFO array of domain", d->domid);
+    const struct maptrack *track = &a->hv->maptracks[(size_t)d->slot * HV_MAX_MAPTRACK];
+    for (unsigned i = 0; d->maptrack_used != 0 && i < HV_MAX_MAPTRACK; i++)
+        if (track[i].flags & GNTMAP_device_map)
+            hold(a, track[i].frame, track[i].flags & GNTMAP_readonly ? PGT_none : PGT_writable, "device map", i);
+    for (uint64_t f = 0; f < a->hv->s->frames; f++)
+        pages += a->hv->pages[f].owner == d->domid && !(a->hv->pages[f].ref_info & PGC_XEN_HEAP);
+    if (pages != d->tot_pages)
+        differ(a, "domain %u has %llu frames, tot_pages says %llu", d->domid, (unsigned long long)pages,
+               (unsigned long long)d->tot_pages);
+}
+
+static void compare(struct audit *a)
+{
+    uint64_t free_frames = 0;
+    for (uint64_t f = 0; f < a->hv->s->frames; f++) {
+        const struct page_info *page = &a->hv->pages[f];
+        bool is_free = page->owner == OWNER_NONE;
+        free_frames += is_free;
+        if (page_refs(page) != a->refs[f])
+            differ(a, "frame %#llx has %u references, %u are accounted for", (unsigned long long)f, page_refs(page),
+                   a->refs[f]);
+        if (page_type_count(page) != a->types[f])
+            differ(a, "frame %#llx (type %u) has %u type references, %u are accounted for", (unsigned long long)f,
+                   page_type(page), page_type_count(page), a->types[f]);
+        if (page_type_count(page) && page_type(page) <= PGT_l4 && page->linear_pt_count != a->linear[f])
+            differ(a, "frame %#llx: linear count %d, should be %d", (unsigned long long)f, page->linear_pt_count,
+                   a->linear[f]);
+        if (is_free && (page_refs(page) || page->type_info || f < a->hv->s->free_hint))
+            differ(a, "frame %#llx is free, yet in use or below the allocator's hint", (unsigned long long)f);
+    }
+    if (free_frames != a->hv->s->free_frames)
+        differ(a, "%llu frames are free, the count says %llu", (unsigned long long)free_frames,
+               (unsigned long long)a->hv->s->free_frames);
+}
+
+uint64_t hv_audit(struct hv *hv, char *text, uint64_t len)
+{
+    size_t frames = hv->s->frames;
+    struct audit a = { .hv = hv, .text = text, .len = len };
+    if (len != 0)
+        text[0] = 0;
+    a.refs = calloc(frames, sizeof *a.refs);
+    a.types = calloc(frames, sizeof *a.types);
+    a.linear = calloc(frames, sizeof *a.linear);
+    if (!a.refs || !a.types || !a.linear) {
+        differ(&a, "no host memory for the audit");
+    } else {
+        audit_frames(&a);
+        for (unsigned i = 0; i < HV_MAX_DOMAINS; i++)
+            if (hv->s->domains[i].used)
+                audit_domain(&a, &hv->s->domains[i]);
+        compare(&a);
+    }
+    free(a.refs);
+    free(a.types);
+    free(a.linear);
+    return a.errors;
+}

@@ -1,0 +1,74 @@
+/* mm_copy.c - guest memory by linear address, for hypercalls.
+ *
+ * Invariants. A guest address is honoured with the rights that the guest itself has: user access through the page
+ * table of its current mode, write protection on, accessed and dirty bits set. Addresses in the hypervisor's part are
+ * not guest memory, whatever the guest could read there. No byte outside a frame that the guest's own tables map is
+ * ever touched, and what a copy wrote before it met a bad page stays written, as in Xen.
+ */
+#include "mm.h"
+
+static uint64_t current_root(const struct vcpu *v) { return v->kernel_mode ? v->cr3_kernel : v->cr3_user; }
+
+/* Host pointer to `va` in the page table at `root`, good to the end of its page; NULL: no access. */
+static uint8_t *guest_byte(struct hv *hv, uint64_t root, uint64_t va, enum access access)
+{
+    struct mapping map;
+    if (!addr_ok(va) || root == 0 ||
+        !x86_translate(hv->m, root, 4, true, va, access, true, true, true, &map, NULL))
+        return NULL;
+    if (access == ACCESS_WRITE)
+        machine_write_begin(hv->m, map.frame);
+    uint8_t *frame = machine_frame(hv->m, map.frame);
+    return frame ? frame + (va & 0xfff) : NULL;
+}
+
+int hv_copy_from_guest(struct hv *hv, struct vcpu *v, void *out, uint64_t va, uint64_t len)
+{
+    uint8_t *to = out;
+    while (len != 0) {
+        uint64_t part = ENGINE_PAGE_SIZE - (va & 0xfff);
+        part = part < len ? part : len;
+        const uint8_t *from = guest_byte(hv, current_root(v), va, ACCESS_READ);
+        if (!from)
+            return -EFAULT;
+        memcpy(to, from, part);
+        to += part, va += part, len -= part;
+    }
+    return 0;
+}
+
+int hv_copy_to_guest(struct hv *hv, struct vcpu *v, uint64_t va, const void *data, uint64_t len)
+{
+    const uint8_t *from = data;
+    while (len != 0) {
+        uint64_t part = ENGINE_PAGE_SIZE - (va & 0xfff);
+        part = part < len ? part : len;
+        uint8_t *to = guest_byte(hv, current_root(v), va, ACCESS_WRITE);
+        if (!to)
+            return -EFAULT;
+        memcpy(to, from, part);
+        from += part, va += part, len -= part;
+    }
+    return 0;
+}
+
+int mm_array_read(struct hv *hv, struct vcpu *v, struct guest_array *cache, uint64_t va, void *out, uint32_t size)
+{
+    uint64_t offset = va & 0xfff;
+    if (offset + size > ENGINE_PAGE_SIZE)
+        return hv_copy_from_guest(hv, v, out, va, size);
+    /* An update of this batch that changed a translation in use said so: ours may be the one. */
+    if (hv->tlb_stale) {
+        cache->stale = true;
+        hv->tlb_stale = false;
+        cache->host = NULL;
+    }
+    if (!cache->host || cache->page_va != va - offset) {
+        cache->page_va = va - offset;
+        cache->host = guest_byte(hv, current_root(v), va - offset, ACCESS_READ);
+        if (!cache->host)
+            return -EFAULT;
+    }
+    memcpy(out, cache->host + offset, size);
+    return 0;
+}
