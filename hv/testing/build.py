@@ -146,8 +146,8 @@ def _link(env: Environment, objects: list[tuple[Path, str]], output: Path) -> No
     made = _scratch(output)
     try:
         script = GUESTS / "lib" / env.folders[0] / "link.ld"
-        _run([zig(), "ld.lld", "-m", env.emulation, "-static", "-z", "max-page-size=4096", "-z", "noexecstack",
-              "-T", str(script), *(str(path) for path, _ in objects), "-o", str(made)])
+        _run([zig(), "ld.lld", "-m", env.emulation, "-static", "-z", "max-page-size=4096",
+              "-z", "noexecstack", "-T", str(script), *(str(path) for path, _ in objects), "-o", str(made)])
         _install(made, output, digest)
     finally:
         made.unlink(missing_ok=True)

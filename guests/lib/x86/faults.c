@@ -61,6 +61,7 @@ bool fault_expected(struct regs *r)
     record(&cpu->fault, r);
     for (const struct extable_entry *e = extable_start; e < extable_end; e++)
         if (r->ip == e->fault || r->ip == e->behind) {
+            cpu->fault.behind = r->ip == e->behind;
             r->ip = e->behind;
             return true;
         }

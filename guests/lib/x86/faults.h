@@ -23,6 +23,7 @@ struct fault {
     unsigned long ip, sp, flags;
     unsigned cs, ss;
     unsigned upcall_mask;          /* saved_upcall_mask of the frame */
+    bool behind;                   /* FAULTING(): ip was behind the instruction, as of a trap */
 };
 
 #define FAULTING_SKIP(insn, behind) \

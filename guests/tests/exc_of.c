@@ -1,0 +1,20 @@
+/* @title  #OF
+ * @fact   INT 4 is reported behind the instruction; INTO does not exist in 64-bit mode
+ * @source Intel SDM vol. 3A 6.15 (interrupt 4), vol. 2A INTO
+ * @env    pv64
+ */
+#include <guest.h>
+
+void test_main(void)
+{
+    struct fault *f = fault_arm();
+
+    __asm__ volatile(FAULTING("int $4") : : : "memory");
+    check_fault(f, X86_EXC_OF, 0);
+    check(f->behind);
+
+    f = fault_arm();
+    __asm__ volatile(FAULTING(".byte 0xce") : : : "memory");
+    check_fault(f, X86_EXC_UD, 0);
+    check(!f->behind);
+}
