@@ -1,0 +1,103 @@
+"""The compute loops: a PV guest, counted exactly, against plain libunicorn and against QEMU's TCG on the same code."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from functools import cache
+from pathlib import Path
+from shutil import which
+
+from tests.bench.guests import seconds_of_guest
+from tests.bench.measure import BUILD, ROOT, Row, measure
+
+LOOPS_S = ROOT / "guests" / "bench" / "loops.S"
+HERE = Path(__file__).resolve().parent
+# Instructions an iteration (guests/bench/loops.S); of the branch loop on average, its conditions being even coins.
+INSNS = {"register": 12.0, "memory": 10.0, "list": 4.0, "branch": 9.5}
+FEW, MANY = 1_000_000, 21_000_000
+QEMU_LEFT = 1
+
+
+def rows() -> list[Row]:
+    """One line a loop and baseline, in million guest instructions a second."""
+    found = []
+    for loop in INSNS:
+        found.append(
+            measure(f"loop_{loop}", "Minsn/s", lambda loop=loop: _ours(loop),  # type: ignore[misc]  # bound now
+                    "stock libunicorn", lambda loop=loop: _stock(loop), goal=">= 1.2")  # type: ignore[misc]
+        )  # fmt: skip
+        if which("qemu-system-x86_64"):
+            found.append(
+                measure(f"loop_{loop}_qemu", "Minsn/s", lambda loop=loop: _ours(loop),  # type: ignore[misc]
+                        "qemu-system-x86_64 -accel tcg", lambda loop=loop: _qemu(loop), goal=">= 0.8")  # type: ignore[misc]
+            )  # fmt: skip
+    return found
+
+
+def _rate(loop: str, seconds: float) -> float:
+    return INSNS[loop] * (MANY - FEW) / seconds / 1e6
+
+
+def _ours(loop: str) -> float:
+    return _rate(loop, seconds_of_guest("compute", f"loop={loop} n={MANY}") - seconds_of_guest("compute", f"loop={loop} n={FEW}"))
+
+
+@cache
+def _image() -> tuple[Path, dict[str, int], Path]:
+    """(flat binary of the loops at 0x200000, offsets by name, object file)."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    obj, elf, flat = BUILD / "loops.o", BUILD / "loops.elf", BUILD / "loops.bin"
+    subprocess.run(["gcc", "-c", str(LOOPS_S), "-o", str(obj)], check=True)
+    subprocess.run(["ld", "-N", "--no-warn-rwx-segments", "-Ttext=0x200000", "-e", "0", str(obj), "-o", str(elf)], check=True)
+    subprocess.run(["objcopy", "-O", "binary", "-j", ".text", str(elf), str(flat)], check=True)
+    names = subprocess.run(["nm", str(elf)], check=True, capture_output=True, text=True).stdout.split("\n")
+    symbols = {line.split()[2]: int(line.split()[0], 16) - 0x200000 for line in names if " loop_" in line}
+    return flat, symbols, obj
+
+
+@cache
+def _stock_program() -> Path:
+    import unicorn
+
+    folder = Path(unicorn.__file__).parent
+    program = BUILD / "stock"
+    _image()
+    subprocess.run(["gcc", "-O2", str(HERE / "stock.c"), f"-I{folder / 'include'}", str(folder / "lib" / "libunicorn.a"),
+                    "-Wl,--gc-sections", "-lm", "-lpthread", "-o", str(program)], check=True)  # fmt: skip
+    return program
+
+
+def _stock(loop: str) -> float:
+    flat, symbols, _ = _image()
+
+    def run(n: int) -> float:
+        command = [str(_stock_program()), str(flat), str(symbols[f"loop_{loop}"]), str(n)]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1e9
+
+    return _rate(loop, run(MANY) - run(FEW))
+
+
+@cache
+def _kernel(loop: str, n: int) -> Path:
+    _, _, obj = _image()
+    stem = BUILD / f"multiboot-{loop}-{n}"
+    subprocess.run(["gcc", "-c", f"-DLOOP=loop_{loop}", f"-DITERATIONS={n}", str(HERE / "multiboot.S"), "-o", f"{stem}.o"],
+                   check=True)  # fmt: skip
+    subprocess.run(["ld", "-N", "--no-warn-rwx-segments", "-Ttext=0x101000", "--section-start=.multiboot=0x100000",
+                    f"{stem}.o", str(obj), "-o", f"{stem}.64"], check=True)  # fmt: skip
+    subprocess.run(["objcopy", "-O", "elf32-i386", f"{stem}.64", f"{stem}.elf"], check=True)
+    return Path(f"{stem}.elf")
+
+
+def _qemu(loop: str) -> float:
+    def run(n: int) -> float:
+        command = ["qemu-system-x86_64", "-accel", "tcg", "-kernel", str(_kernel(loop, n)), "-display", "none",
+                   "-device", "isa-debug-exit,iobase=0xf4", "-no-reboot"]  # fmt: skip
+        start = time.monotonic()
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=120, check=False).returncode
+        if code != QEMU_LEFT:
+            raise RuntimeError(f"QEMU left with {code}")
+        return time.monotonic() - start
+
+    return _rate(loop, run(MANY) - run(FEW))
