@@ -30,7 +30,8 @@ def alloc_unbound(ctx: Context, arg: dict[str, Any]) -> int:
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_bind_interdomain, arg="evtchn_bind_interdomain")
 def bind_interdomain(ctx: Context, arg: dict[str, Any]) -> int:
     """Connect with a port that another domain left unbound for us."""
-    arg["local_port"] = evtchn.bind_interdomain(ctx.hv.native, ctx.domain.c, arg["remote_dom"], arg["remote_port"])
+    remote_dom, remote_port = arg["remote_dom"], arg["remote_port"]
+    arg["local_port"] = evtchn.bind_interdomain(ctx.hv.native, ctx.domain.c, remote_dom, remote_port)
     return 0
 
 
