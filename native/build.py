@@ -19,7 +19,7 @@ from cffi import FFI
 ROOT = Path(__file__).resolve().parent.parent
 NATIVE = ROOT / "native"
 
-# Functions of libunicorn that the engine stands in for (native/engine/wrap_x86.c). The linker sends every call of
+# Functions of libunicorn that the engine stands in for (native/engine/{count,traps}_x86.c). The linker sends every call of
 # NAME to our __wrap_NAME and leaves the original reachable as __real_NAME.
 WRAPPED_X86 = [
     "helper_check_exit_request", "tcg_gen_callN", "translator_loop", "gen_intermediate_code",
@@ -31,6 +31,14 @@ WRAPPED_X86 = [
 
 CFLAGS = ["-std=c11", "-O2", "-g1", "-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Werror",
           "-fvisibility=hidden", "-D_GNU_SOURCE", "-DXENLAB_HOST"]  # fmt: skip
+
+
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+
+
+def sanitizers() -> list[str]:
+    """With XENLAB_SANITIZE set (make asan): AddressSanitizer and UndefinedBehaviorSanitizer."""
+    return SANITIZE if os.environ.get("XENLAB_SANITIZE") else []
 
 
 def unicorn_folder() -> Path:
@@ -81,9 +89,10 @@ def make_builder() -> FFI:
         sources=[str(path.relative_to(ROOT)) for path in sources()],
         depends=[str(path.relative_to(ROOT)) for path in NATIVE.rglob("*.[hd]*")],
         include_dirs=[str(NATIVE), str(unicorn / "include")],
-        extra_compile_args=CFLAGS + ["-Wno-unused-parameter"],
+        extra_compile_args=[*CFLAGS, "-Wno-unused-parameter", *sanitizers()],
         extra_objects=[str(unicorn / "lib" / "libunicorn.a")],
         extra_link_args=[
+            *sanitizers(),
             *(f"-Wl,--wrap={name}_x86_64" for name in WRAPPED_X86),
             "-Wl,--gc-sections", "-Wl,-O1", "-Wl,--exclude-libs,ALL", "-lm", "-lpthread", "-lrt",
         ],
