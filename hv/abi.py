@@ -18,7 +18,7 @@ from hv import _abi_data
 
 __all__ = [
     "ABIS", "ERRNOS", "HYPERCALLS", "HYPERCALL_ARGS", "HYPERCALL_NUMBERS", "RULES", "SUBOPS",
-    "Layout", "Rule", "SubOp", "constant", "layout", "subop_name",
+    "Layout", "Rule", "SubOp", "constant", "layout", "layout_names", "subop_name",
 ]  # fmt: skip
 
 ABIS: tuple[str, ...] = ("x86_64", "x86_32", "arm")
@@ -198,6 +198,11 @@ def _layout_of(name: str, table: dict[str, list[str]]) -> Layout:
 @cache
 def _table(abi_name: str) -> dict[str, list[str]]:
     return {name: rest for name, *rest in _rows(_abi_data.LAYOUTS[abi_name])}
+
+
+def layout_names(abi_name: str = "x86_64") -> tuple[str, ...]:
+    """The structures and unions of one ABI; nested ones without a tag are named by their path."""
+    return tuple(_table(abi_name))
 
 
 def layout(name: str, abi_name: str = "x86_64") -> Layout:

@@ -29,6 +29,8 @@ class Domain:
         self.slot = slot
         self.name = name
         self.abi = "x86_64"
+        self.crash_reason = ""
+        """Why Python gave the domain up, for people; empty otherwise."""
         self.c: Any = ffi.addressof(lib.hv_state(hv.native).domains[slot])
         self.vcpus: list[Vcpu] = []
         self.services: dict[str, Service] = {}

@@ -20,6 +20,7 @@ from hv import hypercall
 from hv.arch.x86.decode import decode_at
 from hv.domain import Domain
 from hv.native import check, ffi, lib
+from hv.refusals import RefusalLog
 from hv.sched import Scheduler, make_scheduler
 from hv.statehash import state_hash
 from hv.vcpu import Vcpu
@@ -78,6 +79,8 @@ class Hypervisor:
         frames = (memory_mib + OVERHEAD_MIB) * PAGES_PER_MIB
         check(lib.hv_create(out, frames), f"machine of {memory_mib} MiB")
         self.native: Any = ffi.gc(out[0], lib.hv_destroy)
+        self.c: Any = self.native  # its struct hv, under the name that Domain and Vcpu have for theirs
+        self.refusals = RefusalLog(self.native)
         self.machine: Any = lib.hv_machine(self.native)
         self.state: Any = lib.hv_state(self.native)
         self.domains: dict[int, Domain] = {}

@@ -34,7 +34,7 @@ def probe(abi_name: str) -> str:
     """C text that compiles only if the compiler agrees with every size and offset of the generated tables."""
     global LAYOUT_NAMES, layout_abi
     layout_abi = abi_name
-    LAYOUT_NAMES = set(abi._table(abi_name))
+    LAYOUT_NAMES = set(abi.layout_names(abi_name))
     names = [f"abi/{p.name}" for p in sorted((NATIVE / "abi").glob("*.h"))]
     names += [f"abi/io/{p.name}" for p in sorted((NATIVE / "abi" / "io").glob("*.h"))]
     lines = [f'#include "{name}"' for name in names]
@@ -136,7 +136,7 @@ def test_sub_operations_repeat_the_numbers_of_the_headers():
 
 def test_pack_and_unpack_are_inverse_without_unions():
     for abi_name in abi.ABIS:
-        for name in abi._table(abi_name):
+        for name in abi.layout_names(abi_name):
             one = abi.layout(name, abi_name)
             data = bytes((7 * i + 3) & 0xFF for i in range(one.size))
             fields = one.unpack(data)

@@ -1,0 +1,275 @@
+"""From a trap to its meaning: the registry of hypercall handlers, argument copying, dispatch.
+
+A handler is a function in hv/hypercalls/, registered for a hypercall or for one of its sub-operations:
+
+    @hypercall("event_channel_op", sub=abi.EVTCHNOP_bind_virq, arg="evtchn_bind_virq")
+    def bind_virq(ctx: Context, arg: dict[str, Any]) -> int:
+        arg["port"] = ...
+        return 0
+
+`arg` names a structure of native/abi: it is copied in from the guest pointer among the arguments, the handler
+gets it as a dict, and what the handler changed is copied out when it returns. A handler refuses by raising
+XenError. Any other exception is a mistake of the host's: it leaves run() with the call described in a note, and is
+never turned into an errno.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from hv import abi
+from hv.disposition import BLOCK, CRASH, RESUME, RETRY, Action, Disposition
+from hv.errors import XenError
+from hv.native import ffi, lib
+
+if TYPE_CHECKING:
+    from hv.domain import Domain
+    from hv.hypervisor import Hypervisor
+    from hv.vcpu import Vcpu
+
+__all__ = [
+    "BLOCK", "CRASH", "RESUME", "RETRY", "Action", "Context", "Disposition", "Handler", "Registry",
+    "dispatch", "hypercall", "load_handlers", "registry", "serve",
+]  # fmt: skip
+
+Handler = Callable[["Context", dict[str, Any]], "int | Disposition"]
+
+TRAP_BYTES = 2  # syscall, int 0x82
+ARGUMENT_REGISTERS = {
+    "x86_64": ("rdi", "rsi", "rdx", "r10", "r8", "r9"),
+    "x86_32": ("rbx", "rcx", "rdx", "rsi", "rdi", "rbp"),
+}
+# Which bits of the first argument are the sub-operation; a C int where nothing is said.
+SUBOP_MASKS = {"memory_op": abi.MEMOP_CMD_MASK, "grant_table_op": 0xFFF}
+# Which argument points to the structure: the last, but for an array that is followed by its length.
+POINTER_ARGUMENT = {"grant_table_op": 1}
+
+
+class Context:
+    """One hypercall being answered: who calls, with what, and access to the caller's memory.
+
+    hv, domain, vcpu: who. nr: the hypercall's number. args: its six arguments; a handler that returns RETRY
+    changes them first. abi: the guest ABI ("x86_64", ...) that pointers and structures follow.
+    """
+
+    __slots__ = ("abi", "args", "domain", "hv", "nr", "vcpu")
+
+    def __init__(self, hv: Hypervisor, vcpu: Vcpu, nr: int, args: list[int]) -> None:
+        self.hv = hv
+        self.vcpu = vcpu
+        self.domain: Domain = vcpu.domain
+        self.nr = nr
+        self.args = args
+        self.abi = self.domain.abi
+
+    def read(self, address: int, length: int) -> bytes:
+        """Guest memory by linear address. XenError bad_guest_pointer: the guest could not read all of it.
+        The caller bounds `length`."""
+        data = self.vcpu.read(address, length)
+        if data is None:
+            raise XenError("bad_guest_pointer", address=address, length=length)
+        return data
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write guest memory by linear address. XenError bad_guest_pointer: the guest could not write all of it."""
+        if not self.vcpu.write(address, data):
+            raise XenError("bad_guest_pointer", address=address, length=len(data))
+
+    def read_struct(self, name: str, address: int) -> dict[str, Any]:
+        """A structure of native/abi in the guest's memory, in the guest's layout. XenError as read()."""
+        layout = abi.layout(name, self.abi)
+        return layout.unpack(self.read(address, layout.size))
+
+    def write_struct(self, name: str, address: int, fields: dict[str, Any]) -> None:
+        """Write a whole structure; fields not given are zero. XenError as write()."""
+        self.write(address, abi.layout(name, self.abi).pack(fields))
+
+    def write_fields(self, name: str, address: int, fields: dict[str, Any]) -> None:
+        """Write the named (top-level) fields of a structure and leave the others alone. XenError as write()."""
+        layout = abi.layout(name, self.abi)
+        packed = layout.pack(fields)
+        for field in fields:
+            at = layout.offset(field)
+            self.write(address + at, packed[at : at + layout.field_size(field)])
+
+    def array(self, code: str, address: int, count: int) -> list[int]:
+        """`count` integers of a struct-module code ("I", "Q", ...; "P" is the guest's long) at `address`.
+        The caller bounds `count`. XenError as read()."""
+        codec = _array(self._code(code), count)
+        return list(codec.unpack(self.read(address, codec.size)))
+
+    def write_array(self, code: str, address: int, values: list[int]) -> None:
+        """Write integers as array() reads them. XenError as write()."""
+        self.write(address, _array(self._code(code), len(values)).pack(*values))
+
+    def word_size(self) -> int:
+        """Bytes of the guest's long (xen_ulong_t)."""
+        return 4 if self.abi == "x86_32" else 8
+
+    def _code(self, code: str) -> str:
+        return ("I" if self.abi == "x86_32" else "Q") if code == "P" else code
+
+    @property
+    def subop(self) -> int:
+        """The first argument as a sub-operation."""
+        return self.args[0] & SUBOP_MASKS.get(abi.HYPERCALLS.get(self.nr, ""), 0xFFFFFFFF)
+
+    def is_self(self, domid: int) -> bool:
+        """Whether the guest's domain number means the caller itself."""
+        return domid in (abi.DOMID_SELF, self.domain.domid)
+
+
+@cache
+def _array(code: str, count: int) -> Any:
+    from struct import Struct
+
+    return Struct(f"<{count}{code}")
+
+
+class Entry:
+    """What is registered for one hypercall: its sub-operations, or a handler for all of it."""
+
+    __slots__ = ("mask", "name", "pointer", "subs", "whole")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.subs: dict[int, tuple[Handler, str]] = {}
+        self.whole: tuple[Handler, str] | None = None
+        self.mask = SUBOP_MASKS.get(name, 0xFFFFFFFF)
+        self.pointer = POINTER_ARGUMENT.get(name, max(abi.HYPERCALL_ARGS[name] - 1, 0))
+
+
+class Registry:
+    """Handlers by hypercall number."""
+
+    def __init__(self) -> None:
+        self.entries: dict[int, Entry] = {}
+
+    def add(self, name: str, sub: int | None, arg: str, handler: Handler) -> None:
+        """Register `handler`. ValueError: no such hypercall or structure, or the place is taken."""
+        if name not in abi.HYPERCALL_NUMBERS:
+            raise ValueError(f"native/abi/hypercalls.def has no {name}")
+        if arg and not any(arg in abi.layout_names(one) for one in abi.ABIS):
+            raise ValueError(f"{name}: native/abi has no struct {arg}")
+        entry = self.entries.setdefault(abi.HYPERCALL_NUMBERS[name], Entry(name))
+        taken = entry.whole if sub is None else entry.subs.get(sub)
+        if taken is not None:
+            what = name if sub is None else f"{name} {abi.subop_name(name, sub)}"
+            raise ValueError(f"{what}: registered twice, by {place(taken[0])} and {place(handler)}")
+        if sub is None:
+            entry.whole = (handler, arg)
+        else:
+            entry.subs[sub] = (handler, arg)
+
+    def __call__(self, name: str, *, sub: int | None = None, arg: str = "") -> Callable[[Handler], Handler]:
+        """Decorator: register a handler for `name`, for one sub-operation of it when `sub` is given."""
+
+        def register(handler: Handler) -> Handler:
+            self.add(name, sub, arg, handler)
+            return handler
+
+        return register
+
+
+def place(handler: Handler) -> str:
+    """Where a handler is, for messages."""
+    return f"{handler.__module__}.{getattr(handler, '__qualname__', handler)}"
+
+
+registry = Registry()
+hypercall = registry
+
+
+@cache
+def load_handlers() -> Registry:
+    """Import every file of hv/hypercalls, in the order of their names, and return the registry they filled."""
+    package = importlib.import_module("hv.hypercalls")
+    for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name):
+        importlib.import_module(f"hv.hypercalls.{module.name}")
+    return registry
+
+
+def dispatch(ctx: Context, handlers: Registry) -> int | Disposition:
+    """Find the handler of the call, copy its argument in, run it, copy the argument out. Raises XenError."""
+    entry = handlers.entries.get(ctx.nr)
+    if entry is None:
+        raise XenError("unknown_hypercall", hypercall=ctx.nr)
+    found = entry.subs.get(ctx.args[0] & entry.mask, entry.whole) if entry.subs else entry.whole
+    if found is None:
+        raise XenError("unknown_subop", hypercall=ctx.nr, subop=ctx.args[0] & entry.mask)
+    handler, name = found
+    if not name:
+        return handler(ctx, {})
+    layout = abi.layout(name, ctx.abi)
+    address = ctx.args[entry.pointer]
+    data = ctx.read(address, layout.size)
+    before, arg = layout.unpack(data), layout.unpack(data)
+    result = handler(ctx, arg)
+    if arg != before:
+        ctx.write(address, layout.update(data, before, arg))
+    return result
+
+
+def serve(hv: Hypervisor, vcpu: Vcpu, out: Any) -> None:
+    """Answer the hypercall of an EXIT_HYPERCALL record: result and continuation go to the vcpu's registers, or to
+    the entry of the multicall it is part of."""
+    ctx = Context(hv, vcpu, out.nr, ffi.unpack(out.args, 6))
+    try:
+        result = dispatch(ctx, load_handlers())
+    except XenError as error:
+        hv.refusals.note(vcpu.c, ctx.nr, ctx.args, error)
+        result = -error.errno
+    except Exception as error:
+        error.add_note(describe(ctx))
+        raise
+    if not isinstance(result, Disposition):
+        finish(ctx, result, bool(out.aux))
+    elif result.action is Action.RETRY:
+        retry(ctx, bool(out.aux))
+    elif result.action is Action.CRASH:
+        crash(ctx, result.reason)
+    else:
+        finish(ctx, result.value, bool(out.aux))
+
+
+def finish(ctx: Context, result: int, in_multicall: bool) -> None:
+    """Store the result where the guest looks for it."""
+    native, c = ctx.hv.native, ctx.vcpu.c
+    lib.hv_log_result(native, c, result)
+    if in_multicall:
+        lib.hv_multicall_result(native, c, result)
+    else:
+        lib.cpu_gprs(ctx.vcpu.cpu).rax = result & (0xFFFFFFFF if ctx.abi == "x86_32" else 0xFFFFFFFFFFFFFFFF)
+
+
+def retry(ctx: Context, in_multicall: bool) -> None:
+    """Have the guest execute the call again with the arguments as the handler left them."""
+    if in_multicall:
+        lib.hv_multicall_retry(ctx.hv.native, ctx.vcpu.c, ctx.args)
+        return
+    gprs = lib.cpu_gprs(ctx.vcpu.cpu)
+    for name, value in zip(ARGUMENT_REGISTERS[ctx.abi], ctx.args, strict=True):
+        setattr(gprs, name, value)
+    gprs.rip -= TRAP_BYTES
+
+
+def crash(ctx: Context, reason: str) -> None:
+    """Give the domain up."""
+    ctx.domain.crash_reason = reason
+    ctx.domain.c.shutdown_code = abi.SHUTDOWN_crash
+    ctx.domain.c.shut_down = 1
+
+
+def describe(ctx: Context) -> str:
+    """The call in words, for a host error."""
+    name = abi.HYPERCALLS.get(ctx.nr, str(ctx.nr))
+    sub = abi.subop_name(name, ctx.subop)
+    rip = lib.cpu_gprs(ctx.vcpu.cpu).rip
+    return (
+        f"while serving {name} (sub-operation {sub}, arguments {[hex(a) for a in ctx.args]}) of domain "
+        f"{ctx.domain.name}, vcpu {ctx.vcpu.id}, rip {rip:#x}, instruction {int(ctx.hv.state.retired):,}"
+    )

@@ -1,0 +1,81 @@
+"""The hypercalls that failed, and why: what `--why` prints.
+
+C keeps its own refusals (native/xen, struct refusal); those of Python handlers are noted here, and `collect()`
+brings both together in the order they came.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from hv import abi
+from hv.errors import XenError
+from hv.native import ffi, lib
+
+__all__ = ["Refusal", "RefusalLog"]
+
+KEPT = 4096
+"""Refusals kept at most; the oldest go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One failed hypercall. `when` counts retired instructions; `result` is what the guest got."""
+
+    when: int
+    domid: int
+    vcpu: int
+    hypercall: int
+    args: tuple[int, ...]
+    error: XenError
+    result: int
+
+    @property
+    def call(self) -> str:
+        """The call in words: ``event_channel_op(EVTCHNOP_send, 0x7f10)``."""
+        name = abi.HYPERCALLS.get(self.hypercall)
+        if name is None:
+            return f"hypercall {self.hypercall}"
+        shown = [f"{value:#x}" for value in self.args[: abi.HYPERCALL_ARGS[name]]]
+        if shown and name in abi.SUBOPS:
+            shown[0] = abi.subop_name(name, self.args[0] & 0xFFFFFFFF)
+        return f"{name}({', '.join(shown)})"
+
+    def __str__(self) -> str:
+        return f"{self.when:>14,}  d{self.domid}v{self.vcpu}  {self.call} = {self.result}: {self.error}"
+
+
+class RefusalLog:
+    """The refusals of one Hypervisor."""
+
+    def __init__(self, native: Any) -> None:
+        self._native = native
+        self._own: deque[Refusal] = deque(maxlen=KEPT)
+        self._named: set[tuple[int, int]] = set()
+
+    def note(self, vcpu: Any, number: int, args: list[int], error: XenError) -> None:
+        """A Python handler refused. `vcpu` is a `struct vcpu`. Unknown numbers are noted once a domain."""
+        if error.rule == "unknown_hypercall":
+            key = (int(vcpu.domid), number)
+            if key in self._named:
+                return
+            self._named.add(key)
+        when = int(lib.hv_state(self._native).retired)
+        self._own.append(
+            Refusal(when, int(vcpu.domid), int(vcpu.id), number, tuple(args), error, -error.errno)
+        )
+
+    def collect(self) -> list[Refusal]:
+        """Every refusal since the last call, oldest first, at most KEPT of each kind."""
+        out = ffi.new("struct refusal[]", KEPT)
+        count = lib.hv_refusals(self._native, out, KEPT)
+        found = [self._of_c(out[i]) for i in range(count)] + list(self._own)
+        self._own.clear()
+        return sorted(found, key=lambda refusal: refusal.when)
+
+    @staticmethod
+    def _of_c(r: Any) -> Refusal:
+        error = XenError.from_number(r.rule, tuple(r.facts))
+        return Refusal(r.when, r.domid, r.vcpu, r.hypercall, tuple(r.args), error, r.result)
