@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hv import abi, evtchn
+from hv import abi, clock, evtchn
 from hv.builder.image import BuilderError, KernelImage
 from hv.builder.pv import PvConfig, PvContext, PvDomain, build_pv
 from hv.native import NativeError, check, ffi, lib
@@ -64,6 +64,7 @@ def start_pv(
     size = abi.layout("vcpu_info", domain.abi).size
     for vcpu in domain.vcpus[: abi.XEN_LEGACY_MAX_VCPUS]:
         vcpu.c.info_pa = (built.shared_info << 12) + size * vcpu.id
+    clock.update_wallclock(native, c)
     load_context(domain.vcpus[0], built.context)
     return built
 
@@ -88,6 +89,7 @@ def load_context(vcpu: Vcpu, context: PvContext) -> None:
     vcpu.set_state(state)
     c.initialised = c.online = 1
     lib.hv_runstate_set(native, c, lib.RS_RUNNABLE)
+    clock.start_vcpu(native, c)
 
 
 def _segment(state: Any, index: int, selector: int, attributes: int, limit: int) -> None:

@@ -20,12 +20,12 @@ ReadFrame = Callable[[int], bytes | memoryview]
 class Step(NamedTuple):
     """One entry met on the way down:
 
-    its level (4: top), the table's frame, the index in it, and the entry.
+    its level (4: top), the table's frame, the slot in it (0..511), and the entry.
     """
 
     level: int
     table: int
-    index: int
+    slot: int
     entry: int
 
     @property

@@ -66,3 +66,13 @@ uint32_t hv_trap_log(struct hv *hv, struct trap_record *out, uint32_t max)
         out[n] = log->ring[log->read & (ring_size(hv) - 1)];
     return n;
 }
+
+void hv_statistics(struct hv *hv, uint32_t domain_slot, uint64_t traps[32], uint64_t hypercalls[64])
+{
+    memset(traps, 0, 32 * sizeof(*traps));
+    memset(hypercalls, 0, 64 * sizeof(*hypercalls));
+    if (domain_slot >= HV_MAX_DOMAINS)
+        return;
+    memcpy(traps, hv->trap_counts[domain_slot], sizeof(hv->trap_counts[0]));
+    memcpy(hypercalls, hv->hypercall_counts[domain_slot], sizeof(hv->hypercall_counts[0]));
+}

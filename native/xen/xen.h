@@ -44,6 +44,9 @@ uint32_t hv_trap_log(struct hv *hv, struct trap_record *out, uint32_t max);
 /* The result of the hypercall that the vcpu made last, for the log (C does it for the calls that it answers). */
 void hv_log_result(struct hv *hv, const struct vcpu *v, int64_t result);
 
+/* How often each exception (by vector) and hypercall (by number) came, of one domain; whoever answered them. */
+void hv_statistics(struct hv *hv, uint32_t domain_slot, uint64_t traps[32], uint64_t hypercalls[64]);
+
 int hv_create(struct hv **out, uint64_t frames);
 void hv_destroy(struct hv *hv);
 struct machine *hv_machine(struct hv *hv);
