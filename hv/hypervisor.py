@@ -32,6 +32,9 @@ NO_DEADLINE = (1 << 64) - 1
 DEFAULT_QUANTUM = 1_000_000
 SLICE = 20_000_000
 """Instructions at most between two looks at the keyboard and the wall clock; results do not depend on it."""
+MAX_SKIPS = 1000
+"""Stretches of idle time skipped at most between two such looks: a guest whose ticker wakes nobody retires
+nothing."""
 
 
 class HostError(Exception):
@@ -87,6 +90,11 @@ class Hypervisor:
         self.scheduler: Scheduler = make_scheduler(scheduler, quantum, seed)
         self._exit: Any = ffi.new("struct cpu_exit *")
         self._vcpus: dict[int, Vcpu] = {}
+        # Hooks for who looks on from outside: called after each hv_run(), and instead of skipping idle time (with
+        # the ns until the next deadline; it says how many have passed). An ordinary run has neither.
+        self.after_exit: Callable[[], None] | None = None
+        self.idle: Callable[[int], int] | None = None
+        self.last_slot = 0  # the vcpu that ran last: in a crashed domain, the one that crashed
         if wallclock_ns is not None:
             self.state.wallclock_ns = wallclock_ns
 
@@ -165,7 +173,8 @@ class Hypervisor:
         """Run for SLICE instructions at most. None: go on; `wait` makes a wholly idle machine wait for input."""
         native, out, state = self.native, self._exit, self.state
         slice_end = min(limit, int(state.retired) + SLICE)
-        while state.retired < slice_end:
+        skips = 0
+        while state.retired < slice_end and skips < MAX_SKIPS:
             now = lib.hv_now(native)
             if now >= end_ns:
                 return Stop.TIME
@@ -177,13 +186,18 @@ class Hypervisor:
                 deadline = min(lib.hv_next_deadline(native), end_ns)
                 if deadline == NO_DEADLINE:
                     return Stop.PAUSED if wait else Stop.IDLE
-                state.idle_ns += max(deadline - now, 0)
+                gap = max(deadline - now, 0)
+                state.idle_ns += gap if self.idle is None else self.idle(gap)
+                skips += 1
                 continue
             due = min(lib.hv_next_deadline(native), end_ns) - now
             budget = min(slice_end - state.retired, self.scheduler.budget(self, slot), due)
             reason = lib.hv_run(native, slot, max(budget, 1), out)
+            self.last_slot = slot
             if reason != lib.EXIT_BUDGET:
                 self._answer(self._vcpus[slot], reason, out)
+            if self.after_exit is not None:
+                self.after_exit()
         return Stop.INSNS if state.retired >= limit else None
 
     def _answer(self, vcpu: Vcpu, reason: int, out: Any) -> None:

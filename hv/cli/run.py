@@ -54,25 +54,43 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("kernel", metavar="KERNEL", help="an ELF file, a bzImage, or one of these packed")
     guest = made.add_argument_group("the guest")
-    guest.add_argument("--type", choices=_TYPES, default="auto", help="type of domain (default: what the kernel says)")
+    guest.add_argument(
+        "--type", choices=_TYPES, default="auto", help="type of domain (default: what the kernel says)"
+    )
     guest.add_argument("--memory", type=int, default=128, metavar="MIB", help="memory in MiB (default 128)")
-    guest.add_argument("--vcpus", type=int, default=1, metavar="N", help="virtual processors, 1 to 64 (default 1)")
-    guest.add_argument("--ramdisk", metavar="FILE", help="ramdisk or other module that the kernel finds in memory")
+    guest.add_argument(
+        "--vcpus", type=int, default=1, metavar="N", help="virtual processors, 1 to 64 (default 1)"
+    )
+    guest.add_argument(
+        "--ramdisk", metavar="FILE", help="ramdisk or other module that the kernel finds in memory"
+    )
     guest.add_argument("--cmdline", default="", metavar="TEXT", help="command line of the kernel")
     limits = made.add_argument_group("limits")
     limits.add_argument("--max-insns", type=_positive, metavar="N", help="stop after N instructions")
     limits.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="stop at this guest time")
-    limits.add_argument("--wall-timeout", type=_seconds, metavar="SECONDS", help="stop after this time on the wall")
+    limits.add_argument(
+        "--wall-timeout", type=_seconds, metavar="SECONDS", help="stop after this time on the wall"
+    )
     clock = made.add_argument_group("time and order")
-    clock.add_argument("--realtime", action="store_true", help="do not skip idle time: wait for it, and for keys")
+    clock.add_argument(
+        "--realtime", action="store_true", help="do not skip idle time: wait for it, and for keys"
+    )
     clock.add_argument("--quantum", type=_positive, metavar="N", help="instructions of a vcpu's turn")
-    clock.add_argument("--seed", type=int, default=0, metavar="N", help="other lengths of turns for each N (default 0)")
+    clock.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="other lengths of turns for each N (default 0)"
+    )
     output = made.add_argument_group("output")
-    output.add_argument("--stats", action="store_true", help="print traps, hypercalls, instructions and the state hash")
+    output.add_argument(
+        "--stats", action="store_true", help="print traps, hypercalls, instructions and the state hash"
+    )
     output.add_argument("--json", metavar="FILE", help="write the same as JSON")
     output.add_argument("--trace", metavar="FILE", help="write one JSON line for each trap")
-    output.add_argument("--why", action="store_true", help="say of each refused hypercall which rule refused it")
-    output.add_argument("--core", metavar="FILE", help="write an ELF core file when the guest crashes (for gdb)")
+    output.add_argument(
+        "--why", action="store_true", help="say of each refused hypercall which rule refused it"
+    )
+    output.add_argument(
+        "--core", metavar="FILE", help="write an ELF core file when the guest crashes (for gdb)"
+    )
     return made
 
 

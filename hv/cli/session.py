@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,10 @@ if TYPE_CHECKING:
     import argparse
     from types import TracebackType
 
-    from hv.debug.trace import Trap, Tracer
+    from hv.debug.trace import Tracer, Trap
     from hv.vcpu import Vcpu
 
-_IDLE_WAIT = 0.25       # seconds between two looks at the wall clock while waiting for keys
+_IDLE_WAIT = 0.25  # seconds between two looks at the wall clock while waiting for keys
 
 
 class Session:
@@ -81,7 +80,10 @@ class Session:
             if self.terminal.ended:
                 return Stop.IDLE.value
             # everything waits and no timer runs: only a key can go on
+            start = time.monotonic_ns()
             self._take(self.terminal.poll(_IDLE_WAIT))
+            if options.realtime:
+                self.hv.state.idle_ns += time.monotonic_ns() - start
 
     def _poll(self) -> bool:
         self._take(self.terminal.poll())
@@ -125,11 +127,11 @@ class Session:
         if self.domain.crash_reason:
             return self.domain.crash_reason
         said = lib.hv_crash_reason(self.hv.native)
-        return "the guest itself said so (SCHEDOP_shutdown)" if said == ffi.NULL else ffi.string(said).decode()
+        return (
+            "the guest itself said so (SCHEDOP_shutdown)" if said == ffi.NULL else str(ffi.string(said).decode())
+        )
 
     def refusals(self) -> str:
         """The refused hypercalls with their rules, one a line."""
-        lines = [str(refusal) for refusal in self.hv.refusals.all()]
+        lines = [str(refusal) for refusal in self.hv.refusals.collect()]
         return "".join(f"{line}\n" for line in lines) or "hv run: no hypercall was refused\n"
-
-

@@ -55,17 +55,22 @@ def launch(kernel: str | Path | KernelImage, config: GuestConfig | None = None) 
     config = config or GuestConfig()
     pages = domain_pages(config.memory_mib)
     image = kernel if isinstance(kernel, KernelImage) else load_kernel(kernel)
-    pv_placement(image)         # before memory is taken: what is no PV kernel is refused for that
+    pv_placement(image)  # before memory is taken: what is no PV kernel is refused for that
     ramdisk = b"" if config.ramdisk is None else read_file(config.ramdisk, "ramdisk")
     _check_host(config.memory_mib)
     assert pages == config.memory_mib << 8
     try:
         hv = Hypervisor(
-            memory_mib=config.memory_mib, quantum=config.quantum, seed=config.seed, wallclock_ns=config.wallclock_ns
+            memory_mib=config.memory_mib,
+            quantum=config.quantum,
+            seed=config.seed,
+            wallclock_ns=config.wallclock_ns,
         )
         domain = hv.create_domain(config.name, memory_mib=config.memory_mib, vcpus=config.vcpus)
     except NativeError as error:
-        raise BuilderError("--memory", f"{config.memory_mib} MiB: {error}", "give the guest less memory") from None
+        raise BuilderError(
+            "--memory", f"{config.memory_mib} MiB: {error}", "give the guest less memory"
+        ) from None
     built = start_pv(domain, image, cmdline=config.cmdline, ramdisk=ramdisk)
     return Guest(hv, domain, built, image)
 
