@@ -157,6 +157,8 @@ int64_t cpu_retired(const struct cpu *c)
     return c->budget - c->left - cpu_unretired(c, pc);
 }
 
+void cpu_retire(struct cpu *c) { c->left--; }
+
 void cpu_set_budget(struct cpu *c, int64_t budget)
 {
     c->left += budget - c->budget;

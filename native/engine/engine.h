@@ -171,6 +171,8 @@ int cpu_run(struct cpu *cpu, int64_t budget, struct cpu_exit *exit);
 void cpu_kick(struct cpu *cpu);
 /* Instructions retired since cpu_run() began (exact inside callbacks), or by the last run. */
 int64_t cpu_retired(const struct cpu *cpu);
+/* Count the instruction that the layer above has just executed itself (an emulated one) as retired. Inside callbacks. */
+void cpu_retire(struct cpu *cpu);
 /* Shorten the current run (from inside a callback): leave with EXIT_BUDGET once `budget` have retired since it began. */
 void cpu_set_budget(struct cpu *cpu, int64_t budget);
 

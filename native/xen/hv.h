@@ -40,6 +40,7 @@ struct hv {
     struct refusal log[HV_REFUSAL_LOG];
     uint32_t log_head, log_tail;
     struct decode_cache *decode;
+    const char *crash_reason;        /* why a domain was last crashed by the hypervisor */
     uint64_t hypercall_counts[64][64];   /* [domain slot][number]: statistics only */
     uint64_t trap_counts[64][32];
     struct trap_log traps;

@@ -57,6 +57,9 @@ struct cpu *hv_cpu(struct hv *hv, uint32_t vcpu_slot);
 /* system time in ns, exact at the current instruction */
 uint64_t hv_now(struct hv *hv);
 
+/* why the hypervisor crashed a domain last: one sentence, NULL when it never did */
+const char *hv_crash_reason(struct hv *hv);
+
 /* domains and vcpus: slots only, no policy. -ENOSPC, -EEXIST. Returns the slot. */
 int hv_domain_create(struct hv *hv, uint16_t domid, uint32_t type, uint64_t max_pages);
 void hv_domain_destroy(struct hv *hv, uint32_t slot);

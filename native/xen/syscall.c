@@ -1,0 +1,131 @@
+/* syscall.c - the SYSCALL instruction: a hypercall from the guest kernel, a system call from guest user mode.
+ *
+ * The processor leaves rip in rcx and rflags in r11, and Xen returns by SYSRET, which wants them there: so both are
+ * clobbered by every hypercall. A user-mode SYSCALL becomes a frame for the guest kernel's syscall callback.
+ * Facts: xen/arch/x86/x86_64/entry.S (lstar_enter, switch_to_kernel), xen/arch/x86/pv/hypercall.c of Xen 4.17.
+ */
+#include "pv.h"
+
+enum { SYSCALL_BYTES = 2 };
+
+/* Hypercalls by number. NULL: served by Python (hv/hypercalls), which also refuses the unknown ones. */
+static hypercall_fn *const TABLE[NR_HYPERCALLS] = {
+    [__HYPERVISOR_set_trap_table] = do_set_trap_table,
+    [__HYPERVISOR_mmu_update] = do_mmu_update,
+    [__HYPERVISOR_set_gdt] = do_set_gdt,
+    [__HYPERVISOR_stack_switch] = do_stack_switch,
+    [__HYPERVISOR_set_callbacks] = do_set_callbacks,
+    [__HYPERVISOR_fpu_taskswitch] = do_fpu_taskswitch,
+    [__HYPERVISOR_set_debugreg] = do_set_debugreg,
+    [__HYPERVISOR_get_debugreg] = do_get_debugreg,
+    [__HYPERVISOR_update_descriptor] = do_update_descriptor,
+    [__HYPERVISOR_multicall] = do_multicall,
+    [__HYPERVISOR_update_va_mapping] = do_update_va_mapping,
+    [__HYPERVISOR_xen_version] = do_xen_version,
+    [__HYPERVISOR_update_va_mapping_otherdomain] = do_update_va_mapping_otherdomain,
+    [__HYPERVISOR_iret] = do_iret,
+    [__HYPERVISOR_set_segment_base] = do_set_segment_base,
+    [__HYPERVISOR_mmuext_op] = do_mmuext_op,
+    [__HYPERVISOR_nmi_op] = do_nmi_op,
+    [__HYPERVISOR_sched_op] = do_sched_op,
+    [__HYPERVISOR_callback_op] = do_callback_op,
+    [__HYPERVISOR_event_channel_op] = do_event_channel_op,
+};
+
+int64_t hypercall_call(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t args[6])
+{
+    if (nr >= NR_HYPERCALLS)
+        return hv_refuse(hv, RULE_unknown_hypercall, nr, 0, 0, 0);
+    hv->hypercall_counts[v->domain_slot][nr]++;
+    hypercall_fn *call = TABLE[nr];
+    return call ? call(hv, v, args) : HV_TO_PYTHON;
+}
+
+void hypercall_to_python(struct hv *hv, struct vcpu *v, uint64_t nr, const uint64_t args[6], uint64_t aux)
+{
+    struct cpu_exit *e = cpu_exit_record(hv_cpu_of(hv, v));
+    memset(e, 0, sizeof *e);
+    e->reason = EXIT_HYPERCALL;
+    e->nr = nr;
+    memcpy(e->args, args, sizeof e->args);
+    e->aux = aux;
+}
+
+/* The hypercall's arguments are rdi, rsi, rdx, r10, r8, r9. */
+static void continue_later(struct x86_gprs *g, const uint64_t args[6])
+{
+    g->rdi = args[0];
+    g->rsi = args[1];
+    g->rdx = args[2];
+    g->r10 = args[3];
+    g->r8 = args[4];
+    g->r9 = args[5];
+    g->rip -= SYSCALL_BYTES;
+}
+
+static bool hypercall(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
+{
+    uint64_t args[6] = {g->rdi, g->rsi, g->rdx, g->r10, g->r8, g->r9};
+    uint64_t nr = g->rax;
+    struct refusal *r = &hv->last;
+    r->rule = RULE_none;
+    r->hypercall = nr;
+    memcpy(r->args, args, sizeof r->args);
+    int64_t result = hypercall_call(hv, v, nr, args);
+    switch (result) {
+    case HV_TO_PYTHON:
+        hypercall_to_python(hv, v, nr, args, 0);
+        return false;
+    case HV_RETRY:
+        continue_later(g, args);
+        break;
+    case HV_DONE:
+        break;
+    case HV_LEAVE:
+        g->rax = 0;
+        return false;
+    default:
+        g->rax = (uint64_t)result;
+    }
+    return pv_resume(hv, v);
+}
+
+/* From user mode: the frame shows flat selectors whatever the user had, as SYSCALL itself loads them. */
+static bool system_call(struct hv *hv, struct vcpu *v, struct x86_gprs *g, bool compat)
+{
+    const struct hv_callback *cb = &v->callbacks[compat && v->callbacks[CB_SYSCALL32].address ? CB_SYSCALL32 : CB_SYSCALL];
+    struct cpu *cpu = hv_cpu_of(hv, v);
+    if (cb->address == 0) {       /* a guest without system calls: the instruction does not exist */
+        g->rip -= SYSCALL_BYTES;
+        return pv_inject(hv, v, VECTOR_UD, 0);
+    }
+    if (!pv_bounce(hv, v, cb->address, cb->mask_events ? FRAME_MASK_EVENTS : 0, 0))
+        return false;
+    cpu_set_rflags(cpu, cpu_rflags(cpu) & ~RFLAGS_DF);
+    g->r11 = cpu_rflags(cpu);
+    return pv_resume(hv, v);
+}
+
+bool op_syscall(void *ctx, struct cpu *cpu)
+{
+    struct hv *hv = ctx;
+    struct vcpu *v = hv->current;
+    struct x86_gprs *g = cpu_gprs(cpu);
+    struct x86_segment_state cs;
+    cpu_get_segment(cpu, SEG_CS, &cs);
+    bool compat = !(cs.attributes & SEG_ATTR_L);
+    if (compat && cs.selector != FLAT_USER_CS32) {
+        seg_flat(FLAT_USER_CS32, &cs);
+        cpu_set_segment(cpu, SEG_CS, &cs);
+    }
+    pv_sysret(cpu, g);
+    return v->kernel_mode ? hypercall(hv, v, g) : system_call(hv, v, g, compat);
+}
+
+/* An AMD processor in long mode has no SYSENTER. */
+bool op_sysenter(void *ctx, struct cpu *cpu)
+{
+    struct hv *hv = ctx;
+    cpu_gprs(cpu)->rip -= SYSCALL_BYTES;
+    return pv_inject(hv, hv->current, VECTOR_UD, 0);
+}

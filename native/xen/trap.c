@@ -1,0 +1,127 @@
+/* trap.c - what becomes of an exception of a PV guest: emulated, or bounced to the guest kernel.
+ *
+ * The order of answers is Xen's. #GP(0): a privileged instruction that Xen executes for the guest, else bounced. `int n`:
+ * all gates but 3, 4 and 0x80 have DPL 0 in Xen's IDT, so that int n is a #GP whose error code names the gate; it is
+ * forwarded when the guest's own table lets the caller through. #UD: the forced emulation prefix. #NM: lazy FPU. #PF: a
+ * store to one of the guest's own read-only page tables, else bounced with cr2 in vcpu_info.
+ * Facts: xen/arch/x86/traps.c and xen/arch/x86/pv/{traps,emul-inv-op}.c of Xen 4.17.
+ */
+#include "pv.h"
+#include "decode.h"
+
+typedef bool trap_fn(struct hv *hv, struct vcpu *v, const struct trap *trap);
+
+static bool bounce(struct hv *hv, struct vcpu *v, const struct trap *trap)
+{
+    return pv_inject_trap(hv, v, trap) && pv_resume(hv, v);
+}
+
+/* ---- int n ---- */
+
+enum { INT_BYTES = 2, INT80 = 0x80 };
+
+/* permit_softint(): the ring of a guest kernel counts as 1. */
+static bool gate_open(const struct vcpu *v, const struct hv_trap *gate)
+{
+    return (gate->flags & 3) >= (v->kernel_mode ? 1 : 3);
+}
+
+static bool software_interrupt(struct hv *hv, struct vcpu *v, const struct trap *trap)
+{
+    uint32_t vector = trap->vector & 0xff;
+    const struct hv_trap *gate = &v->traps[vector];
+    bool open = vector == VECTOR_BP || vector == VECTOR_OF || (vector == INT80 ? gate->address != 0 : gate_open(v, gate));
+    if (open)
+        return bounce(hv, v, trap);
+    cpu_gprs(hv_cpu_of(hv, v))->rip -= INT_BYTES;
+    return pv_inject(hv, v, VECTOR_GP, vector << 3 | ERROR_IDT);
+}
+
+/* ---- faults with an answer of their own ---- */
+
+/* DR6 keeps what earlier traps set; only the guest clears it. */
+static bool debug_trap(struct hv *hv, struct vcpu *v, const struct trap *trap)
+{
+    struct cpu *cpu = hv_cpu_of(hv, v);
+    v->debugreg[6] |= cpu_dr(cpu, 6) | DR6_DEFAULT;
+    cpu_set_dr(cpu, 6, v->debugreg[6]);
+    return bounce(hv, v, trap);
+}
+
+static bool no_device(struct hv *hv, struct vcpu *v, const struct trap *trap)
+{
+    bool wanted = v->fpu_taskswitch;
+    pv_set_ts(hv, v, false);
+    return wanted ? bounce(hv, v, trap) : pv_resume(hv, v);
+}
+
+/* ud2; .ascii "xen"; cpuid: CPUID as the hypervisor shows it, though the processor may not fault on the plain one. */
+static const uint8_t FORCED_CPUID[] = {0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2};
+enum { FORCED_PREFIX_BYTES = 5 };
+
+static bool undefined(struct hv *hv, struct vcpu *v, const struct trap *trap)
+{
+    struct cpu *cpu = hv_cpu_of(hv, v);
+    struct x86_gprs *g = cpu_gprs(cpu);
+    uint8_t bytes[sizeof FORCED_CPUID];
+    uint64_t va = g->rip + (insn_mode(cpu) == 64 ? 0 : cpu_segment_base(cpu, SEG_CS));
+    if (hv_copy_from_guest(hv, v, bytes, va, FORCED_PREFIX_BYTES) || memcmp(bytes, FORCED_CPUID, FORCED_PREFIX_BYTES))
+        return bounce(hv, v, trap);
+    if (hv_copy_from_guest(hv, v, bytes, va, sizeof bytes))
+        return pv_inject_page_fault(hv, v, va + FORCED_PREFIX_BYTES, 0) && pv_resume(hv, v);
+    if (memcmp(bytes, FORCED_CPUID, sizeof bytes))
+        return bounce(hv, v, trap);
+    uint32_t out[4] = {0};
+    op_cpuid(hv, cpu, (uint32_t)g->rax, (uint32_t)g->rcx, out);
+    g->rax = out[0];
+    g->rbx = out[1];
+    g->rcx = out[2];
+    g->rdx = out[3];
+    const struct insn done = {.length = sizeof FORCED_CPUID};
+    return insn_done(hv, v, &done);
+}
+
+static bool general_protection(struct hv *hv, struct vcpu *v, const struct trap *trap)
+{
+    bool handled = false;
+    bool go_on = trap->error == 0 ? pv_emulate(hv, v, &handled) : true;
+    return handled || !go_on ? go_on : bounce(hv, v, trap);
+}
+
+/* The processor reads descriptors through Xen's windows; a missing page of the guest's LDT is the guest's page fault. */
+static uint64_t fault_address(struct hv *hv, const struct vcpu *v, uint64_t va)
+{
+    uint64_t ldt = cpu_segment_base(hv_cpu_of(hv, v), SEG_LDT);
+    return v->ldt_entries && va >= ldt && va - ldt < v->ldt_entries * 8ull ? v->ldt_base + (va - ldt) : va;
+}
+
+static bool page_fault(struct hv *hv, struct vcpu *v, const struct trap *trap)
+{
+    uint64_t va = fault_address(hv, v, trap->address);
+    bool table_write = v->kernel_mode && trap->error & PF_WRITE && trap->error & PF_PRESENT &&
+                       !(trap->error & (PF_RESERVED | PF_FETCH)) && pv_guest_address(va);
+    if (table_write) {
+        if (mm_emulate_pt_write(hv, v, va, trap->error))
+            return pv_resume(hv, v);
+        if (cpu_exit_record(hv_cpu_of(hv, v))->reason == EXIT_DECODE)
+            return false;
+    }
+    return pv_inject_page_fault(hv, v, va, trap->error) && pv_resume(hv, v);
+}
+
+static trap_fn *const HANDLERS[32] = {
+    [VECTOR_DB] = debug_trap, [VECTOR_UD] = undefined, [VECTOR_NM] = no_device, [VECTOR_GP] = general_protection,
+    [VECTOR_PF] = page_fault,
+};
+
+bool op_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
+{
+    struct hv *hv = ctx;
+    struct vcpu *v = hv->current;
+    (void)cpu;
+    hv->trap_counts[v->domain_slot][trap->vector < 32 ? trap->vector : 31]++;
+    if (trap->flags & TRAP_SOFTWARE)
+        return software_interrupt(hv, v, trap);
+    trap_fn *handler = trap->vector < 32 ? HANDLERS[trap->vector] : NULL;
+    return (handler ? handler : bounce)(hv, v, trap);
+}
