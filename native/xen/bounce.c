@@ -191,14 +191,17 @@ bool pv_deliver_events(struct hv *hv, struct vcpu *v)
         if (v->traps[VECTOR_NMI].address) {
             v->nmi_masked = 1;
             hv->trap_counts[v->domain_slot][VECTOR_NMI]++;
+            hv_log_trap(hv, v, TRAP_LOG_NMI, VECTOR_NMI);
             if (!bounce_trap(hv, v, VECTOR_NMI, 0, 0))
                 return false;
             built = true;
         }
     }
     const struct vcpu_info *info = pv_info(hv, v);
-    if (info && info->evtchn_upcall_pending && !info->evtchn_upcall_mask)
+    if (info && info->evtchn_upcall_pending && !info->evtchn_upcall_mask) {
+        hv_log_trap(hv, v, TRAP_LOG_EVENT, 0);
         built |= pv_bounce(hv, v, v->callbacks[CB_EVENT].address, FRAME_MASK_EVENTS, 0);
+    }
     return built;
 }
 

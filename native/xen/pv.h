@@ -65,7 +65,7 @@ void pv_set_upcall_mask(struct hv *hv, struct vcpu *v, uint8_t mask);
 
 /* ---- results of hypercalls beside those of hv.h ---- */
 #define HV_DONE (INT64_MIN + 2)          /* the registers are final: rax is not written */
-#define HV_LEAVE (INT64_MIN + 3)         /* rax = 0, and leave with the exit record that the function filled in */
+#define HV_LEAVE (INT64_MIN + 3)         /* so they are here; leave with the exit record that the function filled in */
 
 /* ---- bounce.c ---- */
 enum { FRAME_ERROR = 1, FRAME_MASK_EVENTS = 2, FRAME_SEGMENTS = 4 };     /* TBF_EXCEPTION_ERRCODE, _INTERRUPT, _FAILSAFE */
@@ -88,6 +88,7 @@ enum {
 };
 void seg_flat(uint32_t selector, struct x86_segment_state *out);         /* FLAT_RING3_* */
 bool seg_load(struct hv *hv, struct vcpu *v, enum x86_segment seg, uint32_t selector, struct x86_segment_state *out);
+void hv_bind_ops(struct hv *hv);                                          /* hv_run.c */
 void seg_fill_xen_gdt(uint64_t page[512]);                               /* Xen's page of every GDT */
 uint32_t seg_selector(struct cpu *cpu, enum x86_segment seg);
 bool seg_check_descriptor(uint64_t *descriptor);

@@ -67,10 +67,10 @@ static bool hypercall(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
 {
     uint64_t args[6] = {g->rdi, g->rsi, g->rdx, g->r10, g->r8, g->r9};
     uint64_t nr = g->rax;
-    struct refusal *r = &hv->last;
-    r->rule = RULE_none;
-    r->hypercall = nr;
-    memcpy(r->args, args, sizeof r->args);
+    struct trap_record *record = hv_log_trap(hv, v, TRAP_LOG_HYPERCALL, (uint32_t)nr);
+    memcpy(record->args, args, sizeof record->args);
+    hv->last.hypercall = nr;
+    memcpy(hv->last.args, args, sizeof hv->last.args);
     int64_t result = hypercall_call(hv, v, nr, args);
     switch (result) {
     case HV_TO_PYTHON:
@@ -82,10 +82,11 @@ static bool hypercall(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
     case HV_DONE:
         break;
     case HV_LEAVE:
-        g->rax = 0;
         return false;
     default:
         g->rax = (uint64_t)result;
+        record->result = result;
+        record->answered = 1;
     }
     return pv_resume(hv, v);
 }
@@ -128,4 +129,9 @@ bool op_sysenter(void *ctx, struct cpu *cpu)
     struct hv *hv = ctx;
     cpu_gprs(cpu)->rip -= SYSCALL_BYTES;
     return pv_inject(hv, hv->current, VECTOR_UD, 0);
+}
+
+void hv_hypercall_retry(struct hv *hv, struct vcpu *v, const uint64_t args[6])
+{
+    continue_later(cpu_gprs(hv_cpu_of(hv, v)), args);
 }

@@ -120,6 +120,9 @@ bool op_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
     struct vcpu *v = hv->current;
     (void)cpu;
     hv->trap_counts[v->domain_slot][trap->vector < 32 ? trap->vector : 31]++;
+    struct trap_record *record = hv_log_trap(hv, v, TRAP_LOG_EXCEPTION, trap->vector);
+    record->error = trap->error;
+    record->address = trap->vector == VECTOR_PF ? trap->address : 0;
     if (trap->flags & TRAP_SOFTWARE)
         return software_interrupt(hv, v, trap);
     trap_fn *handler = trap->vector < 32 ? HANDLERS[trap->vector] : NULL;

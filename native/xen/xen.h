@@ -116,6 +116,20 @@ int hv_set_base_pointer(struct hv *hv, struct vcpu *v, uint64_t mfn, bool user);
 /* recompute every type and count from the tables; number of differences, the first described in `text` */
 uint64_t hv_audit(struct hv *hv, char *text, uint64_t len);
 
+/* ---- the PV cpu ---- */
+/* Load the cpu with what its vcpu's state says: page table of its mode, GDT, LDT, CR0.TS, CR4, debug registers. */
+void hv_vcpu_load(struct hv *hv, struct vcpu *v);
+/* As the set_gdt hypercall: takes references to the frames, drops the old ones'. 0 or -EINVAL */
+int hv_set_gdt(struct hv *hv, struct vcpu *v, const uint64_t *frames, uint32_t entries);
+/* Fill a frame with the hypercall page of a 64-bit PV guest. */
+void hv_hypercall_page(struct hv *hv, uint64_t mfn);
+/* Python has served an entry of a multicall (exit aux 1): store its result, or its new arguments when it is to be tried
+ * again; sets the registers so that the rest of the list goes on. */
+void hv_multicall_result(struct hv *hv, struct vcpu *v, int64_t result);
+void hv_multicall_retry(struct hv *hv, struct vcpu *v, const uint64_t args[6]);
+/* Execute the hypercall that Python could not finish again, with these arguments: rax still holds its number. */
+void hv_hypercall_retry(struct hv *hv, struct vcpu *v, const uint64_t args[6]);
+
 /* events */
 int hv_evtchn_send(struct hv *hv, struct domain *d, uint32_t port);         /* as the domain's EVTCHNOP_send */
 void hv_evtchn_set_pending(struct hv *hv, struct domain *d, uint32_t port);

@@ -1,0 +1,261 @@
+/* hv.c - making and unmaking a hypervisor: machine, arena, domain and vcpu slots. No policy.
+ *
+ * The arena holds hv_state, then four fixed tables. They are as large as the ABI allows and sparse: the host gives memory
+ * for the pages that are touched. Everything else in struct hv is a cache, a statistic or a log.
+ */
+#include <stdlib.h>
+#include "decode.h"
+#include "pv.h"
+
+enum { STATE_VERSION = 1 };
+enum { GDT_WINDOW_STRIDE = 0x20000, GDT_LIMIT = 0xefff, GDT_XEN_PAGE = 14, LDT_OFFSET = 0x10000 };
+#define GDT_WINDOW 0xffff82d000000000ull
+/* Default wall-clock time of system time 0: 2024-01-01T00:00:00Z. */
+#define WALLCLOCK_NS (1704067200ull * 1000000000ull)
+
+static uint64_t place(uint64_t *end, uint64_t bytes)
+{
+    uint64_t at = *end;
+    *end = (at + bytes + ENGINE_PAGE_SIZE - 1) & ~(uint64_t)(ENGINE_PAGE_SIZE - 1);
+    return at;
+}
+
+/* Where the tables lie in the arena; returns its size. */
+static uint64_t lay_out(struct hv_state *s, uint64_t frames)
+{
+    uint64_t end = 0;
+    place(&end, sizeof *s);
+    s->evtchn_offset = place(&end, (uint64_t)HV_MAX_DOMAINS * HV_MAX_PORTS * sizeof(struct evtchn));
+    s->grant_offset = place(&end, (uint64_t)HV_MAX_DOMAINS * HV_MAX_GRANTS * sizeof(struct active_grant));
+    s->maptrack_offset = place(&end, (uint64_t)HV_MAX_DOMAINS * HV_MAX_MAPTRACK * sizeof(struct maptrack));
+    s->page_offset = place(&end, frames * sizeof(struct page_info));
+    return end;
+}
+
+static int open_machine(struct hv *hv, uint64_t frames)
+{
+    struct hv_state layout = {0};
+    uint64_t bytes = lay_out(&layout, frames);
+    int error = machine_create(&hv->m, frames, bytes);
+    if (error)
+        return error;
+    uint8_t *arena = machine_arena(hv->m);
+    hv->s = (struct hv_state *)(void *)arena;
+    lay_out(hv->s, frames);
+    hv->s->version = STATE_VERSION;
+    hv->s->frames = frames;
+    hv->s->running = HV_NO_SLOT;
+    hv->s->wallclock_ns = WALLCLOCK_NS;
+    hv->evtchns = (struct evtchn *)(void *)(arena + hv->s->evtchn_offset);
+    hv->grants = (struct active_grant *)(void *)(arena + hv->s->grant_offset);
+    hv->maptracks = (struct maptrack *)(void *)(arena + hv->s->maptrack_offset);
+    hv->pages = (struct page_info *)(void *)(arena + hv->s->page_offset);
+    return 0;
+}
+
+static int make_xen_gdt(struct hv *hv)
+{
+    uint64_t frame = hv_alloc_frame(hv, OWNER_XEN);
+    if (frame == ~0ull)
+        return -ENOMEM;
+    hv->s->xen_gdt_frame = frame;
+    machine_write_begin(hv->m, frame);
+    seg_fill_xen_gdt(machine_frame(hv->m, frame));
+    return 0;
+}
+
+int hv_create(struct hv **out, uint64_t frames)
+{
+    struct hv *hv = calloc(1, sizeof *hv);
+    if (!hv)
+        return -ENOMEM;
+    int error = open_machine(hv, frames);
+    if (!error && !(hv->decode = decode_create()))
+        error = -ENOMEM;
+    if (!error)
+        error = mm_init(hv);
+    if (!error)
+        error = make_xen_gdt(hv);
+    if (error) {
+        hv_destroy(hv);
+        return error;
+    }
+    hv_bind_ops(hv);
+    *out = hv;
+    return 0;
+}
+
+void hv_destroy(struct hv *hv)
+{
+    if (!hv)
+        return;
+    for (unsigned i = 0; i < HV_MAX_VCPUS; i++)
+        if (hv->cpus[i])
+            cpu_destroy(hv->cpus[i]);
+    if (hv->m)
+        machine_destroy(hv->m);
+    decode_destroy(hv->decode);
+    free(hv);
+}
+
+struct machine *hv_machine(struct hv *hv) { return hv->m; }
+struct hv_state *hv_state(struct hv *hv) { return hv->s; }
+struct page_info *hv_pages(struct hv *hv) { return hv->pages; }
+struct cpu *hv_cpu(struct hv *hv, uint32_t vcpu_slot) { return vcpu_slot < HV_MAX_VCPUS ? hv->cpus[vcpu_slot] : NULL; }
+const char *hv_crash_reason(struct hv *hv) { return hv->crash_reason; }
+
+/* ---- domains and vcpus ---- */
+
+int hv_domain_create(struct hv *hv, uint16_t domid, uint32_t type, uint64_t max_pages)
+{
+    if (hv_domain_by_id(hv, domid))
+        return -EEXIST;
+    for (uint16_t slot = 0; slot < HV_MAX_DOMAINS; slot++) {
+        struct domain *d = &hv->s->domains[slot];
+        if (d->used)
+            continue;
+        memset(d, 0, sizeof *d);
+        d->used = 1;
+        d->slot = slot;
+        d->domid = domid;
+        d->type = (uint8_t)type;
+        d->max_pages = max_pages;
+        d->grant_version = 1;
+        memset(d->vcpu_slot, 0xff, sizeof d->vcpu_slot);
+        memset(hv->hypercall_counts[slot], 0, sizeof hv->hypercall_counts[slot]);
+        memset(hv->trap_counts[slot], 0, sizeof hv->trap_counts[slot]);
+        return slot;
+    }
+    return -ENOSPC;
+}
+
+void hv_domain_destroy(struct hv *hv, uint32_t slot)
+{
+    if (slot >= HV_MAX_DOMAINS || !hv->s->domains[slot].used)
+        return;
+    struct domain *d = &hv->s->domains[slot];
+    d->dying = 1;
+    for (unsigned i = 0; i < HV_DOMAIN_VCPUS; i++) {
+        if (d->vcpu_slot[i] == HV_NO_SLOT)
+            continue;
+        struct vcpu *v = &hv->s->vcpus[d->vcpu_slot[i]];
+        mm_vcpu_destroy(hv, v);
+        cpu_destroy(hv->cpus[v->slot]);
+        hv->cpus[v->slot] = NULL;
+        if (hv->s->running == v->slot)
+            hv->s->running = HV_NO_SLOT;
+        memset(v, 0, sizeof *v);
+    }
+    mm_domain_destroy(hv, d);
+    memset(d, 0, sizeof *d);
+}
+
+/* What a 64-bit PV guest's processor is from the first to the last instruction: long mode, CPL 3, paging. */
+static void set_pv_mode(struct cpu *cpu, uint32_t slot)
+{
+    struct x86_state s;
+    cpu_get_state(cpu, &s);
+    s.cr0 = CR0_PV;
+    s.cr4 = CR4_PV_VISIBLE;
+    s.efer = EFER_PV;
+    s.rflags = RFLAGS_IF | 2;
+    s.dr[6] = DR6_DEFAULT;
+    s.dr[7] = DR7_DEFAULT;
+    s.fcw = 0x37f;
+    s.mxcsr = 0x1f80;
+    s.gdt_base = GDT_WINDOW + (uint64_t)slot * GDT_WINDOW_STRIDE;
+    s.gdt_limit = GDT_LIMIT;
+    s.segments[SEG_LDT] = (struct x86_segment_state){.base = s.gdt_base + LDT_OFFSET};
+    for (int i = SEG_ES; i <= SEG_GS; i++)
+        memset(&s.segments[i], 0, sizeof s.segments[i]);
+    seg_flat(FLAT_KERNEL_CS, &s.segments[SEG_CS]);
+    seg_flat(FLAT_KERNEL_SS, &s.segments[SEG_SS]);
+    cpu_set_state(cpu, &s);
+}
+
+int hv_vcpu_create(struct hv *hv, uint32_t domain_slot, uint32_t id)
+{
+    if (domain_slot >= HV_MAX_DOMAINS || !hv->s->domains[domain_slot].used || id >= HV_DOMAIN_VCPUS)
+        return -EINVAL;
+    struct domain *d = &hv->s->domains[domain_slot];
+    if (d->vcpu_slot[id] != HV_NO_SLOT)
+        return -EEXIST;
+    uint32_t slot = 0;
+    while (slot < HV_MAX_VCPUS && hv->cpus[slot])
+        slot++;
+    if (slot == HV_MAX_VCPUS)
+        return -ENOSPC;
+    int error = cpu_create(hv->m, CPU_X86_64, &hv->cpus[slot]);
+    if (error)
+        return error;
+    struct vcpu *v = &hv->s->vcpus[slot];
+    memset(v, 0, sizeof *v);
+    v->domid = d->domid;
+    v->id = (uint16_t)id;
+    v->slot = (uint16_t)slot;
+    v->domain_slot = (uint16_t)domain_slot;
+    v->kernel_mode = 1;
+    v->runstate = RS_OFFLINE;
+    v->runstate_since = hv_now(hv);
+    v->kernel_ss = FLAT_KERNEL_SS;
+    v->ctrlreg[4] = pv_fixup_cr4(0);
+    v->debugreg[6] = DR6_DEFAULT;
+    v->debugreg[7] = DR7_DEFAULT;
+    v->gdt_frames[GDT_XEN_PAGE] = hv->s->xen_gdt_frame;
+    set_pv_mode(hv->cpus[slot], slot);
+    d->vcpu_slot[id] = (uint16_t)slot;
+    if (d->vcpu_count <= id)
+        d->vcpu_count = id + 1;
+    return (int)slot;
+}
+
+void hv_vcpu_load(struct hv *hv, struct vcpu *v)
+{
+    struct cpu *cpu = hv_cpu_of(hv, v);
+    uint64_t window = GDT_WINDOW + (uint64_t)v->slot * GDT_WINDOW_STRIDE;
+    cpu_set_gdt(cpu, window, GDT_LIMIT);
+    cpu_set_ldt(cpu, window + LDT_OFFSET, v->ldt_entries ? v->ldt_entries * 8 - 1 : 0);
+    pv_set_ts(hv, v, v->fpu_taskswitch);
+    pv_set_guest_cr4(hv, v, v->ctrlreg[4]);
+    for (int i = 0; i < 8; i++)
+        if (i < 4 || i > 5)
+            cpu_set_dr(cpu, i, v->debugreg[i]);
+    mm_load_cr3(hv, v);
+}
+
+/* ---- refusals ---- */
+
+static const uint8_t RULE_ERRNO[RULE_COUNT] = {
+#define RULE(id, err, facts, text) [RULE_##id] = err,
+#include "../abi/rules.def"
+#undef RULE
+};
+
+int64_t hv_refuse(struct hv *hv, enum rule rule, uint64_t f0, uint64_t f1, uint64_t f2, uint64_t f3)
+{
+    const struct vcpu *v = hv->current;
+    int64_t result = -(int64_t)RULE_ERRNO[rule];
+    struct refusal *r = &hv->log[hv->log_head % HV_REFUSAL_LOG];
+    *r = hv->last;
+    r->when = hv->s->retired + (v ? (uint64_t)cpu_retired(hv_cpu_of(hv, v)) : 0);
+    r->domid = v ? v->domid : OWNER_XEN;
+    r->vcpu = v ? v->id : 0;
+    r->rule = rule;
+    r->facts[0] = f0;
+    r->facts[1] = f1;
+    r->facts[2] = f2;
+    r->facts[3] = f3;
+    r->result = result;
+    hv->log_head++;
+    if (hv->log_head - hv->log_tail > HV_REFUSAL_LOG)
+        hv->log_tail = hv->log_head - HV_REFUSAL_LOG;
+    return result;
+}
+
+uint32_t hv_refusals(struct hv *hv, struct refusal *out, uint32_t max)
+{
+    uint32_t n = 0;
+    for (; n < max && hv->log_tail != hv->log_head; n++)
+        out[n] = hv->log[hv->log_tail++ % HV_REFUSAL_LOG];
+    return n;
+}

@@ -1,0 +1,57 @@
+/* hv_run.c - running a vcpu, the clock, and what the engine asks of the layer above it. */
+#include "pv.h"
+#include "decode.h"
+
+uint64_t hv_now(struct hv *hv)
+{
+    uint64_t running = hv->current ? (uint64_t)cpu_retired(hv_cpu_of(hv, hv->current)) : 0;
+    return hv->s->retired + hv->s->idle_ns + running;
+}
+
+/* The TSC ticks at 1 GHz from system time 0. */
+static uint64_t op_tsc(void *ctx, struct cpu *cpu)
+{
+    (void)cpu;
+    return hv_now(ctx);
+}
+
+/* Every IN and OUT of a PV guest is a #GP first: permission is checked, and the access made, by the emulator. */
+static bool op_port_allowed(void *ctx, struct cpu *cpu, uint32_t port, uint32_t size)
+{
+    (void)ctx;
+    (void)cpu;
+    (void)port;
+    (void)size;
+    return false;
+}
+
+void hv_bind_ops(struct hv *hv)
+{
+    const struct engine_ops ops = {
+        .ctx = hv, .exception = op_exception, .syscall = op_syscall, .sysenter = op_sysenter, .translate = mm_translate,
+        .cpuid = op_cpuid, .tsc = op_tsc, .port_allowed = op_port_allowed,
+    };
+    machine_set_ops(hv->m, &ops);
+}
+
+int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *exit)
+{
+    memset(exit, 0, sizeof *exit);
+    exit->reason = EXIT_FATAL;
+    if (vcpu_slot >= HV_MAX_VCPUS || !hv->cpus[vcpu_slot])
+        return EXIT_FATAL;
+    struct vcpu *v = &hv->s->vcpus[vcpu_slot];
+    struct cpu *cpu = hv->cpus[vcpu_slot];
+    hv->run_base = hv->s->retired;
+    if (!pv_resume(hv, v)) {
+        exit->reason = EXIT_SHUTDOWN;
+        return EXIT_SHUTDOWN;
+    }
+    hv->current = v;
+    int reason = cpu_run(cpu, budget, exit);
+    uint64_t retired = (uint64_t)cpu_retired(cpu);
+    hv->current = NULL;
+    hv->s->retired += retired;
+    v->retired += retired;
+    return reason;
+}
