@@ -206,7 +206,7 @@ class Hypervisor:
             case lib.EXIT_HYPERCALL:
                 hypercall.serve(self, vcpu, out)
             case lib.EXIT_DECODE:
-                decode_at(self, vcpu)
+                decode_at(self, vcpu, out)
             case lib.EXIT_IDLE | lib.EXIT_KICK | lib.EXIT_SHUTDOWN:
                 pass
             case _:

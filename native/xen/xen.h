@@ -160,4 +160,6 @@ uint32_t hv_turn(struct hv *hv);                          /* whose turn goes on;
 void hv_yield(struct hv *hv);                             /* the turn of the running vcpu ends now */
 uint32_t hv_runnable(struct hv *hv, uint16_t *slots, uint32_t max);          /* slots that could run, ascending */
 
+#include "insn.h"
+
 #endif

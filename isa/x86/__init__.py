@@ -1,0 +1,1 @@
+"""x86: what the architecture is, as data."""
