@@ -80,7 +80,7 @@ int64_t do_multicall(struct hv *hv, struct vcpu *v, uint64_t args[6])
         if (e.op == __HYPERVISOR_multicall)
             e.result = (uint64_t)hv_refuse(hv, RULE_multicall_nested, 0, 0, 0, 0);
         else
-            e.result = (uint64_t)hypercall_call(hv, v, e.op, e.args);
+            e.result = (uint64_t)hv_hypercall(hv, v, e.op, e.args);
         int64_t result = HV_LEAVE;
         if (hv_domain(hv, v)->shut_down)
             return HV_DONE;

@@ -112,8 +112,6 @@ int64_t pv_callback(struct hv *hv, struct vcpu *v, uint32_t type, uint32_t flags
 
 /* hypercalls that no other file declares */
 hypercall_fn do_nmi_op;
-/* One hypercall by number; counts it. */
-int64_t hypercall_call(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t args[6]);
 /* Fill in the exit record for a hypercall that Python serves. */
 void hypercall_to_python(struct hv *hv, struct vcpu *v, uint64_t nr, const uint64_t args[6], uint64_t aux);
 

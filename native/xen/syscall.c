@@ -32,7 +32,7 @@ static hypercall_fn *const TABLE[NR_HYPERCALLS] = {
     [__HYPERVISOR_event_channel_op] = do_event_channel_op,
 };
 
-int64_t hypercall_call(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t args[6])
+int64_t hv_hypercall(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t args[6])
 {
     if (nr >= NR_HYPERCALLS)
         return hv_refuse(hv, RULE_unknown_hypercall, nr, 0, 0, 0);
@@ -71,7 +71,7 @@ static bool hypercall(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
     memcpy(record->args, args, sizeof record->args);
     hv->last.hypercall = nr;
     memcpy(hv->last.args, args, sizeof hv->last.args);
-    int64_t result = hypercall_call(hv, v, nr, args);
+    int64_t result = hv_hypercall(hv, v, nr, args);
     switch (result) {
     case HV_TO_PYTHON:
         hypercall_to_python(hv, v, nr, args, 0);
@@ -129,9 +129,4 @@ bool op_sysenter(void *ctx, struct cpu *cpu)
     struct hv *hv = ctx;
     cpu_gprs(cpu)->rip -= SYSCALL_BYTES;
     return pv_inject(hv, hv->current, VECTOR_UD, 0);
-}
-
-void hv_hypercall_retry(struct hv *hv, struct vcpu *v, const uint64_t args[6])
-{
-    continue_later(cpu_gprs(hv_cpu_of(hv, v)), args);
 }

@@ -127,8 +127,6 @@ void hv_hypercall_page(struct hv *hv, uint64_t mfn);
  * again; sets the registers so that the rest of the list goes on. */
 void hv_multicall_result(struct hv *hv, struct vcpu *v, int64_t result);
 void hv_multicall_retry(struct hv *hv, struct vcpu *v, const uint64_t args[6]);
-/* Execute the hypercall that Python could not finish again, with these arguments: rax still holds its number. */
-void hv_hypercall_retry(struct hv *hv, struct vcpu *v, const uint64_t args[6]);
 
 /* events */
 int hv_evtchn_send(struct hv *hv, struct domain *d, uint32_t port);         /* as the domain's EVTCHNOP_send */
