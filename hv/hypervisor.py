@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hv import hypercall
-from hv.arch.x86.decode import decode_at
+from hv.arch import architecture
 from hv.domain import Domain
 from hv.native import check, ffi, lib
 from hv.refusals import RefusalLog
@@ -206,7 +206,7 @@ class Hypervisor:
             case lib.EXIT_HYPERCALL:
                 hypercall.serve(self, vcpu, out)
             case lib.EXIT_DECODE:
-                decode_at(self, vcpu, out)
+                architecture(vcpu.domain.abi, "decode").decode_at(self, vcpu, out)
             case lib.EXIT_IDLE | lib.EXIT_KICK | lib.EXIT_SHUTDOWN:
                 pass
             case _:
