@@ -3,6 +3,7 @@
  * @source xen/include/public/sched.h (SHUTDOWN_*)
  * @env    pv64
  * @cmdline reason=1
+ * @shutdown reboot
  */
 #include <guest.h>
 

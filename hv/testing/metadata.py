@@ -10,6 +10,7 @@ The first comment of the file carries one tag a line; text that goes on is inden
      * @memory  32
      * @cmdline count=100
      * @traps   GP:3 PF:*
+     * @shutdown poweroff
      */
 """
 
@@ -22,7 +23,7 @@ from pathlib import Path
 DEFAULT_MEMORY_MIB = 16
 _COMMENT = re.compile(r"/\*(.*?)\*/", re.DOTALL)
 _TAG = re.compile(r"^\s*\*?\s*@(\w+)\s*(.*)$")
-_KNOWN = {"title", "fact", "source", "env", "vcpus", "memory", "cmdline", "traps", "insns"}
+_KNOWN = {"title", "fact", "source", "env", "vcpus", "memory", "cmdline", "traps", "insns", "shutdown"}
 
 
 class MetadataError(ValueError):
@@ -45,6 +46,8 @@ class Metadata:
     """Expected traps: vector name without '#' and count, None for any number above zero."""
     max_insns: int | None = None
     """Instructions after which the guest has certainly hung; None: the runner's default."""
+    shutdown: str = "poweroff"
+    """How the domain must end: a name of SHUTDOWN_*."""
 
 
 def _tags(path: Path, text: str) -> dict[str, str]:
@@ -100,4 +103,5 @@ def read_metadata(path: Path) -> Metadata:
         cmdline=tags.get("cmdline", ""),
         traps=tuple(_trap(path, word) for word in tags.get("traps", "").split()),
         max_insns=_number(path, tags, "insns", 0) or None,
+        shutdown=tags.get("shutdown", "poweroff"),
     )
