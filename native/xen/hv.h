@@ -76,9 +76,10 @@ struct trap_record *hv_log_trap(struct hv *hv, const struct vcpu *v, enum trap_k
 
 /* ---- mm*.c: frames, page types, page-table updates (direct paging) ---- */
 hypercall_fn do_mmu_update, do_update_va_mapping, do_update_va_mapping_otherdomain, do_mmuext_op;
-/* A guest store to a read-only L1 frame of its own (emulated page-table write): the #PF at `va` with the given error
- * code. true: done, the instruction was emulated and rip moved; false: not ours, deliver the fault. */
-bool mm_emulate_pt_write(struct hv *hv, struct vcpu *v, uint64_t va, uint32_t error);
+/* The guest's #PF at `va`: a kernel's store to a read-only L1 table of its own? Then it is executed. *handled false: not
+ * one, or refused; bounce the fault. Returns what the engine's callback should; false at once when the instruction
+ * has to be decoded first. */
+bool mm_emulate_pt_write(struct hv *hv, struct vcpu *v, uint64_t va, uint32_t error, bool *handled);
 /* Switch the cpu to the page table of the vcpu's current mode. */
 void mm_load_cr3(struct hv *hv, struct vcpu *v);
 /* hv_create: frame 0 and the machine-to-phys table. hv_state.frames, page_offset and hv->pages are set already. */

@@ -34,10 +34,3 @@ int mm_ptwr_store(struct hv *hv, struct vcpu *v, uint64_t pa, uint64_t *expected
         mm_l1e_put(hv, old);
     return 0;
 }
-
-/* The instruction at fault is not decoded here yet: the guest gets its page fault. */
-bool mm_emulate_pt_write(struct hv *hv, struct vcpu *v, uint64_t va, uint32_t error)
-{
-    (void)hv, (void)v, (void)va, (void)error;
-    return false;
-}

@@ -105,9 +105,10 @@ int64_t do_mmu_update(struct hv *hv, struct vcpu *v, uint64_t args[6])
     }
     if (count && !addr_ok(va))
         return hv_refuse(hv, RULE_bad_guest_pointer, va, (uint64_t)count * sizeof(struct mmu_update), 0, 0);
-    if ((rc = table_owner(hv, v, foreign, &pt_domid)) != 0)
-        return rc;
-    rc = mm_pg_owner(hv, v, (uint16_t)foreign, true, &pg);
+    if ((rc = table_owner(hv, v, foreign, &pt_domid)) == -ESRCH)
+        return rc;                /* the one refusal that leaves *pdone alone, as in Xen */
+    if (rc == 0)
+        rc = mm_pg_owner(hv, v, (uint16_t)foreign, true, &pg);
 
     struct guest_array cache = { .stale = hv->tlb_stale };
     hv->mm_work = 0;

@@ -17,17 +17,6 @@
  */
 #include "mm.h"
 
-int __attribute__((weak)) seg_validate_frame(struct hv *hv, struct domain *d, uint64_t mfn)
-{
-    /* Until segment.c is linked in: only a page without present descriptors. */
-    const uint64_t *desc = machine_frame(hv->m, mfn);
-    (void)d;
-    for (unsigned i = 0; i < PT_ENTRIES; i++)
-        if (desc[i] & (UINT64_C(1) << 47))
-            return -EINVAL;
-    return 0;
-}
-
 int mm_l1e_get(struct hv *hv, uint64_t pte, uint16_t pg_domid)
 {
     uint64_t mfn = pte_mfn(pte);

@@ -98,14 +98,10 @@ static uint64_t fault_address(struct hv *hv, const struct vcpu *v, uint64_t va)
 static bool page_fault(struct hv *hv, struct vcpu *v, const struct trap *trap)
 {
     uint64_t va = fault_address(hv, v, trap->address);
-    bool table_write = v->kernel_mode && trap->error & PF_WRITE && trap->error & PF_PRESENT &&
-                       !(trap->error & (PF_RESERVED | PF_FETCH)) && pv_guest_address(va);
-    if (table_write) {
-        if (mm_emulate_pt_write(hv, v, va, trap->error))
-            return pv_resume(hv, v);
-        if (cpu_exit_record(hv_cpu_of(hv, v))->reason == EXIT_DECODE)
-            return false;
-    }
+    bool handled = false;
+    bool go_on = mm_emulate_pt_write(hv, v, va, trap->error, &handled);
+    if (handled || !go_on)
+        return go_on;
     return pv_inject_page_fault(hv, v, va, trap->error) && pv_resume(hv, v);
 }
 
