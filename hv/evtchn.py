@@ -76,7 +76,7 @@ def allocate(c: Any, d: Any) -> int:
     last = lib.hv_evtchn_capacity(d) - 1
     if d.max_evtchn_port:
         last = min(last, d.max_evtchn_port)
-    port = max(1, d.next_free_port)
+    port = max(1, int(d.next_free_port))
     lowest_busy = 0  # a free port that the guest has not yet taken off its FIFO queue
     while port <= last:
         if port >= d.ports:

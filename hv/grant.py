@@ -193,7 +193,7 @@ class Table:
 def table(c: Any, d: Any) -> Table:
     """The grant table of a domain. Every domain has one, of version 1 and one frame, from the first look at
     it."""
-    if not d.grant_version:
+    if not d.grant_frames:
         d.grant_version = 1
         grow(Table(c, d), 1)
     return Table(c, d)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hv import abi, evtchn, evtchn_fifo
 from hv.errors import XenError
 from hv.hypercall import Context, hypercall
-
-from hv import abi, evtchn, evtchn_fifo
 from hv.native import lib
 
 # A domain without passed-through devices has interrupt lines by number, and the right to none of them.

@@ -185,7 +185,7 @@ struct domain {
     uint64_t hypercall_page;             /* linear address, for information */
     uint64_t watchdog_deadline[2];       /* SCHEDOP_watchdog, ns of system time; 0: the slot is free */
     uint32_t max_evtchn_port;            /* highest port that may be allocated; 0: what the ABI allows */
-    uint32_t pad_events;
+    uint32_t shutdown_code_set;          /* SCHEDOP_shutdown_code chose the code of the shutdown to come */
 };
 
 /* ---- the root of the arena ---- */

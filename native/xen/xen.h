@@ -146,6 +146,10 @@ void hv_evtchn_clear_pending(struct hv *hv, struct domain *d, uint32_t port);
 void hv_evtchn_unmask(struct hv *hv, struct domain *d, uint32_t port);
 void hv_mark_events_pending(struct hv *hv, struct vcpu *v);                  /* raise the upcall */
 
+/* The first context of a 64-bit PV vcpu, from a struct vcpu_guest_context. 0, or the number of the rule (rules.def) that
+ * refuses it, with its facts; then nothing has changed. */
+uint32_t hv_set_vcpu_context(struct hv *hv, struct vcpu *v, const void *context, uint64_t facts[4]);
+
 /* timers and the states of vcpus; system time in ns */
 uint64_t hv_next_deadline(struct hv *hv);                 /* ~0: no timer is armed */
 uint32_t hv_fire_due(struct hv *hv);                      /* expire what is due now; how many */
