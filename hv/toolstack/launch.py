@@ -19,6 +19,8 @@ from hv.builder.pv import domain_pages
 from hv.builder.start import start_pv
 from hv.hypervisor import DEFAULT_QUANTUM, OVERHEAD_MIB, Hypervisor
 from hv.native import NativeError
+from hv.toolstack.connect import Console, Sink, Store
+from hv.xenstore.daemon import Xenstored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,15 +45,22 @@ class GuestConfig(NamedTuple):
 class Guest:
     """A launched guest: its hypervisor, its domain, how it was built, and its console."""
 
-    def __init__(self, hv: Hypervisor, domain: Domain, built: PvDomain, image: KernelImage) -> None:
+    def __init__(
+        self, hv: Hypervisor, domain: Domain, built: PvDomain, image: KernelImage, console: Console, store: Xenstored
+    ) -> None:
         self.hv = hv
         self.domain = domain
         self.built = built
         self.image = image
+        self.console = console
+        self.store = store
 
 
-def launch(kernel: str | Path | KernelImage, config: GuestConfig | None = None) -> Guest:
-    """Build a guest, ready to run. BuilderError, one line, for inputs that make none."""
+def launch(kernel: str | Path | KernelImage, config: GuestConfig | None = None, sink: Sink | None = None) -> Guest:
+    """Build a guest, ready to run. `sink` gets its console output; without one the console keeps it.
+
+    BuilderError, one line, for inputs that make no guest.
+    """
     config = config or GuestConfig()
     pages = domain_pages(config.memory_mib)
     image = kernel if isinstance(kernel, KernelImage) else load_kernel(kernel)
@@ -72,7 +81,10 @@ def launch(kernel: str | Path | KernelImage, config: GuestConfig | None = None) 
             "--memory", f"{config.memory_mib} MiB: {error}", "give the guest less memory"
         ) from None
     built = start_pv(domain, image, cmdline=config.cmdline, ramdisk=ramdisk)
-    return Guest(hv, domain, built, image)
+    daemon = Xenstored()
+    console = Console(domain, sink)
+    Store(domain, daemon, config.memory_mib << 10)
+    return Guest(hv, domain, built, image, console, daemon)
 
 
 def _check_host(memory_mib: int) -> None:
