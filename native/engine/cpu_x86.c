@@ -42,6 +42,7 @@ static int open_engine(struct cpu *c)
         return -ENOMEM;
     c->uc = (uc_struct *)uc;
     uc_ctl_set_tcg_buffer_size(uc, CODE_BUFFER_BYTES);
+    uc_ctl_exits_enable(uc);      /* with none given: else address 0 would count as `until`, and not run */
     if (uc_mem_map_ptr(uc, 0, c->m->frames * ENGINE_PAGE_SIZE, UC_PROT_ALL, c->m->base) != UC_ERR_OK)
         return -ENOMEM;
     uc_hook intr, invalid;
