@@ -54,6 +54,15 @@ def test_d3_nothing_beyond_the_code_is_translated(bench: Bench) -> None:
     assert bench.traps() == []
 
 
+def test_d3_address_0_is_code_like_any_other(bench: Bench) -> None:
+    """Grub's PV image is linked there. Without exits enabled libunicorn takes 0 for the address to stop at."""
+    bench.map(0, CODE_FRAME)
+    bench.load(f"mov ebx, 7\n{LEAVE}")
+    bench.lib.cpu_gprs(bench.cpus[0]).rip = 0
+    assert bench.finish() == 3
+    assert bench.reg("rbx") == 7 and bench.traps() == []
+
+
 @pytest.mark.parametrize("where", [CODE, ALIAS])
 def test_d4_d5_every_store_to_code_is_seen(bench: Bench, where: int) -> None:
     """Through the executable mapping and through another one, the first time and each time after."""
