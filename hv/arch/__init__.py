@@ -1,5 +1,5 @@
-"""What the hypervisor does differently on each architecture: one folder each. Neutral code imports none of them: it asks
-here, by the guest ABI of the domain in question, and the folder is imported when a domain first needs it.
+"""What the hypervisor does differently on each architecture: one folder each. Neutral code imports none of them: it
+asks here, by the guest ABI of the domain in question, and the folder is imported when a domain first needs it.
 """
 
 from __future__ import annotations

@@ -50,12 +50,14 @@ class Operand:
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction. `operation` is OTHER when no emulator of ours knows it; `length` in bytes."""
+    """One instruction. `operation` is OTHER when no emulator of ours knows it; `length` in bytes; `stack`: its
+    memory is reached through SS."""
 
     operation: str
     length: int
     rep: bool = False
     lock: bool = False
+    stack: bool = False
     operand_size: int = 8
     address_size: int = 8
     operands: tuple[Operand, ...] = ()
@@ -132,6 +134,16 @@ def _operation(name: str, capstone_insn: Any) -> str:
     return operation
 
 
+def _through_stack(insn: Any) -> bool:
+    """Whether the instruction's memory operand goes through SS: by its base or prefix, or push, pop, call, ret."""
+    for operand in insn.operands:
+        if operand.type == x86.X86_OP_MEM and insn.id != x86.X86_INS_LEA:
+            if operand.mem.segment:
+                return bool(operand.mem.segment == x86.X86_REG_SS)
+            return _registers().get(operand.mem.base) in (4, 5)
+    return str(insn.insn_name()).startswith(("push", "pop", "call", "ret", "enter", "leave"))
+
+
 def decode(code: bytes, mode: int) -> Instruction:
     """Decode the instruction at the start of `code` in a 64-, 32- or 16-bit code segment (`mode`).
 
@@ -144,7 +156,7 @@ def decode(code: bytes, mode: int) -> Instruction:
     operands = tuple(_operand(operand, 3) for operand in found.operands)
     operation = _operation(found.insn_name(), found)
     if operation == "MOVS" and len(operands) == 2 and any(operand is None for operand in operands):
-        operation = "OTHER"      # movsd of SSE2
+        operation = "OTHER"  # movsd of SSE2
     known = tuple(operand for operand in operands if operand is not None)
     if len(known) != len(operands) or len(known) > 3:
         operation, known = "OTHER", ()
@@ -153,6 +165,7 @@ def decode(code: bytes, mode: int) -> Instruction:
         length=int(found.size),
         rep=0xF3 in prefixes or 0xF2 in prefixes,
         lock=0xF0 in prefixes,
+        stack=_through_stack(found),
         operand_size=known[0].size if known else 0,
         address_size=int(found.addr_size),
         operands=known if operation != "OTHER" else (),

@@ -17,7 +17,7 @@ enum insn_op {
 };
 
 enum insn_operand_kind { OPERAND_NONE = 0, OPERAND_REGISTER, OPERAND_IMMEDIATE, OPERAND_MEMORY, OPERAND_SYSTEM };
-enum { INSN_REP = 1, INSN_LOCK = 2 };
+enum { INSN_REP = 1, INSN_LOCK = 2, INSN_STACK = 4 };    /* STACK: its memory is reached through SS */
 /* register numbers: 0-15 rax rcx rdx rbx rsp rbp rsi rdi r8..r15 (the encoding's order); 16-19: ah ch dh bh */
 enum { INSN_REG_NONE = 0xff, INSN_REG_RIP = 0xfe, INSN_REG_HIGH = 16 };
 

@@ -37,7 +37,6 @@ static bool entry_special(struct hv *hv, struct vcpu *v, uint64_t va, uint64_t l
         v->multicall_va = va;
         v->multicall_left = left;
         hypercall_to_python(hv, v, e->op, e->args, IN_MULTICALL);
-        *result = HV_TO_PYTHON;
         return true;
     case (uint64_t)HV_RETRY:      /* the entry takes its new arguments, and is tried again */
         if (hv_copy_to_guest(hv, v, va + offsetof(struct multicall_entry, args), e->args, sizeof e->args)) {

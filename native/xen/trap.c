@@ -57,7 +57,15 @@ static bool no_device(struct hv *hv, struct vcpu *v, const struct trap *trap)
 
 /* ud2; .ascii "xen"; cpuid: CPUID as the hypervisor shows it, though the processor may not fault on the plain one. */
 static const uint8_t FORCED_CPUID[] = {0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2};
-enum { FORCED_PREFIX_BYTES = 5 };
+enum { FORCED_PREFIX_BYTES = 5, INT1 = 0xf1 };
+
+/* INT1, which the engine does not know: a trap, so rip is behind it. */
+static bool int1(struct hv *hv, struct vcpu *v)
+{
+    cpu_gprs(hv_cpu_of(hv, v))->rip += 1;
+    cpu_retire(hv_cpu_of(hv, v));
+    return pv_inject(hv, v, VECTOR_DB, 0);
+}
 
 static bool undefined(struct hv *hv, struct vcpu *v, const struct trap *trap)
 {
@@ -65,6 +73,8 @@ static bool undefined(struct hv *hv, struct vcpu *v, const struct trap *trap)
     struct x86_gprs *g = cpu_gprs(cpu);
     uint8_t bytes[sizeof FORCED_CPUID];
     uint64_t va = g->rip + (insn_mode(cpu) == 64 ? 0 : cpu_segment_base(cpu, SEG_CS));
+    if (hv_copy_from_guest(hv, v, bytes, va, 1) == 0 && bytes[0] == INT1)
+        return int1(hv, v);
     if (hv_copy_from_guest(hv, v, bytes, va, FORCED_PREFIX_BYTES) || memcmp(bytes, FORCED_CPUID, FORCED_PREFIX_BYTES))
         return bounce(hv, v, trap);
     if (hv_copy_from_guest(hv, v, bytes, va, sizeof bytes))
@@ -95,9 +105,22 @@ static uint64_t fault_address(struct hv *hv, const struct vcpu *v, uint64_t va)
     return v->ldt_entries && va >= ldt && va - ldt < v->ldt_entries * 8ull ? v->ldt_base + (va - ldt) : va;
 }
 
+/* The engine translates a non-canonical address like any other and finds nothing: it is #GP, or #SS through SS. */
+static bool non_canonical(struct hv *hv, struct vcpu *v)
+{
+    const struct insn *insn = NULL;
+    enum insn_status status = insn_fetch(hv, v, &insn);
+    if (status == INSN_UNKNOWN)
+        return false;
+    bool stack = status == INSN_FOUND && insn->flags & INSN_STACK;
+    return pv_inject(hv, v, stack ? VECTOR_SS : VECTOR_GP, 0);
+}
+
 static bool page_fault(struct hv *hv, struct vcpu *v, const struct trap *trap)
 {
     uint64_t va = fault_address(hv, v, trap->address);
+    if (!pv_canonical(va))
+        return non_canonical(hv, v);
     bool handled = false;
     bool go_on = mm_emulate_pt_write(hv, v, va, trap->error, &handled);
     if (handled || !go_on)
@@ -110,11 +133,17 @@ static trap_fn *const HANDLERS[32] = {
     [VECTOR_PF] = page_fault,
 };
 
+/* The instruction will be executed again once it is decoded: this time does not count. */
+static void forget(struct hv *hv, const struct vcpu *v, uint32_t vector)
+{
+    hv->trap_counts[v->domain_slot][vector < 32 ? vector : 31]--;
+    hv_unlog_trap(hv, v);
+}
+
 bool op_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
 {
     struct hv *hv = ctx;
     struct vcpu *v = hv->current;
-    (void)cpu;
     hv->trap_counts[v->domain_slot][trap->vector < 32 ? trap->vector : 31]++;
     struct trap_record *record = hv_log_trap(hv, v, TRAP_LOG_EXCEPTION, trap->vector);
     record->error = trap->error;
@@ -122,5 +151,8 @@ bool op_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
     if (trap->flags & TRAP_SOFTWARE)
         return software_interrupt(hv, v, trap);
     trap_fn *handler = trap->vector < 32 ? HANDLERS[trap->vector] : NULL;
-    return (handler ? handler : bounce)(hv, v, trap);
+    bool go_on = (handler ? handler : bounce)(hv, v, trap);
+    if (!go_on && cpu_exit_record(cpu)->reason == EXIT_DECODE)
+        forget(hv, v, trap->vector);
+    return go_on;
 }

@@ -35,6 +35,16 @@ struct trap_record *hv_log_trap(struct hv *hv, const struct vcpu *v, enum trap_k
     return r;
 }
 
+void hv_unlog_trap(struct hv *hv, const struct vcpu *v)
+{
+    struct trap_log *log = &hv->traps;
+
+    log->made--;
+    if (log->read > log->made)
+        log->read = log->made;
+    log->last[v->slot] = 0;
+}
+
 void hv_log_result(struct hv *hv, const struct vcpu *v, int64_t result)
 {
     struct trap_log *log = &hv->traps;

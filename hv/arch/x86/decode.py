@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from hv.hypervisor import Hypervisor
     from hv.vcpu import Vcpu
 
-NO_OPERAND_REGISTER = 0xFF
-
 
 def fill(out: Any, insn: Instruction) -> None:
     """Write `insn` into a `struct insn` (native/xen/insn.h)."""
     out.op = getattr(lib, f"INSN_{insn.operation}")
     out.length = insn.length
-    out.flags = (lib.INSN_REP if insn.rep else 0) | (lib.INSN_LOCK if insn.lock else 0)
+    out.flags = (
+        (lib.INSN_REP if insn.rep else 0) | (lib.INSN_LOCK if insn.lock else 0) | (lib.INSN_STACK if insn.stack else 0)
+    )
     out.operand_size = insn.operand_size
     out.address_size = insn.address_size
     out.operand_count = len(insn.operands)
