@@ -124,7 +124,7 @@ def _compile(env: Environment, source: Path, output: Path) -> str:
     made = _scratch(output)
     include = [f"-I{GUESTS / 'lib' / folder}" for folder in env.folders]
     try:
-        _run([zig(), "cc", "-target", env.target, *_COMMON, *env.flags, *include, f"-I{ABI.parent}",
+        _run([zig(), "cc", "-target", env.target, *_COMMON, *env.flags, *include, f"-I{ABI.parent}", f"-I{source.parent}",
               "-c", str(source), "-o", str(made)])
         _install(made, output, digest)
     finally:

@@ -15,6 +15,7 @@ LOOPS_S = ROOT / "guests" / "bench" / "loops.S"
 HERE = Path(__file__).resolve().parent
 # Instructions an iteration (guests/bench/loops.S); of the branch loop on average, its conditions being even coins.
 INSNS = {"register": 12.0, "memory": 10.0, "list": 4.0, "branch": 9.5}
+NUMBER = {loop: number for number, loop in enumerate(INSNS)}     # as guests/bench/compute.c numbers them
 FEW, MANY = 1_000_000, 21_000_000
 QEMU_LEFT = 1
 
@@ -40,7 +41,7 @@ def _rate(loop: str, seconds: float) -> float:
 
 
 def _ours(loop: str) -> float:
-    return _rate(loop, seconds_of_guest("compute", f"loop={loop} n={MANY}") - seconds_of_guest("compute", f"loop={loop} n={FEW}"))
+    return _rate(loop, seconds_of_guest("compute", f"loop={NUMBER[loop]} n={MANY}") - seconds_of_guest("compute", f"loop={NUMBER[loop]} n={FEW}"))
 
 
 @cache
