@@ -36,9 +36,11 @@ $(NATIVE_DONE): $(VENV_DONE) $(NATIVE)
 # What a checkout has not got yet is said in one line, and is a failure.
 need = @test -e $(1) || { echo "make $@: not there yet ($(1))" >&2; exit 2; }
 
+# One guest of guests/, built and run: make run GUEST=timer ARGS=--why
+GUEST ?= hello
+
 run: build
-	$(call need,guests/tests/hello.c)
-	$(Q)$(VENV)/bin/hv run --stats hello
+	$(Q)kernel=$$($(PY) -m hv.testing.build $(GUEST)) && $(VENV)/bin/hv run --stats $(ARGS) "$$kernel"
 
 test: build
 	$(Q)$(PY) -m pytest -q -n $(JOBS) tests --ignore=tests/real $(ARGS)

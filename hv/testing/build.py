@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -188,3 +189,19 @@ def build_guests(sources: Sequence[Path], env_name: str = "pv64", jobs: int | No
 def build_guest(source: Path, env_name: str = "pv64") -> Path:
     """Build one guest; returns its ELF file. Raises BuildError."""
     return build_guests([source], env_name)[0]
+
+
+def main(names: Sequence[str]) -> int:
+    """Build the guests named (a name, or a C file's path) and print the path of each ELF file."""
+    try:
+        sources = [Path(name) if name.endswith(".c") else find_guest(name) for name in names]
+        for path in build_guests(sources):
+            print(path)
+    except BuildError as error:
+        print(f"build: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
