@@ -1,4 +1,5 @@
-"""A hypervisor without guests, for testing handlers: domains of a few frames, and calls with made-up guest memory."""
+"""A hypervisor without guests, for testing handlers: domains of a few frames, and calls with made-up guest
+memory."""
 
 from __future__ import annotations
 
@@ -84,8 +85,8 @@ class Call(Context):
     """A hypercall whose pointers lead into a dict of pages: only those are mapped."""
 
     def __init__(self, vcpu: Vcpu, nr: int, args: list[int], memory: dict[int, bytearray]) -> None:
-        super().__init__(vcpu.domain.hv, vcpu, nr, args)  # type: ignore[arg-type]  # stand-ins of the same shape
-        self.memory = memory
+        super().__init__(vcpu.domain.hv, vcpu, nr, args)  # type: ignore[arg-type]  # stand-ins of the same
+        shape self.memory = memory
 
     def _at(self, address: int, length: int) -> tuple[bytearray, int]:
         page = self.memory.get(address >> 12)
