@@ -85,8 +85,8 @@ class Call(Context):
     """A hypercall whose pointers lead into a dict of pages: only those are mapped."""
 
     def __init__(self, vcpu: Vcpu, nr: int, args: list[int], memory: dict[int, bytearray]) -> None:
-        super().__init__(vcpu.domain.hv, vcpu, nr, args)  # type: ignore[arg-type]  # stand-ins of the same
-        shape self.memory = memory
+        super().__init__(vcpu.domain.hv, vcpu, nr, args)  # type: ignore[arg-type]  # stand-ins
+        self.memory = memory
 
     def _at(self, address: int, length: int) -> tuple[bytearray, int]:
         page = self.memory.get(address >> 12)
