@@ -156,8 +156,8 @@ struct pg_owner { uint16_t domid; bool self; };
 int mm_pg_owner(struct hv *hv, struct vcpu *v, uint16_t domid, bool io, struct pg_owner *out);
 
 /* ---- mm_copy.c ---- */
-/* The requests of a batch, read in place while their page's translation is known to hold. Meanwhile hv->tlb_stale
- * means "since the last read"; `stale` collects it and is given back at the end. */
-struct guest_array { uint64_t page_va; const uint8_t *host; bool stale; };
+/* The requests of a batch, read in place as long as the page-table entries on the way to them stay what they were: an
+ * update of the batch may change the very mapping that it is read through. `host` starts as NULL. */
+struct guest_array { uint64_t page_va; const uint8_t *host; struct x86_walk walk; };
 int mm_array_read(struct hv *hv, struct vcpu *v, struct guest_array *cache, uint64_t va, void *out, uint32_t size);
 #endif

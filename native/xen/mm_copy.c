@@ -52,22 +52,30 @@ int hv_copy_to_guest(struct hv *hv, struct vcpu *v, uint64_t va, const void *dat
     return 0;
 }
 
+/* Does the page still translate as it did? Its entries are compared where they were read. */
+static bool still_mapped(struct hv *hv, const struct guest_array *cache)
+{
+    uint64_t changed = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t pa = cache->walk.entry_pa[i];
+        changed |= mm_table(hv, pa >> 12)[(pa >> 3) & (PT_ENTRIES - 1)] ^ cache->walk.entry[i];
+    }
+    return !(changed & ~(PTE_A | PTE_D));
+}
+
 int mm_array_read(struct hv *hv, struct vcpu *v, struct guest_array *cache, uint64_t va, void *out, uint32_t size)
 {
-    uint64_t offset = va & 0xfff;
-    if (offset + size > ENGINE_PAGE_SIZE)
+    uint64_t offset = va & 0xfff, page = va - offset;
+    struct mapping map;
+    if (offset + size > ENGINE_PAGE_SIZE || !addr_ok(va))
         return hv_copy_from_guest(hv, v, out, va, size);
-    /* An update of this batch that changed a translation in use said so: ours may be the one. */
-    if (hv->tlb_stale) {
-        cache->stale = true;
-        hv->tlb_stale = false;
+    if (!cache->host || cache->page_va != page || !still_mapped(hv, cache)) {
+        uint64_t root = current_root(v);
         cache->host = NULL;
-    }
-    if (!cache->host || cache->page_va != va - offset) {
-        cache->page_va = va - offset;
-        cache->host = guest_byte(hv, current_root(v), va - offset, ACCESS_READ);
-        if (!cache->host)
+        if (root == 0 || !x86_translate(hv->m, root, 4, true, page, ACCESS_READ, true, true, true, &map, &cache->walk))
             return -EFAULT;
+        cache->page_va = page;
+        cache->host = machine_frame(hv->m, map.frame);
     }
     memcpy(out, cache->host + offset, size);
     return 0;

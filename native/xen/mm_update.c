@@ -110,9 +110,9 @@ int64_t do_mmu_update(struct hv *hv, struct vcpu *v, uint64_t args[6])
     if (rc == 0)
         rc = mm_pg_owner(hv, v, (uint16_t)foreign, true, &pg);
 
-    struct guest_array cache = { .stale = hv->tlb_stale };
+    struct guest_array cache;
+    cache.host = NULL;
     hv->mm_work = 0;
-    hv->tlb_stale = false;
     for (; rc == 0 && i < count; i++, va += sizeof(struct mmu_update)) {
         struct mmu_update req;
         if (hv->mm_work > MM_WORK_LIMIT) {
@@ -129,7 +129,6 @@ int64_t do_mmu_update(struct hv *hv, struct vcpu *v, uint64_t args[6])
         if (rc != 0)
             break;
     }
-    hv->tlb_stale |= cache.stale;
     done += i;
     if (pdone)
         (void)hv_copy_to_guest(hv, v, pdone, &done, sizeof done);

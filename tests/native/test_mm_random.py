@@ -43,10 +43,8 @@ class Fuzzer:
         """One request of mmu_update."""
         level = self.rng.randrange(1, 6)
         table = self.frame(level)
-        if self.rng.random() < 0.3:
-            target = self.frame(level)       # linear entries
-        else:
-            target = self.frame(level - 1 if level > 1 else 5)
+        linear = self.rng.random() < 0.3
+        target = self.frame(level if linear else level - 1 if level > 1 else 5)
         slot = self.rng.choice([0, 1, 2, 3, 255, 256, 271, 511, self.rng.randrange(512)])
         if (table == self.g.l1 and slot < 64) or (table in (self.g.l2, self.g.l3, self.g.l4) and slot == 0):
             slot = 300                       # keep the bench's own mappings
@@ -60,7 +58,8 @@ class Fuzzer:
         if kind < 0.7:
             self.results[self.g.mmu_update([self.update() for _ in range(self.rng.randrange(1, 9))])[0]] += 1
         elif kind < 0.93:
-            ops = [(self.rng.choice(PINS), self.frame(self.rng.randrange(1, 5)), 0) for _ in range(self.rng.randrange(1, 3))]
+            count = self.rng.randrange(1, 3)
+            ops = [(self.rng.choice(PINS), self.frame(self.rng.randrange(1, 5)), 0) for _ in range(count)]
             self.results["ext " + self.g.mmuext(*ops)[0]] += 1
         elif kind < 0.98:
             va = self.rng.choice([0x100000, 0x150000, 0x400000])
