@@ -66,7 +66,7 @@ static int op_set_ldt(struct hv *hv, struct vcpu *v, const struct mmuext_op *op,
     v->ldt_base = base;
     v->ldt_entries = entries;
     if (hv_cpu_of(hv, v))
-        cpu_set_ldt(hv_cpu_of(hv, v), entries ? ADDR_GDT_WINDOW + v->slot * UINT64_C(0x20000) + 0x10000 : 0,
+        cpu_set_ldt(hv_cpu_of(hv, v), ADDR_GDT_WINDOW + v->slot * UINT64_C(0x20000) + 0x10000,
                     entries ? entries * 8 - 1 : 0);
     return 0;
 }

@@ -1,0 +1,150 @@
+"""The windows of the hypervisor: the machine-to-phys table for the guest, descriptor tables for the processor."""
+
+from __future__ import annotations
+
+import pytest
+
+from hv import abi
+from hv._native import lib
+from tests.native.ptbench import RW, Bench, P
+from tests.native.test_mm_ptwr import Machine
+
+DATA32 = 0x00CFF2000000FFFF           # present, DPL 3, writable data, 4 GiB
+CODE32 = 0x00CFFA000000FFFF
+KERNEL_DATA = 0x00CF92000000FFFF      # DPL 0
+MOV_FROM_RBX = bytes.fromhex("48 8b 03")
+MOV_TO_RBX = bytes.fromhex("48 89 03")
+MOV_ES = bytes.fromhex("8e c0")
+LDT_SELECTOR = 8 | 4 | 3
+
+
+@pytest.fixture
+def machine(bench: Bench) -> Machine:
+    return Machine(bench)
+
+
+def run(machine: Machine, code: bytes, **values: int) -> bool:
+    """Execute one instruction; false when it faulted."""
+    return machine.run(code, 0, 0, values, 0) is not None
+
+
+def test_m2p_can_be_read(machine: Machine) -> None:
+    mfn = machine.g.data[5]
+    lib.hv_set_m2p(machine.bench.hv, [mfn], 1, 0x777)
+    assert run(machine, MOV_FROM_RBX, rbx=abi.MACH2PHYS_VIRT_START + mfn * 8)
+    assert machine.regs.rax == 0x777
+
+
+@pytest.mark.parametrize("offset", [0, 8 * 511])
+def test_m2p_cannot_be_written(machine: Machine, offset: int) -> None:
+    assert not run(machine, MOV_TO_RBX, rbx=abi.MACH2PHYS_VIRT_START + offset, rax=0)
+
+
+@pytest.mark.parametrize(
+    "va", [abi.MACH2PHYS_VIRT_START + 4096, 0xFFFF82D000000000, 0xFFFF82D00000E000, 0xFFFF87FFFFFFFFF8]
+)
+def test_the_rest_cannot_be_read(machine: Machine, va: int) -> None:
+    assert not run(machine, MOV_FROM_RBX, rbx=va)
+
+
+def use_ldt(machine: Machine, *descriptors: int, entries: int = 512) -> int:
+    """An LDT in a page that is mapped read-only at PLAIN's neighbour; its frame."""
+    frame = machine.g.alloc()
+    for i, descriptor in enumerate(descriptors, 1):
+        machine.bench.poke(frame, i, descriptor)
+    assert machine.g.update_va(0x90000, frame << 12 | P) == "ok"
+    assert machine.g.mmuext((abi.MMUEXT_SET_LDT, 0x90000, entries)) == ("ok", 1)
+    return frame
+
+
+def test_an_ldt_page_is_held_from_its_first_use(machine: Machine) -> None:
+    bench, g = machine.bench, machine.g
+    frame = use_ldt(machine, DATA32)
+    assert bench.type_of(frame)[1] == 0
+    assert run(machine, MOV_ES, rax=LDT_SELECTOR)
+    assert bench.type_of(frame) == (lib.PGT_seg, 1)
+    assert g.v.ldt_frames[0] == frame
+    assert bench.audit() == ""
+    assert g.update_va(0x91000, frame << 12 | P | RW) == "EBUSY"
+    assert g.update_va(0x90000, 0) == "ok"                         # mapped no more, and still held
+    assert run(machine, MOV_ES, rax=LDT_SELECTOR)
+    assert g.mmuext((abi.MMUEXT_SET_LDT, 0, 0)) == ("ok", 1)
+    assert bench.type_of(frame)[1] == 0
+    assert g.update_va(0x91000, frame << 12 | P | RW) == "ok"
+    assert not run(machine, MOV_ES, rax=LDT_SELECTOR)
+
+
+def test_an_ldt_page_that_is_writable_is_no_ldt_page(machine: Machine) -> None:
+    frame = use_ldt(machine, DATA32)
+    assert machine.g.update_va(0x91000, frame << 12 | P | RW) == "ok"
+    assert not run(machine, MOV_ES, rax=LDT_SELECTOR)
+    assert machine.bench.type_of(frame) == (lib.PGT_writable, 1)
+
+
+def test_an_ldt_of_another_domains_page(machine: Machine) -> None:
+    other = machine.bench.second()
+    frame = other.alloc()
+    machine.bench.poke(frame, 1, DATA32)
+    flags = abi.GNTMAP_host_map | abi.GNTMAP_readonly
+    assert lib.mm_map_grant(machine.bench.hv, machine.g.v, 0x90000, flags, frame) == 0
+    assert machine.g.mmuext((abi.MMUEXT_SET_LDT, 0x90000, 16)) == ("ok", 1)
+    assert not run(machine, MOV_ES, rax=LDT_SELECTOR)
+    assert lib.mm_unmap_grant(machine.bench.hv, machine.g.v, 0x90000, flags, frame) == 0
+
+
+def test_new_kernel_table_drops_the_ldt(machine: Machine) -> None:
+    bench, g = machine.bench, machine.g
+    frame = use_ldt(machine, DATA32)
+    assert run(machine, MOV_ES, rax=LDT_SELECTOR)
+    l4 = g.alloc()
+    bench.poke(l4, 0, bench.entry(g.l4, 0))
+    assert g.mmuext((abi.MMUEXT_NEW_BASEPTR, l4, 0)) == ("ok", 1)
+    assert bench.type_of(frame)[1] == 0
+    assert run(machine, MOV_ES, rax=LDT_SELECTOR)
+    assert bench.type_of(frame) == (lib.PGT_seg, 1)
+
+
+def test_guest_gdt(machine: Machine) -> None:
+    bench, g = machine.bench, machine.g
+    frame = g.alloc()
+    for slot, descriptor in {1: DATA32, 2: CODE32, 3: KERNEL_DATA}.items():
+        bench.poke(frame, slot, descriptor)
+    bench.write(g.data[2] << 12, frame.to_bytes(8, "little"))
+    assert g.call(2, g.data_va(2), 512) == 0                       # set_gdt
+    assert bench.type_of(frame) == (lib.PGT_seg, 1)
+    assert bench.audit() == ""
+    assert run(machine, MOV_ES, rax=8 | 3)
+    assert run(machine, MOV_ES, rax=0xE02B)                        # Xen's own flat data segment
+    assert g.update_va(0x91000, frame << 12 | P | RW) == "EBUSY"
+    assert not run(machine, MOV_ES, rax=0x1000 | 3)                # its second page: zeros
+
+
+def test_stale_translations_are_never_used(machine: Machine) -> None:
+    """Whatever the guest flushes or not: an entry that changed is seen by the next access."""
+    g = machine.g
+    a, b = g.data[6], g.data[7]
+    for frame, value in ((a, 0xAAAA), (b, 0xBBBB)):
+        machine.bench.poke(frame, 0, value)
+    assert g.update_va(0x91000, a << 12 | P | RW) == "ok"
+    assert run(machine, MOV_FROM_RBX, rbx=0x91000)
+    assert machine.regs.rax == 0xAAAA
+    assert g.update_va(0x91000, b << 12 | P | RW) == "ok"
+    assert run(machine, MOV_FROM_RBX, rbx=0x91000)
+    assert machine.regs.rax == 0xBBBB
+    assert run(machine, MOV_TO_RBX, rbx=0x91000, rax=1)
+    assert g.update_va(0x91000, b << 12 | P) == "ok"
+    assert not run(machine, MOV_TO_RBX, rbx=0x91000, rax=2)
+    assert machine.bench.entry(b, 0) == 1
+    assert g.update_va(0x91000, 0) == "ok"
+    assert not run(machine, MOV_FROM_RBX, rbx=0x91000)
+
+
+def test_accessed_and_dirty_bits_come_back(machine: Machine) -> None:
+    g = machine.g
+    frame = g.data[6]
+    ptr = g.l1 << 12 | 0x91 << 3
+    assert g.update_va(0x91000, frame << 12 | P | RW) == "ok"
+    for access, expected in ((MOV_FROM_RBX, 0x20), (MOV_TO_RBX, 0x60)):
+        assert g.mmu_update([(ptr, frame << 12 | P | RW)]) == ("ok", 1)
+        assert run(machine, access, rbx=0x91000)
+        assert machine.bench.entry(g.l1, 0x91) & 0x60 == expected
