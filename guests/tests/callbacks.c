@@ -36,7 +36,8 @@ void test_main(void)
     event_send((uint32_t)port);
     check_eq(handled, 1);
     events_disable();
-    check(hcall(set_callbacks, bad, trap_failsafe, trap_syscall) < 0);
+    /* An address that is none is skipped, and the call succeeds all the same. */
+    check_eq(hcall(set_callbacks, bad, trap_failsafe, trap_syscall), 0);
 
     /* A trap table with an address that is none is refused. */
     struct trap_info traps[2];
