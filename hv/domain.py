@@ -35,6 +35,8 @@ class Domain:
         self.vcpus: list[Vcpu] = []
         self.services: dict[str, Service] = {}
         self.host_ports: dict[int, Callable[[], None]] = {}
+        self.console_sink: Callable[[bytes], None] | None = None
+        self.console_log = b""
 
     @property
     def domid(self) -> int:
@@ -47,6 +49,13 @@ class Domain:
         slot = check(lib.hv_vcpu_create(self.hv.native, self.slot, number), f"{self.name}: vcpu {number}")
         self.vcpus.append(Vcpu(self, slot))
         return self.vcpus[-1]
+
+    def write_console(self, data: bytes) -> None:
+        """What the guest writes by console_io: to `console_sink`, kept in `console_log` while there is none."""
+        if self.console_sink is None:
+            self.console_log += data
+        else:
+            self.console_sink(data)
 
     def connect_host_port(self, port: int, service: Callable[[], None]) -> None:
         """Call `service` whenever the guest sends on event channel `port` (a back end outside any domain)."""

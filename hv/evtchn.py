@@ -19,6 +19,9 @@ from hv import abi
 from hv.errors import XenError
 from hv.native import ffi, lib
 
+# A domain without passed-through devices has interrupt lines by number, and the right to none of them.
+NR_PIRQS = 256
+
 # Virtual interrupts that belong to one vcpu; the others are the domain's and are bound on vcpu 0.
 # VIRQ_ARCH_0 is VIRQ_MCA on x86, which is the domain's.
 VCPU_VIRQS = frozenset(

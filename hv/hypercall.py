@@ -118,6 +118,38 @@ class Context:
         """The first argument as a sub-operation."""
         return self.args[0] & SUBOP_MASKS.get(abi.HYPERCALLS.get(self.nr, ""), 0xFFFFFFFF)
 
+    def address_ok(self, address: int) -> bool:
+        """Whether a guest pointer lies outside the hypervisor's part of the address space. (That the guest can
+        access it is found out when it is used.)"""
+        if self.abi == "arm":
+            return True
+        start, end = address_space_hole(self.abi)
+        return address < start or address >= end
+
+    def find_domain(self, domid: int) -> Domain | None:
+        """The domain that the guest names: itself, another, or None for domain 0, which is always there and here
+        is the host. XenError no_such_domain (ESRCH)."""
+        if self.is_self(domid):
+            return self.domain
+        for domain in self.hv.domains.values():
+            if domain.domid == domid:
+                return domain
+        if domid == 0:
+            return None
+        raise XenError("no_such_domain", domid=domid)
+
+    def own_domain(self, domid: int) -> Domain:
+        """The caller's domain, which the guest must have named. XenError: ESRCH for a domain that does not exist,
+        EPERM for another one."""
+        if self.find_domain(domid) is not self.domain:
+            raise XenError("other_domain_denied", domid=domid)
+        return self.domain
+
+    def stopped(self, done: int, error: XenError) -> int:
+        """For calls whose result is how much was done: log why it is not more, and return `done`."""
+        self.hv.refusals.note(self.vcpu.c, self.nr, self.args, error, result=done)
+        return done
+
     def is_self(self, domid: int) -> bool:
         """Whether the guest's domain number means the caller itself."""
         return domid in (abi.DOMID_SELF, self.domain.domid)
@@ -128,6 +160,14 @@ def _array(code: str, count: int) -> Any:
     from struct import Struct
 
     return Struct(f"<{count}{code}")
+
+
+@cache
+def address_space_hole(abi_name: str) -> tuple[int, int]:
+    """First and last + 1 address that a guest's pointer cannot have: not canonical, or the hypervisor's."""
+    if abi_name == "x86_64":
+        return 1 << 47, abi.HYPERVISOR_VIRT_END
+    return abi.constant("HYPERVISOR_VIRT_START", abi_name), 1 << 32
 
 
 class Entry:

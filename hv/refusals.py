@@ -55,8 +55,11 @@ class RefusalLog:
         self._own: deque[Refusal] = deque(maxlen=KEPT)
         self._named: set[tuple[int, int]] = set()
 
-    def note(self, vcpu: Any, number: int, args: list[int], error: XenError) -> None:
-        """A Python handler refused. `vcpu` is a `struct vcpu`. Unknown numbers are noted once a domain."""
+    def note(
+        self, vcpu: Any, number: int, args: list[int], error: XenError, result: int | None = None
+    ) -> None:
+        """A Python handler refused. `vcpu` is a `struct vcpu`; `result` what the guest got if not the errno.
+        Unknown hypercall numbers are noted once a domain."""
         if error.rule == "unknown_hypercall":
             key = (int(vcpu.domid), number)
             if key in self._named:
@@ -64,14 +67,18 @@ class RefusalLog:
             self._named.add(key)
         when = int(lib.hv_state(self._native).retired)
         self._own.append(
-            Refusal(when, int(vcpu.domid), int(vcpu.id), number, tuple(args), error, -error.errno)
-        )
+            Refusal(
+                when, int(vcpu.domid), int(vcpu.id), number, tuple(args), error,
+                -error.errno if result is None else result,
+            )
+        )  # fmt: skip
 
     def collect(self) -> list[Refusal]:
         """Every refusal since the last call, oldest first, at most KEPT of each kind."""
         out = ffi.new("struct refusal[]", KEPT)
         count = lib.hv_refusals(self._native, out, KEPT)
-        found = [self._of_c(out[i]) for i in range(count)] + list(self._own)
+        # What C refused to a Python handler is told by the handler, in the guest's terms.
+        found = [self._of_c(out[i]) for i in range(count) if out[i].domid != lib.OWNER_XEN] + list(self._own)
         self._own.clear()
         return sorted(found, key=lambda refusal: refusal.when)
 

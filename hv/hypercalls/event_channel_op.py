@@ -13,9 +13,6 @@ from hv.errors import XenError
 from hv.hypercall import Context, hypercall
 from hv.native import lib
 
-# A domain without passed-through devices has interrupt lines by number, and the right to none of them.
-NR_PIRQS = 256
-
 
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_alloc_unbound, arg="evtchn_alloc_unbound")
 def alloc_unbound(ctx: Context, arg: dict[str, Any]) -> int:
@@ -51,8 +48,8 @@ def bind_ipi(ctx: Context, arg: dict[str, Any]) -> int:
 @hypercall("event_channel_op", sub=abi.EVTCHNOP_bind_pirq, arg="evtchn_bind_pirq")
 def bind_pirq(ctx: Context, arg: dict[str, Any]) -> int:
     """A port for a physical interrupt: EINVAL beyond the numbers there are, EPERM for each of them."""
-    if arg["pirq"] >= NR_PIRQS:
-        raise XenError("evtchn_pirq_range", pirq=arg["pirq"], limit=NR_PIRQS)
+    if arg["pirq"] >= evtchn.NR_PIRQS:
+        raise XenError("evtchn_pirq_range", pirq=arg["pirq"], limit=evtchn.NR_PIRQS)
     raise XenError("evtchn_pirq_denied", pirq=arg["pirq"])
 
 

@@ -22,7 +22,7 @@
  *    PGT_PINNED                          1 reference and 1 type reference
  *    vcpu.cr3_kernel, cr3_user           1 reference and 1 PGT_l4 type reference each
  *    vcpu.gdt_frames[0..13], ldt_frames  1 reference and 1 PGT_seg type reference each
- *    vcpu.info_pa off the shared_info frame, vcpu.fifo_control_frame, domain.fifo_page[]
+ *    vcpu.info_pa off the shared_info frame, vcpu.fifo_control_frame, domain.fifo_page[], domain.pirq_eoi_frame
  *                                        1 reference and 1 writable type reference each
  *    PGC_XEN_HEAP frames                 1 writable type reference, for ever
  *    maptrack entry, GNTMAP_device_map   1 reference, and 1 writable type reference unless read-only
@@ -111,6 +111,10 @@ static inline bool page_get_writable(struct page_info *page)
     page->type_info++;
     return true;
 }
+
+/* ---- mm_frames.c ---- */
+/* Take the free frame `f`: cleared, one reference, the owner's. The domain's tot_pages is the caller's. */
+void mm_take_frame(struct hv *hv, uint64_t f, uint16_t owner);
 
 /* ---- mm_types.c ---- */
 /* A type reference (the caller holds a page reference); 0 or -errno with the refusal recorded. */

@@ -46,6 +46,9 @@ void mm_domain_destroy(struct hv *hv, struct domain *d)
         d->fifo_page[i] = 0;
     }
     d->fifo_pages = 0;
+    if (d->pirq_eoi_frame != 0)
+        mm_page_and_type_put(hv, d->pirq_eoi_frame);
+    d->pirq_eoi_frame = 0;
     for (uint64_t f = 0; f < hv->s->frames; f++) {
         struct page_info *page = &hv->pages[f];
         if (page->owner == d->domid && (page->type_info & PGT_PINNED)) {

@@ -41,6 +41,17 @@ int mm_init(struct hv *hv)
     return 0;
 }
 
+void mm_take_frame(struct hv *hv, uint64_t f, uint16_t owner)
+{
+    struct page_info *page = &hv->pages[f];
+    hv->s->free_frames--;
+    if (page->ref_info & PGC_DIRTY) {
+        machine_write_begin(hv->m, f);
+        memset(machine_frame(hv->m, f), 0, ENGINE_PAGE_SIZE);
+    }
+    *page = (struct page_info){ .ref_info = PGC_ALLOCATED | 1, .owner = owner };
+}
+
 /* The lowest free frame, taken by `owner`; ~0 when there is none. */
 static uint64_t take_frame(struct hv *hv, uint16_t owner)
 {
@@ -53,13 +64,7 @@ static uint64_t take_frame(struct hv *hv, uint16_t owner)
     if (f == s->frames)
         return ~UINT64_C(0);
     s->free_hint = f + 1;
-    s->free_frames--;
-    struct page_info *page = &hv->pages[f];
-    if (page->ref_info & PGC_DIRTY) {
-        machine_write_begin(hv->m, f);
-        memset(machine_frame(hv->m, f), 0, ENGINE_PAGE_SIZE);
-    }
-    *page = (struct page_info){ .ref_info = PGC_ALLOCATED | 1, .owner = owner };
+    mm_take_frame(hv, f, owner);
     return f;
 }
 

@@ -3,7 +3,7 @@
  * Invariants. The hypervisor's part of the address space (L4 slots 256..271) has no page tables here. Three things in
  * it can be read, and nothing can be executed, or written by the guest:
  *
- *   MACH2PHYS_VIRT_START    the machine-to-phys table, by everybody
+ *   MACH2PHYS_VIRT_START    the machine-to-phys table, by everybody (by the kernel alone with m2p_strict)
  *   ADDR_GDT_WINDOW + slot * 0x20000            16 pages of GDT of the vcpu in that slot, by the processor itself
  *   ADDR_GDT_WINDOW + slot * 0x20000 + 0x10000  16 pages of LDT, by the processor itself
  *
@@ -13,6 +13,7 @@
  * gets its at first use and keeps it in vcpu.ldt_frames until SET_LDT or a new kernel base pointer. Everything else
  * is walked through the table that CR3 names, whose entries mm_validate.c has seen.
  */
+#include "../abi/xen.h"
 #include "mm.h"
 
 enum { PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, PF_FETCH = 16 };
@@ -66,12 +67,19 @@ static bool descriptor_window(struct hv *hv, uint64_t offset, uint64_t *frame, u
     return true;                /* frame 0 is all null descriptors */
 }
 
+/* With VMASST_TYPE_m2p_strict the page tables of user mode do not show the machine-to-phys table. */
+static bool m2p_hidden(struct hv *hv)
+{
+    const struct vcpu *v = hv->current;
+    return v && !v->kernel_mode && hv_domain(hv, v)->vm_assist >> VMASST_TYPE_m2p_strict & 1;
+}
+
 static bool translate_window(struct hv *hv, uint64_t va, enum access access, bool user, struct mapping *map)
 {
     uint64_t offset = va - ADDR_XEN_START;
     bool found = false;
     map->prot = MAP_READ;
-    if (offset < hv->s->m2p_frames << ENGINE_PAGE_SHIFT) {
+    if (offset < hv->s->m2p_frames << ENGINE_PAGE_SHIFT && !m2p_hidden(hv)) {
         map->frame = hv->s->m2p_frame + (offset >> ENGINE_PAGE_SHIFT);
         found = true;
     } else if (va >= ADDR_GDT_WINDOW && va < ADDR_GDT_WINDOW + (uint64_t)HV_MAX_VCPUS * WINDOW_SPAN) {

@@ -23,6 +23,7 @@ enum {
     HV_FIFO_PRIORITIES = 16,
     HV_GDT_PAGES = 16,            /* 14 of the guest's, then the hypervisor's */
     HV_VIRQS = 24,
+    HV_E820_ENTRIES = 128,        /* of a domain's memory map */
     HV_NO_SLOT = 0xffff
 };
 
@@ -154,6 +155,7 @@ struct vcpu {
 
 /* ---- domains ---- */
 enum { DOMAIN_PV64 = 0, DOMAIN_PV32 = 1, DOMAIN_PVH = 2, DOMAIN_HVM = 3 };
+struct hv_e820 { uint64_t addr, size; uint32_t type, pad; };
 struct domain {
     uint16_t domid, slot;
     uint8_t used, type;
@@ -162,8 +164,9 @@ struct domain {
     uint8_t privileged;
     uint8_t fifo;                        /* FIFO ABI chosen */
     uint8_t grant_version;               /* 1 or 2 */
-    uint32_t vm_assist;
     uint32_t vcpu_count;
+    uint32_t e820_entries;               /* XENMEM_set_memory_map; 0: the domain has none */
+    uint64_t vm_assist;                  /* bits VMASST_TYPE_* */
     uint16_t vcpu_slot[64];              /* HV_DOMAIN_VCPUS; HV_NO_SLOT: none */
     uint64_t tot_pages, max_pages;
     uint64_t shared_info_frame;
@@ -186,6 +189,8 @@ struct domain {
     uint64_t watchdog_deadline[2];       /* SCHEDOP_watchdog, ns of system time; 0: the slot is free */
     uint32_t max_evtchn_port;            /* highest port that may be allocated; 0: what the ABI allows */
     uint32_t shutdown_code_set;          /* SCHEDOP_shutdown_code chose the code of the shutdown to come */
+    uint64_t pirq_eoi_frame;             /* PHYSDEVOP_pirq_eoi_gmfn: held as writable; 0: none */
+    struct hv_e820 e820[128];            /* HV_E820_ENTRIES */
 };
 
 /* ---- the root of the arena ---- */

@@ -88,6 +88,13 @@ uint64_t hv_alloc_frame(struct hv *hv, uint16_t owner);           /* zeroed; ~0:
 void hv_free_frame(struct hv *hv, uint64_t frame);
 /* The same for `count` frames at once, lowest first; returns how many there were. Both keep tot_pages of the owner. */
 uint64_t hv_alloc_frames(struct hv *hv, uint16_t owner, uint64_t count, uint64_t *out);
+/* 2^order frames in a row, aligned to their number, below 2^address_bits bytes (0: anywhere): the lowest such. ~0: there
+ * are none, or (unless `replace`: others will be given back for them) the domain would own more than max_pages. */
+uint64_t hv_alloc_extent(struct hv *hv, struct domain *d, uint32_t order, uint32_t address_bits, bool replace);
+/* The domain gives a frame back: its pin and its own reference go. 0, -EINVAL (no such frame), -ENXIO (not its memory) */
+int hv_release_frame(struct hv *hv, struct domain *d, uint64_t mfn);
+/* Whether the domain owns the frame and nothing refers to it in any way. */
+bool hv_frame_unused(struct hv *hv, const struct domain *d, uint64_t mfn);
 /* A frame of Xen's that `owner` may map writable for ever (shared_info, grant tables): its type never changes and it
  * is not in tot_pages. ~0: none left. */
 uint64_t hv_alloc_shared_frame(struct hv *hv, uint16_t owner);
