@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ class Bench(Lab):
         self.user = self.d2.vcpus[0]
         levels = [self.d2.frame() for _ in range(4)]
         self.l1 = levels[0]
-        for lower, upper in zip(levels, levels[1:], strict=False):
+        for lower, upper in pairwise(levels):
             self.write(upper << 12, ((lower << 12) | FLAGS).to_bytes(8, "little"))
         assert lib.hv_set_base_pointer(self.native, self.user.c, levels[3], False) == 0
         self.table = grant.table(self.native, self.d1.c)
