@@ -81,5 +81,7 @@ void test_main(void)
     copy.source.offset = 60;
     require_eq(hcall(grant_table_op, GNTTABOP_copy, &copy, 1), 0);
     check_eq(copy.status, GNTST_general_error);
+    check_eq(grants_set_version(1), -XEN_EBUSY);     /* the status frame is still mapped */
+    require_eq(pt_set(status_page, 0), 0);
     check_eq(grants_set_version(1), 0);
 }

@@ -51,6 +51,6 @@ void test_main(void)
     check(copy.version != 0);
     uint64_t a = clock_ns(), b = clock_ns_from(&copy), c = clock_ns();
     check(a <= b + 2000 && b <= c + 2000);
-    set_xen_guest_handle(area.addr.h, (struct vcpu_time_info *)0x1000);
+    set_xen_guest_handle(area.addr.h, (struct vcpu_time_info *)HYPERVISOR_VIRT_START);
     check_eq(hcall(vcpu_op, VCPUOP_register_vcpu_time_memory_area, 0, &area), -XEN_EFAULT);
 }

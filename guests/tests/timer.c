@@ -1,6 +1,7 @@
 /* @title  timers
- * @fact   set_timer_op, single-shot and periodic timers raise VIRQ_TIMER when they are due, never before
- * @source xen/include/public/vcpu.h, xen.h (set_timer_op, VIRQ_TIMER)
+ * @fact   set_timer_op, single-shot and periodic timers raise VIRQ_TIMER when they are due, never before; the
+ *         periodic timer ticks while its vcpu runs, and does not wake one that blocks
+ * @source xen/include/public/vcpu.h, xen.h (set_timer_op, VIRQ_TIMER); xen/common/sched/core.c
  * @env    pv64
  */
 #include <guest.h>
@@ -76,9 +77,18 @@ void test_main(void)
     periodic.period_ns = 2 * MS;
     start = clock_ns();
     check_eq(hcall(vcpu_op, VCPUOP_set_periodic_timer, 0, &periodic), 0);
-    wait_tick(9);
+    while (READ_ONCE(ticks) < 9 && clock_ns() < start + 20 * MS)
+        ;
+    check_eq(ticks, 9);
     check(last_tick >= start + 8 * MS);
     check(last_tick <= start + 13 * MS);
+    once.timeout_abs_ns = clock_ns() + 50 * MS;
+    events_disable();
+    ticks = 0;
+    check_eq(hcall(vcpu_op, VCPUOP_set_singleshot_timer, 0, &once), 0);
+    wait_tick(1);
+    check(last_tick >= once.timeout_abs_ns);
+    events_enable();
     check_eq(hcall(vcpu_op, VCPUOP_stop_periodic_timer, 0, 0), 0);
     unsigned at = ticks;
     clock_spin(5 * MS);
