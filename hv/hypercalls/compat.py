@@ -5,6 +5,7 @@ They hand the operation to the new hypercall. Source: xen/arch/x86/compat.c.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from hv import abi
@@ -27,7 +28,8 @@ def forward(ctx: Context, name: str, struct: str, commands: frozenset[int]) -> i
     if command not in commands:
         raise XenError("unknown_subop", hypercall=ctx.nr, subop=command)
     inner = address + abi.layout(struct, ctx.abi).offset("u")
-    new = Context(ctx.hv, ctx.vcpu, abi.HYPERCALL_NUMBERS[name], [command, inner, 0, 0, 0, 0])
+    new = copy(ctx)
+    new.nr, new.args = abi.HYPERCALL_NUMBERS[name], [command, inner, 0, 0, 0, 0]
     return dispatch(new, registry)
 
 

@@ -55,6 +55,13 @@ class Domain:
         self.c.shared_info_frame = lib.hv_alloc_shared_frame(hv.native, domid)
         self.events: list[int] = []
         self.vcpus = [Vcpu(self, n) for n in range(vcpus)]
+        self.console_log = b""
+
+    def read(self, address: int, length: int) -> bytes:
+        return self.hv.read(address, length)
+
+    def write_console(self, data: bytes) -> None:
+        self.console_log += data
 
     def host_event(self, port: int) -> None:
         self.events.append(port)
@@ -115,6 +122,7 @@ class Lab:
         self.state = lib.hv_state(self.native)
         self.refusals = Refusals()
         self.d1, self.d2 = Domain(self, 1, 2), Domain(self, 2, 1)
+        self.domains = {d.slot: d for d in (self.d1, self.d2)}
 
     def read(self, pa: int, length: int) -> bytes:
         out = bytearray(length)
