@@ -32,18 +32,4 @@ void test_main(void)
     f = fault_arm();
     __asm__ volatile(FAULTING("mov %0, %%ds") : : "r"(0) : "memory");
     check_no_fault(f);
-
-    /* Reserved bits of MXCSR. */
-    unsigned mxcsr = 0xffff0000;
-
-    f = fault_arm();
-    __asm__ volatile(FAULTING("ldmxcsr %0") : : "m"(mxcsr) : "memory");
-    check_fault(f, X86_EXC_GP, 0);
-
-    /* An SSE operand that must be aligned and is not. */
-    char buffer[64] __attribute__((aligned(16)));
-
-    f = fault_arm();
-    __asm__ volatile(FAULTING("movaps (%0), %%xmm0") : : "r"(buffer + 1) : "memory");
-    check_fault(f, X86_EXC_GP, 0);
 }

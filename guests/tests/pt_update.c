@@ -66,15 +66,15 @@ void test_main(void)
 
     /* Accessed and dirty. */
     check_eq(pt_write(entry, pte_make(own, PTE_P | PTE_US | PTE_RW)), 0);
-    check_eq(*entry & (PTE_A | PTE_D), 0);
+    check_eq(READ_ONCE(*entry) & (PTE_A | PTE_D), 0);
     (void)READ_ONCE(window[0]);
-    check_eq(*entry & (PTE_A | PTE_D), PTE_A);
+    check_eq(READ_ONCE(*entry) & (PTE_A | PTE_D), PTE_A);
     WRITE_ONCE(window[0], 'x');
-    check_eq(*entry & (PTE_A | PTE_D), PTE_A | PTE_D);
+    check_eq(READ_ONCE(*entry) & (PTE_A | PTE_D), PTE_A | PTE_D);
     check_eq(pt_update(pt_machine(entry), MMU_PT_UPDATE_PRESERVE_AD, pte_make(own, PTE_P | PTE_US)), 0);
-    check_eq(*entry & (PTE_A | PTE_D | PTE_RW), PTE_A | PTE_D);
+    check_eq(READ_ONCE(*entry) & (PTE_A | PTE_D | PTE_RW), PTE_A | PTE_D);
     check_eq(pt_update(pt_machine(entry), MMU_NORMAL_PT_UPDATE, pte_make(own, PTE_P | PTE_US | PTE_RW)), 0);
-    check_eq(*entry & (PTE_A | PTE_D | PTE_RW), PTE_RW);
+    check_eq(READ_ONCE(*entry) & (PTE_A | PTE_D | PTE_RW), PTE_RW);
 
     /* A batch. */
     struct mmu_update batch[3] = {

@@ -36,7 +36,7 @@ void test_main(void)
 
     /* In use twice: as the user's base, and pinned. */
     check_eq(pt_ext(MMUEXT_UNPIN_TABLE, virt_to_mfn(root)), 0);
-    check_eq(page_writable(root), -XEN_EINVAL);
+    check_eq(page_writable(root), -XEN_EBUSY);
 
     /* The kernel's own table for the user as well. */
     require_eq(pt_ext(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(pt_root())), 0);

@@ -57,7 +57,7 @@ ENVIRONMENTS = {
             target="x86_64-freestanding-none",
             # PV frames are pushed right below rsp: no red zone. Linked in the top 2 GiB: the kernel code
             # model. Trap entries save general registers only, so C must not use others.
-            flags=("-mno-red-zone", "-mcmodel=kernel", "-mcpu=x86_64", "-mgeneral-regs-only"),
+            flags=("-mno-red-zone", "-mcmodel=kernel", "-mcpu=x86_64-mmx-sse-sse2+soft_float"),
             folders=("pv64", "pv", "x86", "core"),
             emulation="elf_x86_64",
         ),
@@ -123,9 +123,10 @@ def _compile(env: Environment, source: Path, output: Path) -> str:
     if _stamped(output, digest):
         return digest
     made = _scratch(output)
-    include = [f"-I{GUESTS / 'lib' / folder}" for folder in env.folders]
+    folders = [*(GUESTS / "lib" / name for name in env.folders), ABI.parent, source.parent]
+    include = [f"-I{folder}" for folder in folders]
     try:
-        _run([zig(), "cc", "-target", env.target, *_COMMON, *env.flags, *include, f"-I{ABI.parent}", f"-I{source.parent}",
+        _run([zig(), "cc", "-target", env.target, *_COMMON, *env.flags, *include,
               "-c", str(source), "-o", str(made)])
         _install(made, output, digest)
     finally:

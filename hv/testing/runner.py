@@ -1,0 +1,217 @@
+"""Run one guest and look at it: what `boot` of the pytest plugin returns, and what `hv test` runs."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hv.builder.image import BuilderError
+from hv.cli import statistics
+from hv.hypervisor import DEFAULT_QUANTUM, Stop
+from hv.native import ffi, lib
+from hv.testing.build import BuildError, build_guest, find_guest
+from hv.testing.metadata import DEFAULT_MEMORY_MIB, Metadata, read_metadata
+from hv.toolstack.launch import Guest, GuestConfig, launch
+
+DEFAULT_MAX_INSNS = 2_000_000_000
+_VERDICT = re.compile(r"^Test result: (SUCCESS|SKIP|ERROR|FAILURE)\s*$", re.MULTILINE)
+
+
+class Verdict(enum.IntEnum):
+    """What a guest test found; the number is the exit code, and the largest is the worst."""
+
+    SUCCESS = 0
+    SKIP = 3
+    ERROR = 4
+    """The test itself is broken."""
+    FAILURE = 5
+    """The hypervisor is wrong."""
+    CRASH = 6
+    """No verdict line at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a guest is started; None: what its header comment says, or the default."""
+
+    memory: int | None = None
+    """MiB"""
+    vcpus: int | None = None
+    cmdline: str | None = None
+    ramdisk: str | Path | None = None
+    quantum: int = DEFAULT_QUANTUM
+    seed: int = 0
+    max_insns: int | None = None
+    env: str = "pv64"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished run of a test guest, as plain data: what `hv test` passes between processes."""
+
+    name: str
+    verdict: Verdict
+    console: str = ""
+    notes: tuple[str, ...] = ()
+    """What the runner itself found wrong, one line each."""
+    instructions: int = 0
+    state_hash: str = ""
+    traps: dict[str, int] = field(default_factory=dict)
+    hypercalls: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    """Host seconds that building and running took."""
+
+    def differences(self, other: Outcome) -> list[str]:
+        """In what two runs of one guest differ that must not."""
+        pairs = (
+            ("instructions", self.instructions, other.instructions),
+            ("state hash", self.state_hash, other.state_hash),
+            ("traps", self.traps, other.traps),
+            ("hypercalls", self.hypercalls, other.hypercalls),
+            ("console", self.console, other.console),
+        )
+        return [f"{what} differ between two runs: {a!r} and {b!r}" for what, a, b in pairs if a != b]
+
+
+def resolve(guest: str | Path, env: str = "pv64") -> tuple[Path, Metadata | None]:
+    """The kernel behind a guest's name, C file or kernel file, built when it has sources; and its header comment.
+
+    Raises BuildError, MetadataError.
+    """
+    path = Path(guest)
+    if path.suffix != ".c":
+        if path.exists() or path.suffix or len(path.parts) > 1:
+            return path, None
+        path = find_guest(str(guest))
+    if not path.is_file():
+        raise BuildError(f"{path}: no such file")
+    metadata = read_metadata(path)
+    if env not in metadata.environments:
+        raise BuildError(f"{path}: is for {', '.join(metadata.environments)}, not for {env}")
+    return build_guest(path, env), metadata
+
+
+class DomainUnderTest:
+    """One launched guest. `run()` it, then look: console, verdict, traps, hypercalls, instructions, state_hash.
+
+    Raises BuildError, MetadataError and BuilderError when there is nothing to launch.
+    """
+
+    def __init__(self, guest: str | Path, options: Options | None = None) -> None:
+        options = options or Options()
+        kernel, self.metadata = resolve(guest, options.env)
+        about = self.metadata
+        config = GuestConfig(
+            memory_mib=options.memory or (about.memory_mib if about else DEFAULT_MEMORY_MIB),
+            vcpus=options.vcpus or (about.vcpus if about else 1),
+            cmdline=options.cmdline if options.cmdline is not None else about.cmdline if about else "",
+            ramdisk=options.ramdisk,
+            quantum=options.quantum,
+            seed=options.seed,
+        )
+        self.name = about.name if about else kernel.name
+        self.max_insns = options.max_insns or (about.max_insns if about else None) or DEFAULT_MAX_INSNS
+        self.guest: Guest = launch(kernel, config)
+        self.hv = self.guest.hv
+        self.domain = self.guest.domain
+        self.stop: Stop | None = None
+
+    def run(self, max_insns: int | None = None) -> DomainUnderTest:
+        """Run until the domain has shut down, waits for ever, or `max_insns` have retired in all."""
+        self.stop = self.hv.run(max_insns=max_insns or self.max_insns).stop
+        return self
+
+    def type(self, text: str) -> None:
+        """Type on its console."""
+        self.guest.console.feed(text.encode())
+
+    @property
+    def console(self) -> str:
+        """Everything it has printed."""
+        return self.guest.console.text()
+
+    @property
+    def verdict(self) -> Verdict:
+        """What its last verdict line says; CRASH when there is none."""
+        found = _VERDICT.findall(self.console.replace("\r\n", "\n"))
+        return Verdict[found[-1]] if found else Verdict.CRASH
+
+    @property
+    def shutdown(self) -> str | None:
+        """Why it has shut down, by the names of SHUTDOWN_*; None while it has not."""
+        return statistics.shutdown_name(self.domain)
+
+    @property
+    def traps(self) -> dict[str, int]:
+        """Exceptions delivered, by name (`#PF`)."""
+        return statistics.counts(self.domain)[0]
+
+    @property
+    def hypercalls(self) -> dict[str, int]:
+        """Hypercalls made, by name."""
+        return statistics.counts(self.domain)[1]
+
+    @property
+    def instructions(self) -> int:
+        """Instructions retired."""
+        return self.hv.instructions
+
+    @property
+    def state_hash(self) -> str:
+        """SHA-256 of all state of its hypervisor."""
+        return self.hv.state_hash
+
+    def audit(self) -> str:
+        """What is wrong with the page types and counts; empty: nothing."""
+        return self.hv.audit()
+
+    def complaints(self) -> list[str]:
+        """What contradicts the header comment, or is wrong whatever the guest says; one line each."""
+        wanted = self.metadata.shutdown if self.metadata else "poweroff"
+        lines = []
+        if self.shutdown is None:
+            lines.append(f"the domain did not shut down: {self.stop.value if self.stop else 'it has not run'}")
+        elif self.shutdown != wanted:
+            lines.append(f"the domain ended by {self.shutdown}, not by {wanted}{self._crash_reason()}")
+        traps = self.traps
+        for name, count in self.metadata.traps if self.metadata else ():
+            got = traps.get(f"#{name}", 0)
+            if got != count if count is not None else not got:
+                lines.append(f"#{name} came {got} times, not {'at all' if count is None else count}")
+        audit = self.audit()
+        if audit:
+            lines.append(f"audit: {audit}")
+        return lines
+
+    def _crash_reason(self) -> str:
+        if self.shutdown != "crash":
+            return ""
+        said = lib.hv_crash_reason(self.hv.native)
+        reason = self.domain.crash_reason or ("" if said == ffi.NULL else ffi.string(said).decode())
+        return f" ({reason})" if reason else ""
+
+    def outcome(self) -> Outcome:
+        """The finished run as plain data. What the guest calls a success is a failure when there are complaints."""
+        notes, verdict = self.complaints(), self.verdict
+        if notes:
+            verdict = max(verdict, Verdict.FAILURE)
+        return Outcome(
+            name=self.name,
+            verdict=verdict,
+            console=self.console,
+            notes=tuple(notes),
+            instructions=self.instructions,
+            state_hash=self.state_hash,
+            traps=self.traps,
+            hypercalls=self.hypercalls,
+        )
+
+
+def run_test(guest: str, options: Options | None = None) -> Outcome:
+    """Build, run and judge one guest. What cannot be built or launched is an ERROR of the test."""
+    try:
+        return DomainUnderTest(guest, options).run().outcome()
+    except (BuildError, BuilderError, ValueError) as error:
+        return Outcome(name=Path(guest).stem, verdict=Verdict.ERROR, notes=(str(error),))
