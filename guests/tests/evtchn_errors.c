@@ -43,10 +43,10 @@ void test_main(void)
     check_eq(hcall(event_channel_op, -1, &move), -XEN_ENOSYS);
 
     /* The status of a closed port, and of another domain's. */
-    struct evtchn_status status = { .dom = DOMID_SELF, .port = (uint32_t)timer };
-    check_eq(hcall(event_channel_op, EVTCHNOP_status, &status), 0);
-    check_eq(status.status, EVTCHNSTAT_closed);
-    status.port = (uint32_t)ipi;
+    struct evtchn_status status = { .dom = DOMID_SELF, .port = (uint32_t)ipi };
     check_eq(hcall(event_channel_op, EVTCHNOP_status, &status), 0);
     check_eq(status.status, EVTCHNSTAT_ipi);
+    check_eq(event_close((uint32_t)ipi), 0);
+    check_eq(hcall(event_channel_op, EVTCHNOP_status, &status), 0);
+    check_eq(status.status, EVTCHNSTAT_closed);
 }

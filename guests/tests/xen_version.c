@@ -34,6 +34,9 @@ void test_main(void)
     check(!(features.submap & 1u << XENFEAT_auto_translated_physmap));
     check(!(features.submap & 1u << XENFEAT_supervisor_mode_kernel));
     check(features.submap & 1u << XENFEAT_mmu_pt_update_preserve_ad);
+    check(!(features.submap & 1u << XENFEAT_pae_pgdir_above_4gb));       /* follows the assist */
+    check_eq(hcall(vm_assist, VMASST_CMD_enable, VMASST_TYPE_pae_extended_cr3), 0);
+    check_eq(hcall(xen_version, XENVER_get_features, &features), 0);
     check(features.submap & 1u << XENFEAT_pae_pgdir_above_4gb);
     check(!(features.submap & 1u << XENFEAT_dom0));
     features.submap_idx = 1;
