@@ -79,7 +79,7 @@ int cpu_create(struct machine *m, enum cpu_model model, struct cpu **out)
     char *class = CS(char *, U_CS_CC);
     FIELD(tlb_fill_fn *, class, U_CC_TLB_FILL) = engine_tlb_fill;
     for (unsigned i = 0; i < sizeof FEATURES / sizeof *FEATURES; i++) {
-        uint32_t *word = &ENV(uint32_t, U_ENV_FEATURES + 4 * FEATURES[i].word);
+        uint32_t *word = &ENV(uint32_t, U_ENV_FEATURES + 8 * FEATURES[i].word);      /* words of 64 bits */
         *word = (*word | FEATURES[i].set) & ~FEATURES[i].clear;
     }
     FIELD(int32_t, (char *)c->uc, U_UC_NESTED_LEVEL) = 1;      /* its jump buffer 0 is the execution loop's */
