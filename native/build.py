@@ -27,6 +27,8 @@ WRAPPED_X86 = [
     "helper_syscall", "helper_sysenter", "helper_cpuid", "helper_rdtsc", "helper_rdtscp", "helper_rdpmc",
     "helper_inb", "helper_inw", "helper_inl", "helper_outb", "helper_outw", "helper_outl",
     "helper_rdrand",
+    "helper_raise_exception", "helper_raise_interrupt", "helper_into",
+    "helper_single_step", "helper_rechecking_single_step",
 ]  # fmt: skip
 
 CFLAGS = ["-std=c11", "-O2", "-g1", "-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Werror",

@@ -1,10 +1,10 @@
 /* count_x86.c - exact instruction counts: what libunicorn emits is changed while it translates.
  *
  * libunicorn calls helper_check_exit_request at the start of each block, and after each memory access. Here the first
- * call of a translation becomes inline code that charges the whole block to cpu.left and calls the helper only when the
- * budget is overdrawn; the later calls vanish (a stop after an access would execute the instruction twice).
+ * call of a translation becomes inline code that charges the whole block to the budget and leads to the helper only when
+ * that is overdrawn; the later calls vanish (a stop after an access would execute the instruction twice).
  * A block that ends early, by a fault or a self-modifying store, gives back what it did not retire:
- * cpu.left is exact whenever no generated code runs.
+ * the budget is exact whenever no generated code runs.
  *
  * Blocks never cross into another page (only a block's first instruction may), so a fetch fault belongs to the
  * instruction that needs the page, and results do not depend on where blocks begin.
@@ -19,6 +19,8 @@ extern TCGOp *tcg_emit_op_x86_64(void *ctx, int opcode);
 extern TCGTemp *tcg_temp_new_internal_x86_64(void *ctx, int type, bool local);
 extern void tcg_temp_free_internal_x86_64(void *ctx, TCGTemp *temp);
 extern TCGLabel *gen_new_label_x86_64(void *ctx);
+extern void tcg_gen_exit_tb_x86_64(void *ctx, const void *tb, unsigned index);
+extern char *tcg_tb_lookup_x86_64(void *ctx, uintptr_t ra);
 extern void tcg_gen_brcondi_i64_x86_64(void *ctx, int cond, uintptr_t value, int64_t imm, TCGLabel *label);
 extern void __real_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args);
 extern void __real_gen_intermediate_code_x86_64(char *cs, char *tb, int max);
@@ -52,6 +54,12 @@ static TCGOp *emit(void *ctx, int opcode, uintptr_t a, uintptr_t b, uintptr_t c)
 
 static TCGTemp *temp64(void *ctx) { return tcg_temp_new_internal_x86_64(ctx, U_TCG_T_I64, false); }
 
+static void free_temps(void *ctx, TCGTemp *const *temps, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        tcg_temp_free_internal_x86_64(ctx, temps[i]);
+}
+
 /* The context's `uc` leads to the cpu: CPUState.opaque holds ours. */
 static struct cpu *cpu_of_context(void *ctx)
 {
@@ -70,26 +78,32 @@ void __wrap_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n,
         return;
     c->block_open = false;
 
-    TCGTemp *base = temp64(ctx), *left = temp64(ctx), *count = temp64(ctx), *block = temp64(ctx);
-    emit(ctx, U_TCG_MOVI_I64, (uintptr_t)base, (uintptr_t)c, 0);
-    emit(ctx, U_TCG_LD_I64, (uintptr_t)left, (uintptr_t)base, offsetof(struct cpu, left));
+    uintptr_t env = (uintptr_t)ctx + U_TCG_TEMPS;     /* the first temp of every context */
+    TCGTemp *left = temp64(ctx), *count = temp64(ctx);
+    emit(ctx, U_TCG_LD_I64, (uintptr_t)left, env, (uintptr_t)U_ENV_TO_LEFT);
     c->charge_op = emit(ctx, U_TCG_MOVI_I64, (uintptr_t)count, 0, 0);
     emit(ctx, U_TCG_SUB_I64, (uintptr_t)left, (uintptr_t)left, (uintptr_t)count);
-    emit(ctx, U_TCG_ST_I64, (uintptr_t)left, (uintptr_t)base, offsetof(struct cpu, left));
-    emit(ctx, U_TCG_MOVI_I64, (uintptr_t)block, (uintptr_t)c->new_block, 0);
-    emit(ctx, U_TCG_ST_I64, (uintptr_t)block, (uintptr_t)base, offsetof(struct cpu, block));
-    TCGLabel *enough = gen_new_label_x86_64(ctx);
-    tcg_gen_brcondi_i64_x86_64(ctx, U_TCG_C_GE, (uintptr_t)((char *)left - (char *)ctx), 0, enough);
+    emit(ctx, U_TCG_ST_I64, (uintptr_t)left, env, (uintptr_t)U_ENV_TO_LEFT);
+    c->overdrawn = gen_new_label_x86_64(ctx);
+    tcg_gen_brcondi_i64_x86_64(ctx, U_TCG_C_LT, (uintptr_t)((char *)left - (char *)ctx), 0, c->overdrawn);
+    free_temps(ctx, (TCGTemp *const[]){count, left}, 2);
+}
+
+/* Behind the block's own code, out of its way: call the helper with the block. */
+static void emit_overdrawn(struct cpu *c, void *ctx, char *tb)
+{
+    if (!c->overdrawn)
+        return;
+    *(uint32_t *)c->overdrawn |= 1;                   /* TCGLabel.present */
+    emit(ctx, U_TCG_SET_LABEL, (uintptr_t)c->overdrawn, 0, 0);
     TCGTemp *pointer = temp64(ctx), *zero = tcg_temp_new_internal_x86_64(ctx, U_TCG_T_I32, false);
-    TCGTemp *helper_args[2] = {pointer, zero};
-    emit(ctx, U_TCG_MOVI_I64, (uintptr_t)pointer, (uintptr_t)c, 0);
+    TCGTemp *args[2] = {pointer, zero};
+    emit(ctx, U_TCG_MOVI_I64, (uintptr_t)pointer, (uintptr_t)tb, 0);
     emit(ctx, U_TCG_MOVI_I32, (uintptr_t)zero, 0, 0);
-    __real_tcg_gen_callN_x86_64(ctx, function, NULL, 2, helper_args);
-    *(uint32_t *)enough |= 1;     /* TCGLabel.present */
-    emit(ctx, U_TCG_SET_LABEL, (uintptr_t)enough, 0, 0);
-    TCGTemp *const temps[] = {zero, pointer, block, count, left, base};
-    for (unsigned i = 0; i < sizeof temps / sizeof *temps; i++)
-        tcg_temp_free_internal_x86_64(ctx, temps[i]);
+    __real_tcg_gen_callN_x86_64(ctx, (void *)__wrap_helper_check_exit_request_x86_64, NULL, 2, args);
+    tcg_gen_exit_tb_x86_64(ctx, NULL, 0);
+    free_temps(ctx, args, 2);
+    c->overdrawn = NULL;
 }
 
 /* End the block where the next instruction could need another page. */
@@ -113,15 +127,18 @@ void __wrap_translator_loop_x86_64(const void *ops, char *db, char *cs, char *tb
     void (*const wrapped)(void *, void *) = translate_insn_in_page;
     memcpy(own_ops + U_OPS_TRANSLATE_INSN, &wrapped, sizeof wrapped);
     __real_translator_loop_x86_64(own_ops, db, cs, tb, max);
+    emit_overdrawn(c, FIELD(void *, (char *)c->uc, U_UC_TCG_CTX), tb);
 }
 
 void __wrap_gen_intermediate_code_x86_64(char *cs, char *tb, int max)
 {
     struct cpu *c = cpu_of_cs(cs);
     c->charge_op = NULL;
+    c->overdrawn = NULL;
     c->block_open = true;
-    c->block = 0;                 /* whatever ran before has retired */
-    c->new_block = tb;
+    c->block = NULL;              /* whatever ran before has retired */
+    c->block_ra = 0;
+    FIELD(struct cpu *, tb, U_TB_ORIG_TB) = c;        /* a field of libunicorn's that only uncached blocks use */
     if (c->m->block_limit && max > (int)c->m->block_limit)
         max = (int)c->m->block_limit;
     __real_gen_intermediate_code_x86_64(cs, tb, max);
@@ -167,15 +184,19 @@ int64_t cpu_unretired(const struct cpu *c, uint64_t pc)
 {
     if (!c->block)
         return 0;
-    const char *tb = (const char *)c->block;
-    int index = insn_index(tb, pc);
-    return index < 0 ? 0 : FIELD(const uint16_t, tb, U_TB_ICOUNT) - index;
+    int index = insn_index(c->block, pc);
+    return index < 0 ? 0 : FIELD(const uint16_t, c->block, U_TB_ICOUNT) - index;
 }
 
-void cpu_give_back(struct cpu *c, uint64_t pc)
+const char *cpu_block_at(struct cpu *c, uintptr_t ra)
 {
-    c->left += cpu_unretired(c, pc);
-    c->block = 0;
+    if (!ra)
+        return NULL;
+    if (c->block_ra != ra) {
+        c->block_ra = ra;
+        c->block_at_ra = tcg_tb_lookup_x86_64(FIELD(void *, (char *)c->uc, U_UC_TCG_CTX), ra - 1);
+    }
+    return c->block_at_ra;
 }
 
 void __wrap_restore_state_to_opc_x86_64(char *env, char *tb, uint64_t *data)
@@ -186,13 +207,16 @@ void __wrap_restore_state_to_opc_x86_64(char *env, char *tb, uint64_t *data)
     __real_restore_state_to_opc_x86_64(env, tb, data);
 }
 
+/* Give back what the block did not retire, the instruction that was restored being the next one to run. */
 static void give_back_restored(struct cpu *c)
 {
     if (!c->restored_block)
         return;
-    c->block = (uint64_t)c->restored_block;
-    cpu_give_back(c, c->restored_pc);
+    c->block = c->restored_block;
+    LEFT += cpu_unretired(c, c->restored_pc);
+    c->block = NULL;
     c->restored_block = NULL;
+    c->settled = true;
 }
 
 bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit)
@@ -210,24 +234,24 @@ bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit)
 void __wrap_cpu_loop_exit_noexc_x86_64(char *cs)
 {
     give_back_restored(cpu_of_cs(cs));
+    cpu_of_cs(cs)->settled = false;
     __real_cpu_loop_exit_noexc_x86_64(cs);
 }
 
-/* ---- the slow path at a block's start: the budget does not reach to its end ---- */
+/* ---- the budget does not reach to the block's end; nothing of it has run ---- */
 
-void __wrap_helper_check_exit_request_x86_64(void *pointer, uint32_t delay_slot)
+void __wrap_helper_check_exit_request_x86_64(void *block, uint32_t delay_slot)
 {
     (void)delay_slot;
-    uintptr_t ra = (uintptr_t)__builtin_return_address(0);
-    struct cpu *c = pointer;
-    if (c->left >= 0)
-        return;
-    __wrap_cpu_restore_state_x86_64(c->cs, ra, true);   /* nothing of this block ran */
-    if (c->left <= 0) {
+    const char *tb = block;
+    struct cpu *c = FIELD(struct cpu *const, tb, U_TB_ORIG_TB);
+    LEFT += FIELD(const uint16_t, tb, U_TB_ICOUNT);
+    cpu_gprs(c)->rip = FIELD(const uint64_t, tb, U_TB_PC) - FIELD(const uint64_t, tb, U_TB_CS_BASE);
+    if (LEFT <= 0) {
         c->exit.reason = EXIT_BUDGET;
         cpu_leave_helper(c);
     }
     /* Fewer instructions left than the block has: a block of just so many, translated apart. */
-    CS(uint32_t, U_CS_CFLAGS_NEXT_TB) = (uint32_t)(c->left < U_CFLAGS_COUNT_MASK ? c->left : U_CFLAGS_COUNT_MASK);
+    CS(uint32_t, U_CS_CFLAGS_NEXT_TB) = (uint32_t)(LEFT < U_CFLAGS_COUNT_MASK ? LEFT : U_CFLAGS_COUNT_MASK);
     cpu_loop_exit_x86_64(c->cs);
 }

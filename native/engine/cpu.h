@@ -6,10 +6,7 @@
 
 struct uc_struct;
 
-/* `left` and `block` are written by generated code (count_x86.c): their addresses are baked into every block. */
 struct cpu {
-    int64_t left;                 /* instructions left of the budget; a block charges itself in full when it starts */
-    uint64_t block;               /* TranslationBlock charged last, 0: nothing of it can be given back any more */
     struct machine *m;
     struct uc_struct *uc;
     char *cs;                     /* libunicorn's CPUState */
@@ -19,12 +16,17 @@ struct cpu {
     bool leaving;                 /* an exit record is ready */
     bool kicked;
     int64_t budget;
+    /* Inside a callback: the block that is running and has been charged in full. NULL: nothing of it is to be given back. */
+    const char *block;
+    bool settled;                 /* the exception on its way has been accounted for */
+    uintptr_t block_ra;           /* cpu_block_at()'s last question and answer */
+    const char *block_at_ra;
     uint64_t epoch;               /* machine.tlb_epoch that the cached translations belong to */
     struct cpu_exit exit;
     /* the translation that is being made */
     void *charge_op;              /* the operation whose operand becomes the block's instruction count */
+    void *overdrawn;              /* label of the code that a block runs into when the budget does not reach */
     bool block_open;              /* the next exit check begins a block */
-    char *new_block;
     void (*translate_insn)(void *context, void *cs);
     /* what the last restore of state found */
     char *restored_block;
@@ -35,6 +37,8 @@ struct cpu {
 #define FIELD(type, object, offset) (*(type *)((object) + (offset)))
 #define ENV(type, offset) FIELD(type, c->env, offset)
 #define CS(type, offset) FIELD(type, c->cs, offset)
+/* Instructions left of the budget. A block charges itself in full when it starts; generated code does that. */
+#define LEFT ENV(int64_t, U_ENV_TO_LEFT)
 
 static inline struct cpu *cpu_of_cs(char *cs) { return FIELD(struct cpu *, cs, U_CS_OPAQUE); }
 static inline struct cpu *cpu_of_env(char *env) { return cpu_of_cs(env - U_CS_TO_ENV); }
@@ -59,10 +63,10 @@ extern void update_mxcsr_status_x86_64(void *env);
 extern void update_fp_status_x86_64(void *env);
 
 /* ---- count_x86.c ---- */
-/* Give back what the charged block did not retire, its instruction at `pc` being the next one to run. */
-void cpu_give_back(struct cpu *c, uint64_t pc);
-/* Of the charged block, how many instructions from `pc` on have not retired. */
+/* Of c->block, how many instructions from `pc` on have not retired. */
 int64_t cpu_unretired(const struct cpu *c, uint64_t pc);
+/* The block whose code holds host address `ra`, NULL: none. */
+const char *cpu_block_at(struct cpu *c, uintptr_t ra);
 
 /* ---- tlb_x86.c ---- */
 typedef bool tlb_fill_fn(void *cs, uint64_t va, int size, int access, int mmu, bool probe, uintptr_t ra);

@@ -27,7 +27,7 @@ static bool selfcheck(struct cpu *c)
     uint64_t probe = UINT64_C(0x5eed0b5e55ed0ff5), zero = 0;
     if (uc_version(&major, &minor) != UC_MAKE_VERSION(2, 1) && (major != 2 || minor != 1))
         return false;
-    if (c->env != c->cs + U_CS_TO_ENV || CS(uc_struct *, U_CS_UC) != c->uc || CS(void *, U_CS_OPAQUE) != NULL)
+    if (U_ENV_PADDING < 8 || c->env != c->cs + U_CS_TO_ENV || CS(uc_struct *, U_CS_UC) != c->uc || CS(void *, U_CS_OPAQUE) != NULL)
         return false;
     uc_reg_write((uc_engine *)c->uc, UC_X86_REG_RBX, &probe);
     bool found = cpu_gprs(c)->rbx == probe;
@@ -112,8 +112,9 @@ void cpu_leave_helper(struct cpu *c)
 int cpu_run(struct cpu *c, int64_t budget, struct cpu_exit *exit)
 {
     memset(&c->exit, 0, sizeof c->exit);
-    c->budget = c->left = budget;
-    c->block = 0;
+    c->budget = LEFT = budget;
+    c->block = NULL;
+    c->settled = false;
     c->leaving = false;
     ENV(int32_t, U_ENV_OLD_EXCEPTION) = -1;
     ENV(int32_t, U_ENV_EXCEPTION_IS_INT) = 0;
@@ -144,7 +145,7 @@ int cpu_run(struct cpu *c, int64_t budget, struct cpu_exit *exit)
         }
     }
     c->running = false;
-    c->block = 0;
+    c->block = NULL;
     *exit = c->exit;
     return (int)c->exit.reason;
 }
@@ -155,13 +156,13 @@ int64_t cpu_retired(const struct cpu *c)
 {
     uint64_t pc = FIELD(const uint64_t, c->env, U_ENV_EIP) +
                   FIELD(const uint64_t, c->env, U_ENV_SEGS + SEG_CS * U_SEG_SIZE + U_SEG_BASE);
-    return c->budget - c->left - cpu_unretired(c, pc);
+    return c->budget - LEFT - cpu_unretired(c, pc);
 }
 
-void cpu_retire(struct cpu *c) { c->left--; }
+void cpu_retire(struct cpu *c) { LEFT--; }
 
 void cpu_set_budget(struct cpu *c, int64_t budget)
 {
-    c->left += budget - c->budget;
+    LEFT += budget - c->budget;
     c->budget = budget;
 }

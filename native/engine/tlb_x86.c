@@ -57,22 +57,23 @@ void machine_flush_code(struct machine *m)
 {
     for (int i = 0; i < m->cpu_count; i++)
         if (m->cpus[i]) {
-            m->cpus[i]->block = 0;
+            m->cpus[i]->block_ra = 0;
             tb_flush_x86_64(m->cpus[i]->cs);
         }
 }
 
-/* Does the running block come from `frame`? */
-static bool running_from(const struct cpu *c, uint64_t frame)
+/* Does the block that is running at `ra` come from `frame`? */
+static bool running_from(struct cpu *c, uint64_t frame, uintptr_t ra)
 {
-    if (!c->block)
+    const char *block = cpu_block_at(c, ra);
+    if (!block)
         return false;
-    const uint64_t *pages = (const uint64_t *)((const char *)c->block + U_TB_PAGE_ADDR);
+    const uint64_t *pages = (const uint64_t *)(block + U_TB_PAGE_ADDR);
     return pages[0] >> ENGINE_PAGE_SHIFT == frame || (pages[1] != UINT64_MAX && pages[1] >> ENGINE_PAGE_SHIFT == frame);
 }
 
 /* A store is about to go to a frame that code was translated from. Returns true when the store must be checked. */
-static bool store_to_code(struct cpu *c, uint64_t pa, int size)
+static bool store_to_code(struct cpu *c, uint64_t pa, int size, uintptr_t ra)
 {
     struct machine *m = c->m;
     uint64_t frame = pa >> ENGINE_PAGE_SHIFT;
@@ -80,7 +81,7 @@ static bool store_to_code(struct cpu *c, uint64_t pa, int size)
     if (!(*flags & FRAME_MIXED)) {
         if (m->flips[frame] < UINT8_MAX)
             m->flips[frame]++;
-        if (!running_from(c, frame) && m->flips[frame] <= FRAME_FLIPS_MAX) {
+        if (!running_from(c, frame, ra) && m->flips[frame] <= FRAME_FLIPS_MAX) {
             machine_drop_code(m, frame);
             return false;
         }
@@ -107,12 +108,11 @@ bool engine_tlb_fill(void *cs, uint64_t va, int size, int access, int mmu, bool 
     struct cpu *c = cpu_of_cs(cs);
     struct machine *m = c->m;
     struct mapping map = {0, 0, 0};
-    if (access == ACCESS_FETCH && ra == 0)
-        c->block = 0;             /* looking for the next block: the one before has retired */
     if (!m->ops.translate(m->ops.ctx, c, va, (enum access)access, mmu == U_MMU_USER, &map) || map.frame >= m->frames) {
         if (probe)
             return false;
         ENV(uint64_t, U_ENV_CR + 16) = va;
+        c->settled = ra == 0;     /* looking for the next block: the one before has retired */
         raise_exception_err_ra_x86_64(c->env, 14, (int)map.error, ra);
     }
     uint8_t *flags = &m->flags[map.frame];
@@ -126,7 +126,7 @@ bool engine_tlb_fill(void *cs, uint64_t va, int size, int access, int mmu, bool 
         prot |= QEMU_EXEC;
     } else if (access == ACCESS_WRITE) {
         prot |= QEMU_WRITE;
-        if (*flags & FRAME_CODE && store_to_code(c, pa | (va & 0xfff), size)) {
+        if (*flags & FRAME_CODE && store_to_code(c, pa | (va & 0xfff), size, ra)) {
             prot |= U_PROT_WRITE_INV;
             plain = false;
         }

@@ -13,13 +13,22 @@ enum { CR4_TSD = 4, CPL_MASK = 3 };
 
 /* ---- exceptions ---- */
 
+static void leave(struct cpu *c)
+{
+    c->leaving = true;
+    CS(uint8_t, U_CS_EXIT_REQUEST) = 1;
+}
+
 static void deliver(struct cpu *c, uint32_t vector, uint32_t flags)
 {
     ENV(int32_t, U_ENV_OLD_EXCEPTION) = -1;     /* else the second fault in a row would look like a double fault */
-    uint64_t pc = cpu_gprs(c)->rip + ENV(uint64_t, U_ENV_SEGS + SEG_CS * U_SEG_SIZE + U_SEG_BASE);
-    if (vector != VECTOR_DB)
-        cpu_give_back(c, pc);
-    c->block = 0;
+    if (!c->settled) {                          /* a way to raise exceptions that this file does not know: our defect */
+        c->exit.reason = EXIT_FATAL;
+        c->exit.vector = vector;
+        leave(c);
+        return;
+    }
+    c->settled = false;
     struct trap trap = {.vector = vector, .flags = flags, .address = ENV(uint64_t, U_ENV_CR + 16)};
     if (!(flags & TRAP_SOFTWARE) && vector < 32 && VECTORS_WITH_ERROR >> vector & 1) {
         trap.flags |= TRAP_HAS_ERROR;
@@ -28,8 +37,7 @@ static void deliver(struct cpu *c, uint32_t vector, uint32_t flags)
     if (c->m->ops.exception(c->m->ops.ctx, c, &trap)) {
         cpu_tlb_sync(c);
     } else {
-        c->leaving = true;
-        CS(uint8_t, U_CS_EXIT_REQUEST) = 1;
+        leave(c);
     }
 }
 
@@ -49,6 +57,70 @@ bool engine_on_invalid(uc_struct *uc, void *user)
     return true;
 }
 
+/* ---- exceptions that generated code raises without a return address: the count is settled on the way ---- */
+
+extern void __real_helper_raise_exception_x86_64(char *env, int vector);
+extern void __real_helper_raise_interrupt_x86_64(char *env, int vector, int length);
+extern void __real_helper_single_step_x86_64(char *env);
+extern void __real_helper_rechecking_single_step_x86_64(char *env);
+extern void __real_helper_into_x86_64(char *env, int length);
+void __wrap_helper_raise_exception_x86_64(char *env, int vector);
+void __wrap_helper_raise_interrupt_x86_64(char *env, int vector, int length);
+void __wrap_helper_single_step_x86_64(char *env);
+void __wrap_helper_rechecking_single_step_x86_64(char *env);
+void __wrap_helper_into_x86_64(char *env, int length);
+
+#define RETURN_ADDRESS ((uintptr_t)__builtin_return_address(0))
+
+static uint64_t linear_pc(struct cpu *c)
+{
+    return cpu_gprs(c)->rip + ENV(uint64_t, U_ENV_SEGS + SEG_CS * U_SEG_SIZE + U_SEG_BASE);
+}
+
+/* The instruction at rip + `length` is the next one to run. */
+static void settle(struct cpu *c, uintptr_t ra, int length)
+{
+    c->block = cpu_block_at(c, ra);
+    LEFT += cpu_unretired(c, linear_pc(c) + (uint64_t)(int64_t)length);
+    c->block = NULL;
+    c->settled = true;
+}
+
+void __wrap_helper_raise_exception_x86_64(char *env, int vector)
+{
+    settle(cpu_of_env(env), RETURN_ADDRESS, 0);
+    __real_helper_raise_exception_x86_64(env, vector);
+}
+
+void __wrap_helper_raise_interrupt_x86_64(char *env, int vector, int length)
+{
+    cpu_of_env(env)->settled = true;            /* a trap, the last of its block */
+    __real_helper_raise_interrupt_x86_64(env, vector, length);
+}
+
+void __wrap_helper_single_step_x86_64(char *env)
+{
+    cpu_of_env(env)->settled = true;            /* behind the only instruction of its block */
+    __real_helper_single_step_x86_64(env);
+}
+
+void __wrap_helper_rechecking_single_step_x86_64(char *env)
+{
+    cpu_of_env(env)->settled = true;
+    __real_helper_rechecking_single_step_x86_64(env);
+    cpu_of_env(env)->settled = false;           /* TF was clear: no exception */
+}
+
+void __wrap_helper_into_x86_64(char *env, int length)
+{
+    struct cpu *c = cpu_of_env(env);
+    int64_t before = LEFT;
+    settle(c, RETURN_ADDRESS, length);
+    __real_helper_into_x86_64(env, length);
+    LEFT = before;                              /* no overflow: the block goes on */
+    c->settled = false;
+}
+
 /* ---- stand-ins ---- */
 
 void __wrap_helper_syscall_x86_64(char *env, int length);
@@ -65,13 +137,10 @@ void __wrap_helper_outb_x86_64(char *env, uint32_t port, uint32_t data);
 void __wrap_helper_outw_x86_64(char *env, uint32_t port, uint32_t data);
 void __wrap_helper_outl_x86_64(char *env, uint32_t port, uint32_t data);
 
-#define RETURN_ADDRESS ((uintptr_t)__builtin_return_address(0))
-
 /* The instruction is the last of its block and has retired. */
 static void system_call(struct cpu *c, int length, bool (*answer)(void *, struct cpu *))
 {
     struct x86_gprs *r = cpu_gprs(c);
-    c->block = 0;
     r->rip += (uint64_t)length;
     if (answer(c->m->ops.ctx, c)) {
         cpu_tlb_sync(c);
@@ -97,7 +166,9 @@ void __wrap_helper_cpuid_x86_64(char *env)
     struct cpu *c = cpu_of_env(env);
     struct x86_gprs *r = cpu_gprs(c);
     uint32_t out[4] = {0, 0, 0, 0};
+    c->block = cpu_block_at(c, RETURN_ADDRESS);
     c->m->ops.cpuid(c->m->ops.ctx, c, (uint32_t)r->rax, (uint32_t)r->rcx, out);
+    c->block = NULL;
     r->rax = out[0];
     r->rbx = out[1];
     r->rcx = out[2];
@@ -108,7 +179,9 @@ static void read_tsc(struct cpu *c, uintptr_t ra)
 {
     if (ENV(uint64_t, U_ENV_CR + 32) & CR4_TSD && ENV(uint32_t, U_ENV_HFLAGS) & CPL_MASK)
         raise_exception_err_ra_x86_64(c->env, VECTOR_GP, 0, ra);
+    c->block = cpu_block_at(c, ra);
     uint64_t tsc = c->m->ops.tsc(c->m->ops.ctx, c);
+    c->block = NULL;
     cpu_gprs(c)->rax = (uint32_t)tsc;
     cpu_gprs(c)->rdx = tsc >> 32;
 }

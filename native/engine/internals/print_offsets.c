@@ -132,6 +132,7 @@ int main(void)
     OFF("U_TB_TC_PTR", TranslationBlock, tc.ptr);
     OFF("U_TB_TC_SIZE", TranslationBlock, tc.size);
     OFF("U_TB_PAGE_ADDR", TranslationBlock, page_addr);
+    OFF("U_TB_ORIG_TB", TranslationBlock, orig_tb);
     NUM("U_INSN_START_WORDS", TARGET_INSN_START_WORDS);
     OFF("U_DCB_PC_FIRST", DisasContextBase, pc_first);
     OFF("U_DCB_PC_NEXT", DisasContextBase, pc_next);
@@ -153,7 +154,11 @@ int main(void)
     NUM("U_TCG_SUB_I64", INDEX_op_sub_i64);
     NUM("U_TCG_T_I32", TCG_TYPE_I32);
     NUM("U_TCG_T_I64", TCG_TYPE_I64);
-    NUM("U_TCG_C_GE", TCG_COND_GE);
+    NUM("U_TCG_C_LT", TCG_COND_LT);
+    /* eight bytes of padding in front of env: the budget lives there, within reach of generated code's fixed register */
+    NUM("U_ENV_TO_LEFT", -8);
+    NUM("U_ENV_PADDING", (long long)offsetof(X86CPU, env) -
+                         (long long)(offsetof(X86CPU, neg.icount_decr) + sizeof(((X86CPU *)0)->neg.icount_decr)));
     NUM("U_EXCEPTION_INTERRUPT", EXCP_INTERRUPT);
     NUM("U_EXCEPTION_HLT", EXCP_HLT);
     NUM("U_CFLAGS_COUNT_MASK", CF_COUNT_MASK);
