@@ -28,7 +28,8 @@ LINUX: Script = (
     ("\nHELLO", "dd if=/dev/zero of=/tmp/z bs=64k count=16 2>/dev/null; wc -c /tmp/z\n"),
     ("\n1048576 /tmp/z", "i=0; while [ $i -lt 20 ]; do (true); i=$((i+1)); done; echo forks $i\n"),
     ("\nforks 20", "date +today=%Y\n"),
-    ("\ntoday=20", "exit\n"),
+    ("\ntoday=20", "echo cpus $(grep -c ^processor /proc/cpuinfo)\n"),
+    ("\ncpus ", "exit\n"),
 )
 
 
