@@ -1,7 +1,7 @@
 /* @title  emulated page-table writes
  * @fact   a store to an own L1 table, which is mapped read-only, is carried out by the hypervisor when the entry is
- *         allowed, and faults when it is not; stores to higher tables fault
- * @source xen/arch/x86/pv/ro-page-fault.c (writable page tables)
+ *         allowed, and faults when it is not; stores to higher tables fault; without the assist every store faults
+ * @source xen/arch/x86/pv/ro-page-fault.c (writable page tables), xen.h (VMASST_TYPE_writable_pagetables)
  * @env    pv64
  */
 #include <guest.h>
@@ -21,6 +21,13 @@ void test_main(void)
 
     page[1] = 'p';
     window[1] = 'w';
+
+    /* Only with the assist. */
+    value = pte_make(mfn, RW);
+    __asm__ volatile(FAULTING("movq %1, (%0)") : : "r"(entry), "r"(value) : "memory");
+    check_fault(f, X86_EXC_PF, PFEC_page_present | PFEC_write_access);
+    require_eq(hcall(vm_assist, VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), 0);
+    f = fault_arm();
     *entry = pte_make(mfn, RW);
     check_no_fault(f);
     check_eq(READ_ONCE(window[1]), 'p');
