@@ -266,24 +266,14 @@ def serve(hv: Hypervisor, vcpu: Vcpu, out: Any) -> None:
     except Exception as error:
         error.add_note(describe(ctx))
         raise
-    if not isinstance(result, Disposition):
-        finish(ctx, result, bool(out.aux))
+    if isinstance(result, int):
+        lib.hv_answer(hv.native, vcpu.c, result, out.aux)
     elif result.action is Action.RETRY:
         retry(ctx, bool(out.aux))
     elif result.action is Action.CRASH:
         crash(ctx, result.reason)
     else:
-        finish(ctx, result.value, bool(out.aux))
-
-
-def finish(ctx: Context, result: int, in_multicall: bool) -> None:
-    """Store the result where the guest looks for it."""
-    native, c = ctx.hv.native, ctx.vcpu.c
-    lib.hv_log_result(native, c, result)
-    if in_multicall:
-        lib.hv_multicall_result(native, c, result)
-    else:
-        lib.cpu_gprs(ctx.vcpu.cpu).rax = result & (0xFFFFFFFF if ctx.abi == "x86_32" else 0xFFFFFFFFFFFFFFFF)
+        lib.hv_answer(hv.native, vcpu.c, result.value, out.aux)
 
 
 def retry(ctx: Context, in_multicall: bool) -> None:

@@ -25,6 +25,10 @@ from hv.sched import Scheduler, make_scheduler
 from hv.statehash import state_hash
 from hv.vcpu import Vcpu
 
+run_turn = lib.hv_run_turn
+EXIT_HYPERCALL: int = lib.EXIT_HYPERCALL
+TURN_LIMIT: int = lib.HV_TURN_LIMIT
+TURN_TIME: int = lib.HV_TURN_TIME
 PAGES_PER_MIB = 256
 OVERHEAD_MIB = 8
 """Frames beside the guests' own: machine-to-phys table, shared_info, grant tables, descriptor pages."""
@@ -174,40 +178,39 @@ class Hypervisor:
         native, out, state = self.native, self._exit, self.state
         slice_end = min(limit, int(state.retired) + SLICE)
         skips = 0
-        while state.retired < slice_end and skips < MAX_SKIPS:
-            now = lib.hv_now(native)
-            if now >= end_ns:
+        after = self.after_exit
+        while skips < MAX_SKIPS:
+            # C carries on with the turn for as long as nothing needs Python (native/xen/turn.c).
+            reason = run_turn(native, slice_end, end_ns, after is not None, out)
+            if reason < TURN_LIMIT:
+                self.last_slot = slot = state.running
+                self._answer(self._vcpus[slot], reason, out)
+                if after is not None:
+                    after()
+            elif reason == TURN_LIMIT:
+                break
+            elif reason == TURN_TIME:
                 return Stop.TIME
-            lib.hv_fire_due(native)
-            slot = self.scheduler.pick(self)
-            if slot is None:
+            elif self.scheduler.pick(self) is None:
                 if all(d.c.shut_down for d in self.domains.values()):
                     return Stop.SHUTDOWN
                 deadline = min(lib.hv_next_deadline(native), end_ns)
                 if deadline == NO_DEADLINE:
                     return Stop.PAUSED if wait else Stop.IDLE
-                gap = max(deadline - now, 0)
+                gap = max(deadline - lib.hv_now(native), 0)
                 state.idle_ns += gap if self.idle is None else self.idle(gap)
                 skips += 1
-                continue
-            due = min(lib.hv_next_deadline(native), end_ns) - now
-            budget = min(slice_end - state.retired, self.scheduler.budget(self, slot), due)
-            reason = lib.hv_run(native, slot, max(budget, 1), out)
-            self.last_slot = slot
-            if reason != lib.EXIT_BUDGET:
-                self._answer(self._vcpus[slot], reason, out)
-            if self.after_exit is not None:
-                self.after_exit()
         return Stop.INSNS if state.retired >= limit else None
 
     def _answer(self, vcpu: Vcpu, reason: int, out: Any) -> None:
         """Answer one exit record: the way from a trap to its meaning."""
+        if reason == EXIT_HYPERCALL:
+            hypercall.serve(self, vcpu, out)
+            return
         match reason:
-            case lib.EXIT_HYPERCALL:
-                hypercall.serve(self, vcpu, out)
             case lib.EXIT_DECODE:
                 architecture(vcpu.domain.abi, "decode").decode_at(self, vcpu, out)
-            case lib.EXIT_IDLE | lib.EXIT_KICK | lib.EXIT_SHUTDOWN:
+            case lib.EXIT_BUDGET | lib.EXIT_IDLE | lib.EXIT_KICK | lib.EXIT_SHUTDOWN:
                 pass
             case _:
                 raise HostError(

@@ -1,5 +1,5 @@
 /* @title  null hypercalls
- * @fact   (benchmark) n times xen_version: sub=0 is answered in C, sub=7 (XENVER_guest_handle and others) in Python
+ * @fact   (benchmark) n times xen_version: sub=0 is answered in C, sub=7 (XENVER_pagesize) in Python
  * @source xen/include/public/version.h
  * @env    pv64
  */

@@ -74,6 +74,14 @@ int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *e
  * updated, call again); INT64_MIN: Python's to serve. */
 int64_t hv_hypercall(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t args[6]);
 
+/* The turn of the vcpu on the processor: hv_run() with timers expired and budgets computed, again and again until Python
+ * is needed (with `once`: after each hv_run). Stops at `limit` retired instructions and at system time `end_ns`. Returns
+ * enum exit_reason, or one of these; the vcpu that ran is hv_state.running. */
+enum { HV_TURN_LIMIT = 100, HV_TURN_TIME, HV_TURN_OVER };   /* OVER: the scheduler must choose */
+int hv_run_turn(struct hv *hv, uint64_t limit, uint64_t end_ns, bool once, struct cpu_exit *exit);
+/* Python has served a hypercall: log its result and store it where the guest looks, or in the multicall's entry. */
+void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall);
+
 /* the refusals logged since the last call, oldest first */
 uint32_t hv_refusals(struct hv *hv, struct refusal *out, uint32_t max);
 
