@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hv import abi, evtchn
+from hv import abi
 from hv.grant import (
     DEVICE_READ,
     DEVICE_WRITE,
@@ -60,7 +60,7 @@ def _device_drop(c: Any, granter: Any, frame: int, *, readonly: bool) -> None:
 
 def map_ref(c: Any, v: Any, op: dict[str, Any]) -> None:
     """GNTTABOP_map_grant_ref: one operation, whose results go into `op`. GrantError: its status."""
-    mine = table(c, lib.hv_state(c).domains[v.domain_slot])
+    mine = table(c, ffi.addressof(lib.hv_state(c).domains[v.domain_slot]))
     flags, ref = op["flags"], op["ref"]
     if not flags & (abi.GNTMAP_host_map | abi.GNTMAP_device_map):
         raise GrantError(abi.GNTST_bad_gntref, "grant_map_flags", flags=flags)
@@ -113,14 +113,11 @@ def unmap(
 
     An address of 0 leaves that half of the mapping alone. GrantError: the status, and nothing has changed.
     """
-    mine = table(c, lib.hv_state(c).domains[v.domain_slot])
+    mine = table(c, ffi.addressof(lib.hv_state(c).domains[v.domain_slot]))
     m = mine.maptrack(handle) if handle < lib.HV_MAX_MAPTRACK else None
     if m is None or not m.flags:
         raise GrantError(abi.GNTST_bad_handle, "grant_bad_handle", handle=handle)
-    found = lib.hv_find_domain(c, m.domid)
-    if found == ffi.NULL:
-        raise GrantError(abi.GNTST_bad_domain, "grant_no_domain", domid=m.domid)
-    theirs = table(c, found)
+    granter = lib.hv_find_domain(c, m.domid)  # null when the granter is gone, and only its frames are left
     if dev_bus_addr and dev_bus_addr != m.frame << PAGE_SHIFT:
         raise GrantError(
             abi.GNTST_general_error, "grant_bus_address", address=dev_bus_addr, expected=m.frame << PAGE_SHIFT
@@ -130,9 +127,9 @@ def unmap(
         _unmap_host(c, v, m, host_addr, new_addr)
         done |= abi.GNTMAP_host_map
     if dev_bus_addr and m.flags & abi.GNTMAP_device_map:
-        _device_drop(c, found, m.frame, readonly=bool(m.flags & abi.GNTMAP_readonly))
+        _device_drop(c, granter or mine.d, m.frame, readonly=bool(m.flags & abi.GNTMAP_readonly))
         done |= abi.GNTMAP_device_map
-    _forget(mine, theirs, handle, done)
+    _forget(mine, table(c, granter) if granter else None, handle, done)
 
 
 def _unmap_host(c: Any, v: Any, m: Any, host_addr: int, new_addr: int) -> None:
@@ -146,11 +143,11 @@ def _unmap_host(c: Any, v: Any, m: Any, host_addr: int, new_addr: int) -> None:
         raise GrantError(status, "grant_unmap_address", address=host_addr, frame=m.frame)
 
 
-def _forget(mine: Table, theirs: Table, handle: int, done: int) -> None:
+def _forget(mine: Table, theirs: Table | None, handle: int, done: int) -> None:
     """Undo the pins of the halves of a mapping that are gone; free the handle when both are."""
     m = mine.maptrack(handle)
     ref, kept = m.ref, m.flags & (abi.GNTMAP_host_map | abi.GNTMAP_device_map) & ~done
-    if done:
+    if done and theirs is not None:
         theirs.unpin(ref, _units(done | m.flags & abi.GNTMAP_readonly))
     if kept:
         m.flags &= ~done
@@ -159,22 +156,3 @@ def _forget(mine: Table, theirs: Table, handle: int, done: int) -> None:
         mine.d.maptrack_used -= 1
         mine.maptrack(0).next = min(mine.maptrack(0).next, handle)
 
-
-def release(c: Any, d: Any) -> None:
-    """The domain goes: forget what it still maps. Its page tables have let go of the frames, or are about
-    to."""
-    mine = table(c, d)
-    for handle in range(lib.HV_MAX_MAPTRACK):
-        if not mine.d.maptrack_used:
-            break
-        m = mine.maptrack(handle)
-        if not m.flags:
-            continue
-        granter = evtchn.domain_by_id(c, d, m.domid)
-        if granter is None:
-            m.flags = 0
-            mine.d.maptrack_used -= 1
-            continue
-        if m.flags & abi.GNTMAP_device_map:
-            _device_drop(c, granter, m.frame, readonly=bool(m.flags & abi.GNTMAP_readonly))
-        _forget(mine, table(c, granter), handle, m.flags & (abi.GNTMAP_host_map | abi.GNTMAP_device_map))

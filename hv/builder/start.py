@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hv import abi, clock, evtchn
+from hv import abi, clock, evtchn, grant
 from hv.builder.image import BuilderError, KernelImage
 from hv.builder.pv import PvConfig, PvContext, PvDomain, build_pv
 from hv.native import NativeError, check, ffi, lib
@@ -60,6 +60,9 @@ def start_pv(
     c.shared_info_frame, c.start_info_frame = built.shared_info, built.start_info
     c.store_frame, c.store_port = built.store, store_port
     c.console_frame, c.console_port = built.console, console_port
+    # As Xen's toolstack does, so that domain 0's back ends may map the rings by grant.
+    grant.permit(native, c, abi.GNTTAB_RESERVED_CONSOLE, 0, built.console)
+    grant.permit(native, c, abi.GNTTAB_RESERVED_XENSTORE, 0, built.store)
     c.hypercall_page = built.hypercall_page
     size = abi.layout("vcpu_info", domain.abi).size
     for vcpu in domain.vcpus[: abi.XEN_LEGACY_MAX_VCPUS]:

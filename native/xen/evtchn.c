@@ -260,6 +260,23 @@ int hv_evtchn_send(struct hv *hv, struct domain *d, uint32_t port)
     }
 }
 
+/* The domain goes: whoever was connected with it is unbound again, waiting for a domain of that number. */
+void evtchn_destroy(struct hv *hv, struct domain *d)
+{
+    for (uint32_t port = 0; port < d->ports; port++) {
+        struct evtchn *e = &hv->evtchns[(uint64_t)d->slot * HV_MAX_PORTS + port];
+        struct domain *remote = e->state == ECS_INTERDOMAIN ? hv_domain_by_id(hv, e->remote_domid) : NULL;
+        struct evtchn *other = remote == NULL ? NULL : hv_evtchn(hv, remote, e->remote_port);
+
+        if (other != NULL && other->state == ECS_INTERDOMAIN) {
+            other->state = ECS_UNBOUND;
+            other->remote_port = 0;
+        }
+        memset(e, 0, sizeof(*e));
+    }
+    d->ports = 0;
+}
+
 /* EVTCHNOP_send and EVTCHNOP_unmask; the argument of both is one port number. */
 int64_t do_event_channel_op(struct hv *hv, struct vcpu *v, uint64_t args[6])
 {

@@ -106,9 +106,18 @@ const char *hv_crash_reason(struct hv *hv) { return hv->crash_reason; }
 
 /* ---- domains and vcpus ---- */
 
+/* A domain that has gone still owns the frames that others map by its grants: its number is not free yet. */
+static bool lingers(const struct hv *hv, uint16_t domid)
+{
+    for (uint64_t frame = 0; frame < hv->s->frames; frame++)
+        if (hv->pages[frame].owner == domid)
+            return true;
+    return false;
+}
+
 int hv_domain_create(struct hv *hv, uint16_t domid, uint32_t type, uint64_t max_pages)
 {
-    if (hv_domain_by_id(hv, domid))
+    if (hv_domain_by_id(hv, domid) || lingers(hv, domid))
         return -EEXIST;
     for (uint16_t slot = 0; slot < HV_MAX_DOMAINS; slot++) {
         struct domain *d = &hv->s->domains[slot];
@@ -135,6 +144,8 @@ void hv_domain_destroy(struct hv *hv, uint32_t slot)
         return;
     struct domain *d = &hv->s->domains[slot];
     d->dying = 1;
+    evtchn_destroy(hv, d);
+    grant_destroy(hv, d);
     for (unsigned i = 0; i < HV_DOMAIN_VCPUS; i++) {
         if (d->vcpu_slot[i] == HV_NO_SLOT)
             continue;

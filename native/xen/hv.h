@@ -101,6 +101,9 @@ int seg_validate_frame(struct hv *hv, struct domain *d, uint64_t mfn);
 
 /* ---- evtchn*.c, grant*.c ---- */
 hypercall_fn do_event_channel_op, do_vcpu_op, do_set_timer_op;        /* hot sub-operations; the rest HV_TO_PYTHON */
+/* hv_domain_destroy: before the domain's memory goes. */
+void evtchn_destroy(struct hv *hv, struct domain *d);
+void grant_destroy(struct hv *hv, struct domain *d);
 
 /* ---- trap.c, bounce.c, emulate.c, segment.c: PV CPU ---- */
 hypercall_fn do_iret, do_stack_switch, do_fpu_taskswitch, do_set_segment_base, do_update_descriptor, do_set_gdt,

@@ -6,7 +6,7 @@ import pytest
 
 from hv import abi, evtchn
 from hv.native import lib
-from tests.hypercalls.lab import Lab
+from tests.hypercalls.lab import Domain, Lab
 
 SELF = abi.DOMID_SELF
 
@@ -209,3 +209,14 @@ def test_reset(lab: Lab) -> None:
     assert lab.evtchn(v, "reset", dom=SELF)[0] == 0
     assert lab.d1.evtchn(mine).state == lib.ECS_FREE and v.c.virq_port[abi.VIRQ_TIMER] == 0
     assert lab.d2.evtchn(theirs).state == lib.ECS_UNBOUND
+
+
+def test_a_domain_goes(lab: Lab) -> None:
+    mine, theirs = lab.bind(lab.d1.vcpus[0], lab.d2)
+    lib.hv_domain_destroy(lab.native, lab.d2.slot)
+    other = lab.d1.evtchn(mine)
+    assert (other.state, other.remote_domid) == (lib.ECS_UNBOUND, 2)
+    assert lab.evtchn(lab.d1.vcpus[0], "send", port=mine)[0] == 0
+    again = Domain(lab, 2, 1)
+    assert again.evtchn(theirs).state == lib.ECS_FREE, "a new domain starts with no channel"
+    assert lab.evtchn(again.vcpus[0], "bind_interdomain", remote_dom=1, remote_port=mine)[0] == 0

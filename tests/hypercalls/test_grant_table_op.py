@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hv import abi, grant, grant_map
+from hv import abi, grant
 from hv.disposition import RETRY
 from hv.native import lib
 from tests.hypercalls.lab import ARGUMENT, Domain, Lab
@@ -393,13 +393,27 @@ def test_map_to_self(bench: Bench) -> None:
     assert bench.unmap(handle) == 0 and bench.audit() == ""
 
 
-def test_release_when_the_user_goes(bench: Bench) -> None:
+def test_the_user_goes(bench: Bench) -> None:
     bench.give(8)
     bench.map(8, DEVICE | RO)
     bench.map(8, HOST)
-    grant_map.release(bench.native, bench.d2.c)
+    lib.hv_domain_destroy(bench.native, bench.d2.slot)
     assert bench.table.active(8).pin == 0 and not bench.table.status(8) & (READING | WRITING)
-    assert bench.d2.c.maptrack_used == 0
+    assert bench.audit() == ""
+
+
+def test_the_granter_goes(bench: Bench) -> None:
+    frame = bench.give(8)
+    bench.write(frame << 12, b"still here")
+    handles = [bench.map(8, HOST)[1], bench.map(8, DEVICE)[1]]
+    lib.hv_domain_destroy(bench.native, bench.d1.slot)
+    assert bench.audit() == "" and bench.read(frame << 12, 10) == b"still here"
+    assert lib.hv_domain_create(bench.native, 1, lib.DOMAIN_PV64, 10) < 0, "its number is not free while frames are"
+    assert bench.unmap(handles[0]) == 0 and bench.unmap(handles[1], 0, frame << 12) == 0
+    assert bench.d2.c.maptrack_used == 0 and bench.audit() == ""
+    assert lib.hv_pages(bench.native)[frame].owner == lib.OWNER_NONE, "the frame is free now"
+    again = Domain(bench, 1, 1)
+    assert grant.table(bench.native, again.c).active(8).pin == 0
 
 
 # ---- copying ----
@@ -527,5 +541,4 @@ def test_hostile_tables_and_operations(bench: Bench) -> None:
             if m.flags:
                 bench.unmap(handle, m.host_addr, m.frame << 12)
         assert bench.audit() == ""
-        grant_map.release(bench.native, bench.d2.c)
         assert not any(bench.table.active(ref).pin for ref in range(bench.table.entries))
