@@ -35,6 +35,21 @@ void mm_vcpu_destroy(struct hv *hv, struct vcpu *v)
     hv->tlb_stale = true;
 }
 
+/* What the domain mapped for devices, and its end of every mapping: page-table entries went with their tables. */
+static void drop_maptracks(struct hv *hv, struct domain *d)
+{
+    struct maptrack *track = &hv->maptracks[(size_t)d->slot * HV_MAX_MAPTRACK];
+    for (unsigned i = 0; d->maptrack_used != 0 && i < HV_MAX_MAPTRACK; i++) {
+        if (track[i].flags & GNTMAP_device_map) {
+            if (!(track[i].flags & GNTMAP_readonly))
+                mm_type_put(hv, track[i].frame, NULL);
+            page_put(hv, track[i].frame);
+        }
+        track[i] = (struct maptrack){ 0 };
+    }
+    d->maptrack_used = 0;
+}
+
 void mm_domain_destroy(struct hv *hv, struct domain *d)
 {
     for (unsigned i = 0; i < HV_DOMAIN_VCPUS; i++)
@@ -56,6 +71,7 @@ void mm_domain_destroy(struct hv *hv, struct domain *d)
             mm_page_and_type_put(hv, f);
         }
     }
+    drop_maptracks(hv, d);
     for (uint64_t f = 0; f < hv->s->frames; f++)
         if (hv->pages[f].owner == d->domid)
             hv_free_frame(hv, f);

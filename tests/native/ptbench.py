@@ -27,11 +27,6 @@ REQUESTS = 20          # data page that requests are put into
 DONE = 21              # data page whose first word receives *pdone
 
 
-def rule_of(number: int) -> str:
-    """Name of the rule with this number."""
-    return next(rule.name for rule in abi.RULES.values() if rule.number == number)
-
-
 def name_of(result: int) -> str:
     """"ok", "retry", or the name of the errno."""
     return {0: "ok", RETRY: "retry", -95: "EOPNOTSUPP"}.get(result) or errno.errorcode[-result]
@@ -139,6 +134,12 @@ class Bench:
         arena = ffi.cast("char *", lib.machine_arena(self.machine))
         table = ffi.cast("struct maptrack *", arena + self.state.maptrack_offset)
         return table + slot * lib.HV_MAX_MAPTRACK + handle
+
+    def refusals(self) -> list[str]:
+        """The rules that refused something since the last call."""
+        log = ffi.new("struct refusal[64]")
+        names = {rule.number: name for name, rule in abi.RULES.items()}
+        return [names[log[i].rule] for i in range(lib.hv_refusals(self.hv, log, 64))]
 
     def audit(self) -> str:
         """Empty when all counts agree."""

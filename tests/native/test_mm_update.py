@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from hv import abi
@@ -74,47 +76,49 @@ def test_preserve_ad_keeps_the_bits(bench: Bench) -> None:
     assert bench.entry(bench.g.l1, L1_SLOT) & (A | D) == 0
 
 
-# Each update is refused with this errno and changes no count. Values are made of the bench's frames.
+# Each update is refused by this rule and changes no count. Values are made of the bench's frames.
 REFUSED = {
-    "writable mapping of a page table": (lambda b: (l1_ptr(b), b.g.l1 << 12 | P | RW), "EBUSY"),
-    "writable mapping of the L4": (lambda b: (l1_ptr(b), b.g.l4 << 12 | P | RW), "EBUSY"),
-    "a free frame": (lambda b: (l1_ptr(b), (b.frames - 1) << 12 | P), "EBUSY"),
-    "a frame of Xen's": (lambda b: (l1_ptr(b), 0 << 12 | P), "EBUSY"),
-    "no RAM": (lambda b: (l1_ptr(b), b.frames << 12 | P), "EPERM"),
-    "INVALID_MFN": (lambda b: (l1_ptr(b), ((1 << 40) - 1) << 12 | P), "EINVAL"),
-    "PAT": (lambda b: (l1_ptr(b), b.g.data[0] << 12 | P | PSE), "EINVAL"),
-    "PCD": (lambda b: (l1_ptr(b), b.g.data[0] << 12 | P | PCD), "EINVAL"),
-    "PWT": (lambda b: (l1_ptr(b), b.g.data[0] << 12 | P | PWT), "EINVAL"),
-    "L2 entry to data in use": (lambda b: (b.g.l2 << 12 | 8, b.g.data[0] << 12 | P), "EINVAL"),
-    "L2 entry to an L3": (lambda b: (b.g.l2 << 12 | 8, b.g.l3 << 12 | P), "EINVAL"),
-    "L2 superpage": (lambda b: (b.g.l2 << 12 | 8, b.g.data[0] << 12 | P | PSE), "EINVAL"),
-    "L2 GLOBAL": (lambda b: (b.g.l2 << 12 | 8, b.g.l1 << 12 | P | GLOBAL), "EINVAL"),
-    "L2 entry to no RAM": (lambda b: (b.g.l2 << 12 | 8, b.frames << 12 | P), "EINVAL"),
-    "L3 superpage": (lambda b: (b.g.l3 << 12 | 8, b.g.data[0] << 12 | P | PSE), "EINVAL"),
-    "L3 entry to an L1": (lambda b: (b.g.l3 << 12 | 8, b.g.l1 << 12 | P), "EINVAL"),
-    "L4 entry to an L2": (lambda b: (b.g.l4 << 12 | 8, b.g.l2 << 12 | P), "EINVAL"),
-    "L4 entry to Xen's frame": (lambda b: (b.g.l4 << 12 | 8, 1 << 12 | P), "EINVAL"),
-    "Xen's first L4 slot": (lambda b: (b.g.l4 << 12 | 256 << 3, b.g.l3 << 12 | P), "EINVAL"),
-    "Xen's last L4 slot": (lambda b: (b.g.l4 << 12 | 271 << 3, 0), "EINVAL"),
-    "writable linear L4": (lambda b: (b.g.l4 << 12 | 8, b.g.l4 << 12 | P | RW), "EINVAL"),
-    "writable linear L2": (lambda b: (b.g.l2 << 12 | 8, b.g.l2 << 12 | P | RW), "EINVAL"),
-    "entry in a free frame": (lambda b: ((b.frames - 1) << 12, 0), "EINVAL"),
-    "entry in Xen's frame": (lambda b: (1 << 12, 0), "EINVAL"),
-    "entry beyond RAM": (lambda b: (b.frames << 12, 0), "EINVAL"),
-    "M2P of a free frame": (lambda b: ((b.frames - 1) << 12 | abi.MMU_MACHPHYS_UPDATE, 1), "EINVAL"),
-    "M2P beyond RAM": (lambda b: (1 << 60 | abi.MMU_MACHPHYS_UPDATE, 1), "EINVAL"),
-    "an unknown command": (lambda b: (l1_ptr(b) | 4, 0), "ENOSYS"),
+    "writable mapping of a page table": (lambda b: (l1_ptr(b), b.g.l1 << 12 | P | RW), "l1e_writable"),
+    "writable mapping of the L4": (lambda b: (l1_ptr(b), b.g.l4 << 12 | P | RW), "l1e_writable"),
+    "a free frame": (lambda b: (l1_ptr(b), (b.frames - 1) << 12 | P), "l1e_owner"),
+    "a frame of Xen's": (lambda b: (l1_ptr(b), 0 << 12 | P), "l1e_owner"),
+    "no RAM": (lambda b: (l1_ptr(b), b.frames << 12 | P), "l1e_not_ram"),
+    "INVALID_MFN": (lambda b: (l1_ptr(b), ((1 << 40) - 1) << 12 | P), "l1e_invalid_mfn"),
+    "PAT": (lambda b: (l1_ptr(b), b.g.data[0] << 12 | P | PSE), "pte_flags"),
+    "PCD": (lambda b: (l1_ptr(b), b.g.data[0] << 12 | P | PCD), "pte_flags"),
+    "PWT": (lambda b: (l1_ptr(b), b.g.data[0] << 12 | P | PWT), "pte_flags"),
+    "L2 entry to data in use": (lambda b: (b.g.l2 << 12 | 8, b.g.data[0] << 12 | P), "page_type"),
+    "L2 entry to an L3": (lambda b: (b.g.l2 << 12 | 8, b.g.l3 << 12 | P), "page_type"),
+    "L2 superpage": (lambda b: (b.g.l2 << 12 | 8, b.g.data[0] << 12 | P | PSE), "pte_flags"),
+    "L2 GLOBAL": (lambda b: (b.g.l2 << 12 | 8, b.g.l1 << 12 | P | GLOBAL), "pte_flags"),
+    "L2 entry to no RAM": (lambda b: (b.g.l2 << 12 | 8, b.frames << 12 | P), "page_owner"),
+    "L3 superpage": (lambda b: (b.g.l3 << 12 | 8, b.g.data[0] << 12 | P | PSE), "pte_flags"),
+    "L3 entry to an L1": (lambda b: (b.g.l3 << 12 | 8, b.g.l1 << 12 | P), "page_type"),
+    "L4 entry to an L2": (lambda b: (b.g.l4 << 12 | 8, b.g.l2 << 12 | P), "page_type"),
+    "L4 entry to Xen's frame": (lambda b: (b.g.l4 << 12 | 8, 1 << 12 | P), "page_owner"),
+    "Xen's first L4 slot": (lambda b: (b.g.l4 << 12 | 256 << 3, b.g.l3 << 12 | P), "l4_xen_slot"),
+    "Xen's last L4 slot": (lambda b: (b.g.l4 << 12 | 271 << 3, 0), "l4_xen_slot"),
+    "writable linear L4": (lambda b: (b.g.l4 << 12 | 8, b.g.l4 << 12 | P | RW), "pte_linear"),
+    "writable linear L2": (lambda b: (b.g.l2 << 12 | 8, b.g.l2 << 12 | P | RW), "pte_linear"),
+    "entry in a free frame": (lambda b: ((b.frames - 1) << 12, 0), "mmu_update_frame"),
+    "entry in Xen's frame": (lambda b: (1 << 12, 0), "mmu_update_frame"),
+    "entry beyond RAM": (lambda b: (b.frames << 12, 0), "mmu_update_frame"),
+    "M2P of a free frame": (lambda b: ((b.frames - 1) << 12 | abi.MMU_MACHPHYS_UPDATE, 1), "page_owner"),
+    "M2P beyond RAM": (lambda b: (1 << 60 | abi.MMU_MACHPHYS_UPDATE, 1), "page_owner"),
+    "an unknown command": (lambda b: (l1_ptr(b) | 4, 0), "mmu_update_command"),
 }
 
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_refused_update_changes_nothing(bench: Bench, what: str) -> None:
-    make, error = REFUSED[what]
+    make, rule = REFUSED[what]
     ptr, val = make(bench)
+    bench.refusals()
     before = bench.counts()
     frame = ptr >> 12
     word = bench.entry(frame, (ptr >> 3) & 511) if frame < bench.frames else 0
-    assert bench.g.mmu_update([(ptr, val)]) == (error, 0)
+    assert bench.g.mmu_update([(ptr, val)]) == (abi.RULES[rule].errno, 0)
+    assert bench.refusals() == [rule]
     assert bench.counts() == before
     if frame < bench.frames:
         assert bench.entry(frame, (ptr >> 3) & 511) == word
@@ -274,3 +278,14 @@ def test_copies_follow_the_guests_rights(bench: Bench) -> None:
     g.v.kernel_mode = 0                        # no user page table: nothing is mapped
     assert lib.hv_copy_from_guest(bench.hv, g.v, out, g.data_va(0), 1) < 0
     g.v.kernel_mode = 1
+
+
+def test_a_batch_that_moves_the_page_it_is_read_from(bench: Bench) -> None:
+    g = bench.g
+    page, replaced = g.data[10], g.alloc()
+    entry = g.l1 << 12 | 0x1A << 3
+    move = struct.pack("<QQ", entry, replaced << 12 | P | RW)
+    for frame, slot in ((page, 100), (replaced, 101)):
+        bench.write(frame << 12, move + struct.pack("<QQ", l1_ptr(bench, slot), g.data[11] << 12 | P))
+    assert name_of(g.call(1, g.data_va(10), 2, 0, SELF)) == "ok"
+    assert (bench.entry(g.l1, 100) & P, bench.entry(g.l1, 101) & P) == (0, 1)

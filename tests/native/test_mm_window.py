@@ -6,8 +6,8 @@ import pytest
 
 from hv import abi
 from hv._native import lib
-from tests.native.ptbench import RW, Bench, P
-from tests.native.test_mm_ptwr import Machine
+from tests.native.ptbench import NX, RW, A, Bench, D, P
+from tests.native.test_mm_ptwr import CODE_VA, Machine
 
 DATA32 = 0x00CFF2000000FFFF           # present, DPL 3, writable data, 4 GiB
 CODE32 = 0x00CFFA000000FFFF
@@ -119,24 +119,61 @@ def test_guest_gdt(machine: Machine) -> None:
     assert not run(machine, MOV_ES, rax=0x1000 | 3)                # its second page: zeros
 
 
-def test_stale_translations_are_never_used(machine: Machine) -> None:
-    """Whatever the guest flushes or not: an entry that changed is seen by the next access."""
-    g = machine.g
-    a, b = g.data[6], g.data[7]
-    for frame, value in ((a, 0xAAAA), (b, 0xBBBB)):
-        machine.bench.poke(frame, 0, value)
-    assert g.update_va(0x91000, a << 12 | P | RW) == "ok"
-    assert run(machine, MOV_FROM_RBX, rbx=0x91000)
-    assert machine.regs.rax == 0xAAAA
-    assert g.update_va(0x91000, b << 12 | P | RW) == "ok"
-    assert run(machine, MOV_FROM_RBX, rbx=0x91000)
-    assert machine.regs.rax == 0xBBBB
-    assert run(machine, MOV_TO_RBX, rbx=0x91000, rax=1)
-    assert g.update_va(0x91000, b << 12 | P) == "ok"
-    assert not run(machine, MOV_TO_RBX, rbx=0x91000, rax=2)
-    assert machine.bench.entry(b, 0) == 1
-    assert g.update_va(0x91000, 0) == "ok"
-    assert not run(machine, MOV_FROM_RBX, rbx=0x91000)
+READ = "48 8b 03"                     # mov rax, [rbx]
+WRITE = "4c 89 0b"                    # mov [rbx], r9
+CALL = "ff d3"                        # call rbx
+UPDATE = "b8 0e 00 00 00 0f 05"       # mov eax, 14; syscall: update_va_mapping(rdi, rsi, rdx)
+KEEP = "49 89 c0"                     # mov r8, rax
+
+
+def stale(machine: Machine, access: str, before: int, after: int, again: str = "") -> int:
+    """In one run, so that nothing but the hypercall can drop translations: access the page at 0x91000 mapped by
+    the entry `before`, map it by `after`, access it again. Returns the exit reason."""
+    assert machine.g.update_va(0x91000, before) == "ok"
+    code = bytes.fromhex(access + KEEP + UPDATE + (again or access))
+    machine.bench.write(machine.g.data[0] << 12, code + b"\x90" * 8)
+    machine.code = b""
+    regs = machine.regs
+    regs.rbx, regs.rdi, regs.rsi, regs.rdx, regs.r9 = 0x91000, 0x91000, after, 0, 0x1234
+    regs.rip, regs.rsp = CODE_VA, machine.g.data_va(9)
+    steps = 4 + (2 if access == CALL else 1) + 1
+    return int(lib.hv_run(machine.bench.hv, machine.g.v.slot, steps, machine.exit))
+
+
+def test_a_changed_frame_is_seen(machine: Machine) -> None:
+    a, b = machine.g.data[6], machine.g.data[7]
+    machine.bench.poke(a, 0, 0xAAAA)
+    machine.bench.poke(b, 0, 0xBBBB)
+    assert stale(machine, READ, a << 12 | P | RW, b << 12 | P | RW) == lib.EXIT_BUDGET
+    assert (machine.regs.r8, machine.regs.rax) == (0xAAAA, 0xBBBB)
+
+
+def test_a_lost_mapping_faults(machine: Machine) -> None:
+    a = machine.g.data[6]
+    assert stale(machine, READ, a << 12 | P, 0) == lib.EXIT_SHUTDOWN
+
+
+def test_a_lost_write_right_faults(machine: Machine) -> None:
+    a = machine.g.data[6]
+    assert stale(machine, WRITE, a << 12 | P | RW | A | D, a << 12 | P | A | D) == lib.EXIT_SHUTDOWN
+
+
+def test_a_lost_right_to_execute_faults(machine: Machine) -> None:
+    a = machine.g.data[6]
+    machine.bench.write(a << 12, b"\xc3")
+    assert stale(machine, CALL, a << 12 | P | A, a << 12 | P | A | NX) == lib.EXIT_SHUTDOWN
+
+
+def test_a_cleared_dirty_bit_comes_back(machine: Machine) -> None:
+    a = machine.g.data[6]
+    assert stale(machine, WRITE, a << 12 | P | RW, a << 12 | P | RW | A) == lib.EXIT_BUDGET
+    assert machine.bench.entry(machine.g.l1, 0x91) & (A | D) == A | D
+
+
+def test_a_cleared_accessed_bit_comes_back(machine: Machine) -> None:
+    a = machine.g.data[6]
+    assert stale(machine, READ, a << 12 | P, a << 12 | P) == lib.EXIT_BUDGET
+    assert machine.bench.entry(machine.g.l1, 0x91) & A
 
 
 def test_accessed_and_dirty_bits_come_back(machine: Machine) -> None:
