@@ -144,7 +144,8 @@ def test_a_changed_frame_is_seen(machine: Machine) -> None:
     a, b = machine.g.data[6], machine.g.data[7]
     machine.bench.poke(a, 0, 0xAAAA)
     machine.bench.poke(b, 0, 0xBBBB)
-    assert stale(machine, READ, a << 12 | P | RW, b << 12 | P | RW) == lib.EXIT_BUDGET
+    flags = P | RW | A | D
+    assert stale(machine, READ, a << 12 | flags, b << 12 | flags) == lib.EXIT_BUDGET
     assert (machine.regs.r8, machine.regs.rax) == (0xAAAA, 0xBBBB)
 
 
