@@ -208,6 +208,11 @@ bool pv_deliver_events(struct hv *hv, struct vcpu *v)
 bool pv_resume(struct hv *hv, struct vcpu *v)
 {
     pv_deliver_events(hv, v);
+    return pv_go_on(hv, v);
+}
+
+bool pv_go_on(struct hv *hv, struct vcpu *v)
+{
     if (hv->tlb_stale) {
         hv->tlb_stale = false;
         machine_tlb_stale(hv->m);

@@ -90,6 +90,7 @@ void hv_mark_events_pending(struct hv *hv, struct vcpu *v)
 {
     struct vcpu_info *info = vcpu_info_of(hv, v);
 
+    v->undisturbed = 0;
     if (info == NULL || info->evtchn_upcall_pending)
         return;
     info->evtchn_upcall_pending = 1;

@@ -43,7 +43,9 @@ int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *e
     struct vcpu *v = &hv->s->vcpus[vcpu_slot];
     struct cpu *cpu = hv->cpus[vcpu_slot];
     hv->run_base = hv->s->retired;
-    if (!pv_resume(hv, v)) {
+    /* Where a run was cut (a slice, a breakpoint, an instruction to be decoded) must not show. A guest that unmasks
+     * events by a plain store gets them at the next exit that is its own, or when another event arrives. */
+    if (!(v->undisturbed ? pv_go_on(hv, v) : pv_resume(hv, v))) {
         exit->reason = EXIT_SHUTDOWN;
         return EXIT_SHUTDOWN;
     }
@@ -53,5 +55,6 @@ int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *e
     hv->current = NULL;
     hv->s->retired += retired;
     v->retired += retired;
+    v->undisturbed = reason == EXIT_BUDGET || reason == EXIT_DECODE;
     return reason;
 }

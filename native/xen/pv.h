@@ -78,6 +78,8 @@ bool pv_failsafe(struct hv *hv, struct vcpu *v);
 void pv_sysret(struct cpu *cpu, struct x86_gprs *g);
 /* End of every trap: pending events, stale translations. Result of the engine's callback. */
 bool pv_resume(struct hv *hv, struct vcpu *v);
+/* The same without a look for events: the run goes on where it was cut. */
+bool pv_go_on(struct hv *hv, struct vcpu *v);
 
 /* ---- segment.c ---- */
 /* Bits of x86_segment_state.attributes: the descriptor's high word in place. */

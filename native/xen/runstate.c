@@ -124,6 +124,7 @@ void hv_switch(struct hv *hv, uint32_t vcpu_slot)
         return;
     }
     v = &s->vcpus[vcpu_slot];
+    v->undisturbed = 0;
     if (s->running == vcpu_slot && v->runstate == RS_RUNNING)
         return;
     s->running = vcpu_slot;

@@ -105,7 +105,7 @@ struct vcpu {
     uint8_t nmi_pending;
     uint8_t nmi_masked;
     uint8_t iopl;                 /* PHYSDEVOP_set_iopl */
-    uint8_t gs_base_loaded;       /* reserved */
+    uint8_t undisturbed;          /* stopped by the budget alone: going on is no moment to deliver events */
     uint8_t fpu_taskswitch;       /* CR0.TS as fpu_taskswitch left it */
     uint8_t runstate;             /* enum runstate */
     uint32_t poll_port;           /* SCHEDOP_poll of one port; 0: any of a set */

@@ -1,0 +1,67 @@
+"""Where a run is cut, how blocks are translated and which caches are warm must not show in any result."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from hv.hypervisor import Stop
+from hv.native import lib
+from hv.testing.runner import DomainUnderTest
+
+GUESTS = ["evtchn_unmask_store", "timer", "user_mode", "exc_pf", "evtchn_poll", "pt_writable", "xenstore", "smp"]
+
+
+def _result(dom: DomainUnderTest) -> tuple[str, int, str]:
+    return dom.console, dom.instructions, dom.state_hash
+
+
+def _straight(name: str) -> tuple[str, int, str]:
+    return _result(DomainUnderTest(name).run())
+
+
+def _in_pieces(dom: DomainUnderTest, piece: Callable[[], int], between: Callable[[], None]) -> None:
+    end = 0
+    while True:
+        end += piece()
+        if dom.hv.run(max_insns=end).stop is Stop.SHUTDOWN:
+            return
+        assert dom.instructions == end
+        between()
+
+
+@pytest.mark.parametrize("name", GUESTS)
+def test_cuts_flushes_and_cold_caches_change_nothing(name: str) -> None:
+    want = _straight(name)
+    rng = random.Random(name)
+    dom = DomainUnderTest(name)
+    longest = max(want[1] // 150, 40)
+
+    def between() -> None:
+        match rng.randrange(4):
+            case 0:
+                lib.machine_flush_code(dom.hv.machine)
+            case 1:
+                lib.machine_tlb_stale(dom.hv.machine)
+            case 2:
+                lib.machine_set_block_limit(dom.hv.machine, rng.choice([0, 1, 3, 50]))
+
+    _in_pieces(dom, lambda: rng.randrange(1, longest), between)
+    assert _result(dom) == want
+
+
+@pytest.mark.parametrize("limit", [1, 7, 512])
+@pytest.mark.parametrize("name", ["timer", "exc_pf", "smp"])
+def test_block_limits_change_nothing(name: str, limit: int) -> None:
+    dom = DomainUnderTest(name)
+    lib.machine_set_block_limit(dom.hv.machine, limit)
+    assert _result(dom.run()) == _straight(name)
+
+
+def test_every_single_step_of_the_first_guest() -> None:
+    want = _straight("hello")
+    dom = DomainUnderTest("hello")
+    _in_pieces(dom, lambda: 1, lambda: None)
+    assert _result(dom) == want
