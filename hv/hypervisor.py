@@ -13,8 +13,7 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hv import hypercall
 from hv.arch import architecture
@@ -56,8 +55,7 @@ class Stop(enum.Enum):
     PAUSED = "paused"        # poll() asked for it
 
 
-@dataclass(frozen=True)
-class RunResult:
+class RunResult(NamedTuple):
     """What run() did: why it stopped, instructions retired since creation, system time in ns."""
 
     stop: Stop

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hv import evtchn
+from hv import abi, evtchn
 from hv.backend.console import ConsoleBackend
 from hv.shared_ring import Window
-from hv.xenstore.daemon import Xenstored
-from hv.xenstore.domain import DomainNodes, write_nodes
-from hv.xenstore.ring import StoreRing
 
 if TYPE_CHECKING:
     from hv.domain import Domain
+    from hv.xenstore.daemon import Xenstored
 
 PAGE_SIZE = 4096
 Sink = Callable[[bytes], object]
@@ -34,6 +31,7 @@ class Console:
         window = frame_window(domain, int(c.console_frame))
         self.ring = ConsoleBackend(window, lambda: notify(domain, port), self.print)
         domain.connect_host_port(port, self._event)
+        domain.console_sink = self.print
         domain.services["console"] = self
 
     def print(self, data: bytes) -> None:
@@ -59,39 +57,83 @@ class Console:
         self.ring.serve()
 
 
-class Store:
+class XenstoreHost:
+    """The one xenstored of a Hypervisor. It starts when somebody first asks it something.
+
+    Many test guests never do, and importing it would be a quarter of such a guest's whole run. What a domain can see
+    before its first request is the server's part of its ring's page, and that is written at once.
+    """
+
+    def __init__(self) -> None:
+        self._daemon: Xenstored | None = None
+        self._waiting: list[StoreClient] = []
+
+    @property
+    def daemon(self) -> Xenstored:
+        """Xenstored, with every domain connected that was introduced."""
+        if self._daemon is None:
+            from hv.xenstore.daemon import Xenstored
+
+            self._daemon = Xenstored()
+        while self._waiting:
+            self._waiting.pop(0).introduce(self._daemon)
+        return self._daemon
+
+    def connect(self, domain: Domain, memory_kib: int) -> StoreClient:
+        """Introduce a domain whose store ring has been set up."""
+        client = StoreClient(self, domain, memory_kib)
+        self._waiting.append(client)
+        return client
+
+
+class StoreClient:
     """A domain's connection with xenstored."""
 
-    def __init__(self, domain: Domain, daemon: Xenstored, memory_kib: int) -> None:
-        c = domain.c
-        port = int(c.store_port)
-        self.daemon = daemon
-        write_nodes(
-            daemon.store,
-            DomainNodes(
-                domid=domain.domid,
-                name=domain.name,
-                uuid=uuid_of(domain),
-                vcpus=len(domain.vcpus),
-                memory=memory_kib,
-                max_memory=memory_kib,
-                store_frame=int(c.store_frame),
-                store_port=port,
-                console_frame=int(c.console_frame),
-                console_port=int(c.console_port),
-            ),
-        )
-        window = frame_window(domain, int(c.store_frame))
-        daemon.introduce(StoreRing(domain.domid, window, lambda: notify(domain, port)))
-        domain.connect_host_port(port, self._event)
+    def __init__(self, host: XenstoreHost, domain: Domain, memory_kib: int) -> None:
+        self.host = host
+        self.domain = domain
+        self.memory_kib = memory_kib
+        page = abi.layout("xenstore_domain_interface")
+        window = frame_window(domain, int(domain.c.store_frame))
+        # what StoreRing.start() says
+        features = abi.XENSTORE_SERVER_FEATURE_RECONNECTION | abi.XENSTORE_SERVER_FEATURE_ERROR
+        window.set_u32(page.offset("server_features"), features)
+        window.set_u32(page.offset("connection"), abi.XENSTORE_CONNECTED)
+        domain.connect_host_port(int(domain.c.store_port), self._event)
         domain.services["xenstore"] = self
+
+    def introduce(self, daemon: Xenstored) -> None:
+        """Write the domain's nodes and connect its ring."""
+        from hv.xenstore.domain import DomainNodes, write_nodes
+        from hv.xenstore.ring import StoreRing
+
+        domain, c = self.domain, self.domain.c
+        port = int(c.store_port)
+        nodes = DomainNodes(
+            domid=domain.domid,
+            name=domain.name,
+            uuid=uuid_of(domain),
+            vcpus=len(domain.vcpus),
+            memory=self.memory_kib,
+            max_memory=self.memory_kib,
+            store_frame=int(c.store_frame),
+            store_port=port,
+            console_frame=int(c.console_frame),
+            console_port=int(c.console_port),
+        )
+        write_nodes(daemon.store, nodes)
+        ring = StoreRing(domain.domid, frame_window(domain, int(c.store_frame)), self._notify)
+        daemon.introduce(ring, started=True)
 
     def canonical(self) -> bytes:
         """For the state hash: the digest of the whole store."""
-        return self.daemon.digest()
+        return self.host.daemon.digest()
+
+    def _notify(self) -> None:
+        notify(self.domain, int(self.domain.c.store_port))
 
     def _event(self) -> None:
-        self.daemon.serve()
+        self.host.daemon.serve()
 
 
 def frame_window(domain: Domain, mfn: int) -> Window:
@@ -110,5 +152,7 @@ def notify(domain: Domain, port: int) -> None:
 
 def uuid_of(domain: Domain) -> str:
     """A uuid that is the same on every run: of the domain's name and number."""
+    import hashlib
+
     digits = hashlib.sha256(f"{domain.name}/{domain.domid}".encode()).hexdigest()
     return "-".join((digits[:8], digits[8:12], f"4{digits[13:16]}", f"8{digits[17:20]}", digits[20:32]))

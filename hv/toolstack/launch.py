@@ -19,8 +19,7 @@ from hv.builder.pv import domain_pages
 from hv.builder.start import start_pv
 from hv.hypervisor import DEFAULT_QUANTUM, OVERHEAD_MIB, Hypervisor
 from hv.native import NativeError
-from hv.toolstack.connect import Console, Sink, Store
-from hv.xenstore.daemon import Xenstored
+from hv.toolstack.connect import Console, Sink, XenstoreHost
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +45,7 @@ class Guest:
     """A launched guest: its hypervisor, its domain, how it was built, and its console."""
 
     def __init__(
-        self, hv: Hypervisor, domain: Domain, built: PvDomain, image: KernelImage, console: Console, store: Xenstored
+        self, hv: Hypervisor, domain: Domain, built: PvDomain, image: KernelImage, console: Console, store: XenstoreHost
     ) -> None:
         self.hv = hv
         self.domain = domain
@@ -81,10 +80,10 @@ def launch(kernel: str | Path | KernelImage, config: GuestConfig | None = None, 
             "--memory", f"{config.memory_mib} MiB: {error}", "give the guest less memory"
         ) from None
     built = start_pv(domain, image, cmdline=config.cmdline, ramdisk=ramdisk)
-    daemon = Xenstored()
+    store = XenstoreHost()
     console = Console(domain, sink)
-    Store(domain, daemon, config.memory_mib << 10)
-    return Guest(hv, domain, built, image, console, daemon)
+    store.connect(domain, config.memory_mib << 10)
+    return Guest(hv, domain, built, image, console, store)
 
 
 def _check_host(memory_mib: int) -> None:

@@ -19,11 +19,15 @@ class Xenstored:
         self.store.connect(PRIVILEGED)
         self._rings: dict[int, StoreRing] = {}
 
-    def introduce(self, ring: StoreRing) -> None:
-        """Connect a domain by its ring. StoreError EEXIST if it is connected."""
+    def introduce(self, ring: StoreRing, *, started: bool = False) -> None:
+        """Connect a domain by its ring. StoreError EEXIST if it is connected.
+
+        started: the server's part of the page was written before, and may be the guest's by now.
+        """
         self.store.connect(ring.domid)
         self._rings[ring.domid] = ring
-        ring.start()
+        if not started:
+            ring.start()
         watches.fire(self.store, "@introduceDomain")
 
     def release(self, domid: int) -> None:
