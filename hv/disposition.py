@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["BLOCK", "CRASH", "RESUME", "RETRY", "Action", "Disposition"]
 
@@ -17,8 +17,7 @@ class Action(enum.Enum):
     CRASH = "crash"    # the domain is given up
 
 
-@dataclass(frozen=True, slots=True)
-class Disposition:
+class Disposition(NamedTuple):
     """What a handler may return instead of a plain number. `value` is the guest's result, `reason` for people."""
 
     action: Action

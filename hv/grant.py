@@ -11,8 +11,7 @@ xen/include/public/grant_table.h; rules and statuses of xen/common/grant_table.c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hv import abi
 from hv.errors import XenError
@@ -36,8 +35,7 @@ class GrantError(Exception):
         super().__init__(f"GNTST {status}: {self.reason.sentence}")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One grant as it was read: its header, and the rest by version and type."""
 
     flags: int
@@ -54,8 +52,7 @@ class Entry:
         return self.flags & int(abi.GTF_type_mask)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """The grant table of one domain."""
 
     c: Any

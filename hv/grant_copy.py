@@ -3,8 +3,7 @@ number."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hv import abi, evtchn
 from hv.grant import HOST_READ, HOST_WRITE, GrantError, Table, table
@@ -12,8 +11,7 @@ from hv.native import lib
 from hv.physical import PAGE_SHIFT, PAGE_SIZE, read, write
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """One end of a copy, held: a reference to the frame is counted, and of a grant a pin."""
 
     frame: int

@@ -7,8 +7,7 @@ brings both together in the order they came.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hv import abi
 from hv.errors import XenError
@@ -20,8 +19,7 @@ KEPT = 4096
 """Refusals kept at most; the oldest go first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """One failed hypercall. `when` counts retired instructions; `result` is what the guest got."""
 
     when: int

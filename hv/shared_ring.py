@@ -5,7 +5,7 @@ an impossible pair (more than the buffer's size between them) is a `RingError`, 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: Access to the shared page: bytes at an offset in it.
 Read = Callable[[int, int], bytes]
@@ -16,8 +16,7 @@ class RingError(Exception):
     """The guest left impossible indices in a ring."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """The shared page, through two functions; nothing is kept between calls."""
 
     read: Read
@@ -32,8 +31,7 @@ class Window:
         self.write(offset, (value & 0xFFFFFFFF).to_bytes(4, "little"))
 
 
-@dataclass(frozen=True, slots=True)
-class ByteRing:
+class ByteRing(NamedTuple):
     """Where one ring lies in its page: offsets of the buffer and of its two indices."""
 
     name: str

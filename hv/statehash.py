@@ -8,7 +8,6 @@ and host addresses, of which there are none in the arena.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
@@ -33,6 +32,8 @@ class Digest(Protocol):
 
 def state_hash(hv: Hypervisor) -> str:
     """The hash as 64 hexadecimal digits."""
+    import hashlib  # OpenSSL comes with it: only who asks for a hash pays
+
     digest = hashlib.sha256()
     feed(hv, digest)
     return digest.hexdigest()

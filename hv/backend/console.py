@@ -5,7 +5,7 @@ notified over the console's event channel, and the guest notifies the host after
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hv import abi
 from hv.shared_ring import ByteRing, RingError, Window
@@ -17,22 +17,21 @@ OUTPUT = ByteRing("console output", PAGE.offset("out"), abi.XENCONS_OUT_SIZE,
                   PAGE.offset("out_cons"), PAGE.offset("out_prod"))
 
 
-@dataclass(frozen=True, slots=True)
-class ConsoleState:
+class ConsoleState(NamedTuple):
     """What the back end remembers, immutable: keys that found no room yet, and whether the guest broke its rings."""
 
     waiting: bytes = b""
     broken: str = ""           # what was wrong; the console is dead from then on
 
 
-@dataclass(slots=True)
 class ConsoleBackend:
     """A guest's console. `sink` gets what the guest prints, `notify` sends the guest its event."""
 
-    page: Window
-    notify: Callable[[], None]
-    sink: Callable[[bytes], None]
-    state: ConsoleState = ConsoleState()
+    def __init__(self, page: Window, notify: Callable[[], None], sink: Callable[[bytes], None]) -> None:
+        self.page = page
+        self.notify = notify
+        self.sink = sink
+        self.state = ConsoleState()
 
     def type(self, data: bytes) -> None:
         """Give the guest input; what finds no room in the ring goes there as soon as the guest makes some."""

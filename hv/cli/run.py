@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_CRASH, EXIT_OK, EXIT_TIMEOUT, EXIT_USAGE
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
     from hv.cli.session import Session
 
 _TYPES = ("auto", "pv")
@@ -30,22 +33,100 @@ The guest's console is stdin and stdout; nothing else is written to stdout.
 """
 
 
+def _bad(text: str) -> Exception:
+    """What argparse turns into a usage error."""
+    import argparse
+
+    return argparse.ArgumentTypeError(text)
+
+
 def _positive(text: str) -> int:
     value = int(text, 0)
     if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+        raise _bad(f"{text} is not a positive number")
     return value
 
 
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
+        raise _bad(f"{text} is not a positive number of seconds")
     return value
 
 
+class Option(NamedTuple):
+    """One option: its group in --help, how its value is read (None: a switch), default, the value's name, help."""
+
+    flag: str
+    group: str
+    value: Callable[[str], Any] | None
+    default: Any
+    metavar: str
+    help: str
+    choices: tuple[str, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in the parsed result."""
+        return self.flag[2:].replace("-", "_")
+
+
+_GUEST, _LIMITS, _CLOCK, _OUTPUT = "the guest", "limits", "time and order", "output"
+OPTIONS = (
+    Option("--type", _GUEST, str, "auto", "TYPE", "type of domain: auto (what the kernel says) or pv", _TYPES),
+    Option("--memory", _GUEST, int, 128, "MIB", "memory in MiB (default 128)"),
+    Option("--vcpus", _GUEST, int, 1, "N", "virtual processors, 1 to 64 (default 1)"),
+    Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory"),
+    Option("--cmdline", _GUEST, str, "", "TEXT", "command line of the kernel"),
+    Option("--max-insns", _LIMITS, _positive, None, "N", "stop after N instructions"),
+    Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),
+    Option("--wall-timeout", _LIMITS, _seconds, None, "SECONDS", "stop after this time on the wall"),
+    Option("--realtime", _CLOCK, None, False, "", "do not skip idle time: wait for it, and for keys"),
+    Option("--quantum", _CLOCK, _positive, None, "N", "instructions of a vcpu's turn"),
+    Option("--seed", _CLOCK, int, 0, "N", "other lengths of turns for each N (default 0)"),
+    Option("--stats", _OUTPUT, None, False, "", "print traps, hypercalls, instructions and the state hash"),
+    Option("--json", _OUTPUT, str, None, "FILE", "write the same as JSON"),
+    Option("--trace", _OUTPUT, str, None, "FILE", "write one JSON line for each trap"),
+    Option("--why", _OUTPUT, None, False, "", "say of refused hypercalls which rule refused them"),
+    Option("--core", _OUTPUT, str, None, "FILE", "write an ELF core file when the guest crashes (for gdb)"),
+)
+
+
+def parse(argv: list[str]) -> Any:
+    """The options by name. argparse is asked only when something is out of the ordinary: importing it and making its
+    parser takes a sixth of a tiny guest's whole run. It then prints help, or what is wrong, and leaves with 0 or 2.
+    """
+    return _parse_plain(argv) or parser().parse_args(argv)
+
+
+def _parse_plain(argv: list[str]) -> SimpleNamespace | None:
+    """Options written out in full, each value an argument of its own, and one kernel; None: let argparse look."""
+    known = {option.flag: option for option in OPTIONS}
+    found: dict[str, Any] = {option.name: option.default for option in OPTIONS}
+    arguments = iter(argv)
+    for argument in arguments:
+        option = known.get(argument)
+        if option is None:
+            if argument.startswith("-") or "kernel" in found:
+                return None
+            found["kernel"] = argument
+        elif option.value is None:
+            found[option.name] = True
+        else:
+            text = next(arguments, "-")
+            if text.startswith("-") or (option.choices and text not in option.choices):
+                return None
+            try:
+                found[option.name] = option.value(text)
+            except Exception:  # argparse says what is wrong with it
+                return None
+    return SimpleNamespace(**found) if "kernel" in found else None
+
+
 def parser() -> argparse.ArgumentParser:
-    """The options of `hv run`."""
+    """The same options for argparse."""
+    import argparse
+
     made = argparse.ArgumentParser(
         prog="hv run",
         description="Boot a Xen guest kernel. The same inputs give the same run, instruction for instruction.",
@@ -53,50 +134,22 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("kernel", metavar="KERNEL", help="an ELF file, a bzImage, or one of these packed")
-    guest = made.add_argument_group("the guest")
-    guest.add_argument(
-        "--type", choices=_TYPES, default="auto", help="type of domain (default: what the kernel says)"
-    )
-    guest.add_argument("--memory", type=int, default=128, metavar="MIB", help="memory in MiB (default 128)")
-    guest.add_argument(
-        "--vcpus", type=int, default=1, metavar="N", help="virtual processors, 1 to 64 (default 1)"
-    )
-    guest.add_argument(
-        "--ramdisk", metavar="FILE", help="ramdisk or other module that the kernel finds in memory"
-    )
-    guest.add_argument("--cmdline", default="", metavar="TEXT", help="command line of the kernel")
-    limits = made.add_argument_group("limits")
-    limits.add_argument("--max-insns", type=_positive, metavar="N", help="stop after N instructions")
-    limits.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="stop at this guest time")
-    limits.add_argument(
-        "--wall-timeout", type=_seconds, metavar="SECONDS", help="stop after this time on the wall"
-    )
-    clock = made.add_argument_group("time and order")
-    clock.add_argument(
-        "--realtime", action="store_true", help="do not skip idle time: wait for it, and for keys"
-    )
-    clock.add_argument("--quantum", type=_positive, metavar="N", help="instructions of a vcpu's turn")
-    clock.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="other lengths of turns for each N (default 0)"
-    )
-    output = made.add_argument_group("output")
-    output.add_argument(
-        "--stats", action="store_true", help="print traps, hypercalls, instructions and the state hash"
-    )
-    output.add_argument("--json", metavar="FILE", help="write the same as JSON")
-    output.add_argument("--trace", metavar="FILE", help="write one JSON line for each trap")
-    output.add_argument(
-        "--why", action="store_true", help="say of each refused hypercall which rule refused it"
-    )
-    output.add_argument(
-        "--core", metavar="FILE", help="write an ELF core file when the guest crashes (for gdb)"
-    )
+    groups = {title: made.add_argument_group(title) for title in (_GUEST, _LIMITS, _CLOCK, _OUTPUT)}
+    for option in OPTIONS:
+        group = groups[option.group]
+        if option.value is None:
+            group.add_argument(option.flag, action="store_true", help=option.help)
+        else:
+            group.add_argument(
+                option.flag, type=option.value, default=option.default, metavar=option.metavar,
+                choices=option.choices, help=option.help,
+            )  # fmt: skip
     return made
 
 
 def main(argv: list[str]) -> int:
     """`hv run ARGV...`: the exit code that the epilog of --help lists."""
-    options = parser().parse_args(argv)
+    options = parse(argv)
     try:
         _check(options)
         from hv.cli.session import Session
@@ -110,7 +163,7 @@ def main(argv: list[str]) -> int:
     return _finish(session, options, stop)
 
 
-def _check(options: argparse.Namespace) -> None:
+def _check(options: Any) -> None:
     """What argparse cannot say in one line with a remedy. BuilderError."""
     from hv.builder.pv import domain_pages
 
@@ -132,7 +185,7 @@ def _check_writable(option: str, path: str) -> None:
         raise BuilderError(option, f"{path} cannot be written: {error}", "give a path that can be") from None
 
 
-def _finish(session: Session, options: argparse.Namespace, stop: str) -> int:
+def _finish(session: Session, options: Any, stop: str) -> int:
     """Print and write what was asked for; the exit code."""
     from hv.cli import statistics
 

@@ -11,7 +11,6 @@ from hv.native import ffi, lib
 from hv.toolstack.launch import GuestConfig, launch
 
 if TYPE_CHECKING:
-    import argparse
     from types import TracebackType
 
     from hv.debug.trace import Tracer, Trap
@@ -26,7 +25,7 @@ class Session:
     Raises BuilderError when the guest cannot be launched.
     """
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: Any) -> None:
         self.options = options
         config = GuestConfig(
             memory_mib=options.memory,
@@ -76,7 +75,7 @@ class Session:
             if self.terminal.left:
                 return "left"
             if result.stop is not Stop.PAUSED:
-                return result.stop.value
+                return str(result.stop.value)
             if self.terminal.ended:
                 return Stop.IDLE.value
             # everything waits and no timer runs: only a key can go on
@@ -132,6 +131,13 @@ class Session:
         )
 
     def refusals(self) -> str:
-        """The refused hypercalls with their rules, one a line."""
-        lines = [str(refusal) for refusal in self.hv.refusals.collect()]
+        """The refused hypercalls with their rules: the first of each kind, and how many more there were."""
+        more: dict[tuple[int, int, str], int] = {}
+        first = []
+        for refusal in self.hv.refusals.collect():
+            kind = (refusal.hypercall, refusal.args[0] & 0xFFFF, refusal.error.rule)
+            if kind not in more:
+                first.append((kind, str(refusal)))
+            more[kind] = more.get(kind, -1) + 1
+        lines = [text + (f" (and {more[kind]:,} more of the kind)" if more[kind] else "") for kind, text in first]
         return "".join(f"{line}\n" for line in lines) or "hv run: no hypercall was refused\n"

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from hv import abi
+from hv.hypercall import SUBOP_MASKS
 from hv.native import ffi, lib
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class Trap(NamedTuple):
             return abi.HYPERCALLS.get(self.number, f"hypercall {self.number}")
         return self.kind
 
+    @property
+    def subop(self) -> str:
+        """The name of a hypercall's sub-operation, or its number."""
+        return abi.subop_name(self.name, self.args[0] & SUBOP_MASKS.get(self.name, 0xFFFFFFFF))
+
     def data(self) -> dict[str, Any]:
         """As a dictionary for JSON: only what this kind of record has."""
         out: dict[str, Any] = {
@@ -64,6 +70,8 @@ class Trap(NamedTuple):
             out["emulated"] = self.emulated
         elif self.kind == "hypercall":
             out |= {"number": self.number, "args": list(self.args), "result": self.result}
+            if self.name in abi.SUBOPS:
+                out["subop"] = self.subop
         return out
 
     def line(self) -> str:
@@ -72,7 +80,10 @@ class Trap(NamedTuple):
         if self.kind == "hypercall":
             args = self.args[: abi.HYPERCALL_ARGS.get(self.name, 6)]
             result = "no answer" if self.result is None else result_text(self.result)
-            return f"{head} ({', '.join(f'{arg:#x}' for arg in args)}) = {result}"
+            shown = [f"{arg:#x}" for arg in args]
+            if shown and self.name in abi.SUBOPS:
+                shown[0] = self.subop
+            return f"{head} ({', '.join(shown)}) = {result}"
         if self.kind == "exception":
             error = f" error {self.error:#x}" if self.number in _WITH_ERROR else ""
             address = f" address {self.address:#x}" if self.number == _PAGE_FAULT else ""
