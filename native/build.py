@@ -28,7 +28,8 @@ WRAPPED_X86 = [
     "helper_inb", "helper_inw", "helper_inl", "helper_outb", "helper_outw", "helper_outl",
     "helper_rdrand",
     "helper_raise_exception", "helper_raise_interrupt", "helper_into",
-    "helper_single_step", "helper_rechecking_single_step",
+    "helper_single_step", "helper_rechecking_single_step", "helper_debug", "cpu_check_watchpoint",
+    "cpu_watchpoint_address_matches",
 ]  # fmt: skip
 
 CFLAGS = ["-std=c11", "-O2", "-g1", "-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Werror",

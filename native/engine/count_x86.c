@@ -247,6 +247,8 @@ void __wrap_helper_check_exit_request_x86_64(void *block, uint32_t delay_slot)
     struct cpu *c = FIELD(struct cpu *const, tb, U_TB_ORIG_TB);
     LEFT += FIELD(const uint16_t, tb, U_TB_ICOUNT);
     cpu_gprs(c)->rip = FIELD(const uint64_t, tb, U_TB_PC) - FIELD(const uint64_t, tb, U_TB_CS_BASE);
+    if (c->watching)
+        cpu_watch_next(c, FIELD(const uint16_t, tb, U_TB_ICOUNT));
     if (LEFT <= 0) {
         c->exit.reason = EXIT_BUDGET;
         cpu_leave_helper(c);

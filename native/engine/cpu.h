@@ -21,6 +21,10 @@ struct cpu {
     bool settled;                 /* the exception on its way has been accounted for */
     uintptr_t block_ra;           /* cpu_block_at()'s last question and answer */
     const char *block_at_ra;
+    /* a data breakpoint on its way (debug_x86.c) */
+    bool watching;                /* its instruction is executed again, alone */
+    uint32_t watch_hits;          /* DR6 bits */
+    int64_t held;                 /* held back of the budget until the instruction is done */
     uint64_t epoch;               /* machine.tlb_epoch that the cached translations belong to */
     struct cpu_exit exit;
     /* the translation that is being made */
@@ -67,6 +71,18 @@ extern void update_fp_status_x86_64(void *env);
 int64_t cpu_unretired(const struct cpu *c, uint64_t pc);
 /* The block whose code holds host address `ra`, NULL: none. */
 const char *cpu_block_at(struct cpu *c, uintptr_t ra);
+
+/* Give back what the running block has not retired; the instruction at rip + `length` is the next one to run. */
+void cpu_settle(struct cpu *c, uintptr_t ra, int length);
+
+/* ---- debug_x86.c ---- */
+/* At the start of a block of `count` instructions that found no budget, while a data breakpoint holds it back: gives it
+ * back. Returns only when it really does not suffice; else the block runs, or the breakpoint's #DB is raised. */
+void cpu_watch_next(struct cpu *c, int64_t count);
+/* The instruction did not complete: its data breakpoint comes again. */
+void cpu_watch_forget(struct cpu *c);
+/* DR7, or an address in DR0-3, has changed: accesses are to be looked up on other pages. */
+void cpu_watch_changed(struct cpu *c, uint64_t old_dr7);
 
 /* ---- tlb_x86.c ---- */
 typedef bool tlb_fill_fn(void *cs, uint64_t va, int size, int access, int mmu, bool probe, uintptr_t ra);

@@ -137,6 +137,7 @@ void cpu_set_dr(struct cpu *c, int n, uint64_t value)
     } else {
         ENV(uint64_t, U_ENV_DR + 8 * n) = value;
     }
+    cpu_watch_changed(c, dr7);
 }
 
 /* ---- everything ---- */

@@ -29,6 +29,8 @@ static void deliver(struct cpu *c, uint32_t vector, uint32_t flags)
         return;
     }
     c->settled = false;
+    if (c->watching)
+        cpu_watch_forget(c);
     struct trap trap = {.vector = vector, .flags = flags, .address = ENV(uint64_t, U_ENV_CR + 16)};
     if (!(flags & TRAP_SOFTWARE) && vector < 32 && VECTORS_WITH_ERROR >> vector & 1) {
         trap.flags |= TRAP_HAS_ERROR;
@@ -77,8 +79,7 @@ static uint64_t linear_pc(struct cpu *c)
     return cpu_gprs(c)->rip + ENV(uint64_t, U_ENV_SEGS + SEG_CS * U_SEG_SIZE + U_SEG_BASE);
 }
 
-/* The instruction at rip + `length` is the next one to run. */
-static void settle(struct cpu *c, uintptr_t ra, int length)
+void cpu_settle(struct cpu *c, uintptr_t ra, int length)
 {
     c->block = cpu_block_at(c, ra);
     LEFT += cpu_unretired(c, linear_pc(c) + (uint64_t)(int64_t)length);
@@ -88,7 +89,7 @@ static void settle(struct cpu *c, uintptr_t ra, int length)
 
 void __wrap_helper_raise_exception_x86_64(char *env, int vector)
 {
-    settle(cpu_of_env(env), RETURN_ADDRESS, 0);
+    cpu_settle(cpu_of_env(env), RETURN_ADDRESS, 0);
     __real_helper_raise_exception_x86_64(env, vector);
 }
 
@@ -115,7 +116,7 @@ void __wrap_helper_into_x86_64(char *env, int length)
 {
     struct cpu *c = cpu_of_env(env);
     int64_t before = LEFT;
-    settle(c, RETURN_ADDRESS, length);
+    cpu_settle(c, RETURN_ADDRESS, length);
     __real_helper_into_x86_64(env, length);
     LEFT = before;                              /* no overflow: the block goes on */
     c->settled = false;
