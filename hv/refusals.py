@@ -6,7 +6,7 @@ brings both together in the order they came.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import Any, NamedTuple
 
 from hv import abi
@@ -51,6 +51,7 @@ class RefusalLog:
     def __init__(self, native: Any) -> None:
         self._native = native
         self._own: deque[Refusal] = deque(maxlen=KEPT)
+        self._counts: Counter[str] = Counter()
         self._named: set[tuple[int, int]] = set()
 
     def note(
@@ -58,6 +59,7 @@ class RefusalLog:
     ) -> None:
         """A Python handler refused. `vcpu` is a `struct vcpu`; `result` what the guest got if not the errno.
         Unknown hypercall numbers are noted once a domain."""
+        self._counts[error.rule] += 1
         if error.rule == "unknown_hypercall":
             key = (int(vcpu.domid), number)
             if key in self._named:
@@ -79,6 +81,12 @@ class RefusalLog:
         found = [self._of_c(out[i]) for i in range(count) if out[i].domid != lib.OWNER_XEN] + list(self._own)
         self._own.clear()
         return sorted(found, key=lambda refusal: refusal.when)
+
+    def counts(self) -> dict[str, int]:
+        """How often each rule of rules.def refused so far, in its order; 0 where it never did."""
+        of_c = ffi.new("uint64_t[]", len(abi.RULES) + 1)
+        lib.hv_rule_counts(self._native, of_c, len(abi.RULES) + 1)
+        return {name: int(of_c[rule.number]) + self._counts[name] for name, rule in abi.RULES.items()}
 
     @staticmethod
     def _of_c(r: Any) -> Refusal:

@@ -257,10 +257,18 @@ int64_t hv_refuse(struct hv *hv, enum rule rule, uint64_t f0, uint64_t f1, uint6
     r->facts[2] = f2;
     r->facts[3] = f3;
     r->result = result;
+    hv->rule_counts[rule]++;
     hv->log_head++;
     if (hv->log_head - hv->log_tail > HV_REFUSAL_LOG)
         hv->log_tail = hv->log_head - HV_REFUSAL_LOG;
     return result;
+}
+
+uint32_t hv_rule_counts(struct hv *hv, uint64_t *out, uint32_t max)
+{
+    for (uint32_t i = 0; i < RULE_COUNT && i < max; i++)
+        out[i] = hv->rule_counts[i];
+    return RULE_COUNT;
 }
 
 uint32_t hv_refusals(struct hv *hv, struct refusal *out, uint32_t max)

@@ -43,6 +43,7 @@ struct hv {
     const char *crash_reason;        /* why a domain was last crashed by the hypervisor */
     uint64_t hypercall_counts[64][64];   /* [domain slot][number]: statistics only */
     uint64_t trap_counts[64][32];
+    uint64_t rule_counts[RULE_COUNT];    /* refusals by rule: statistics only */
     struct trap_log traps;
 };
 

@@ -84,6 +84,8 @@ void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall)
 
 /* the refusals logged since the last call, oldest first */
 uint32_t hv_refusals(struct hv *hv, struct refusal *out, uint32_t max);
+/* how often each rule refused in C, by its number; returns how many numbers there are */
+uint32_t hv_rule_counts(struct hv *hv, uint64_t *out, uint32_t max);
 
 /* guest memory by linear address, with the rights of the vcpu's current mode; 0 or -EFAULT */
 int hv_copy_from_guest(struct hv *hv, struct vcpu *v, void *out, uint64_t va, uint64_t len);

@@ -1,0 +1,43 @@
+"""Which rules of rules.def guests have broken: `python -m tests.rules_table [FUZZED CALLS]`.
+
+Runs every guest test and the fuzzing guest, adds up how often each rule refused, and prints a table, the rules that
+nothing broke last.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+from hv import abi
+from hv.hypervisor import HostError
+from hv.testing.build import guest_sources
+from hv.testing.runner import DomainUnderTest, Options
+
+MAX_INSNS = 100_000_000
+
+
+def broken_rules(fuzzed_calls: int) -> Counter[str]:
+    """Rule -> how often it refused in all those guests."""
+    counts: Counter[str] = Counter()
+    for source in guest_sources("tests"):
+        options = Options(cmdline=f"seed=1 count={fuzzed_calls}", max_insns=100_000 * fuzzed_calls)
+        guest = DomainUnderTest(source, options if source.stem == "fuzz" else None)
+        try:
+            guest.run(None if source.stem == "fuzz" else MAX_INSNS)
+        except HostError as error:
+            print(f"{source.stem}: {error}", file=sys.stderr)
+        counts.update(guest.hv.refusals.counts())
+    return counts
+
+
+def main(fuzzed_calls: int) -> None:
+    """Print the table."""
+    counts = broken_rules(fuzzed_calls)
+    for name in sorted(abi.RULES, key=lambda name: (counts[name] == 0, abi.RULES[name].number)):
+        print(f"{name:32} {abi.RULES[name].errno:12} {counts[name]:>10,}")
+    print(f"{sum(counts[name] > 0 for name in abi.RULES)} of {len(abi.RULES)} rules were broken by a guest")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
