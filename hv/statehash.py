@@ -72,12 +72,13 @@ def _feed_domain(hv: Hypervisor, domain: Domain, digest: Digest) -> None:
     tables = (
         ("struct evtchn", hv.state.evtchn_offset, lib.HV_MAX_PORTS, lib.hv_evtchn_limit(domain.c)),
         ("struct active_grant", hv.state.grant_offset, lib.HV_MAX_GRANTS, domain.c.grant_frames * GRANTS_PER_FRAME),
-        ("struct maptrack", hv.state.maptrack_offset, lib.HV_MAX_MAPTRACK, domain.c.maptrack_used),
     )
     arena = ffi.cast("char *", lib.machine_arena(hv.machine))
     for name, offset, capacity, used in tables:
         size = ffi.sizeof(name)
         digest.update(view(arena + offset + domain.slot * capacity * size, used * size))
+    for handle, entry in _grant_mappings(hv, domain):
+        digest.update(struct.pack("<I", handle) + entry)
     cpu_state = ffi.new("struct x86_state *")
     for vcpu in domain.vcpus:
         digest.update(view(vcpu.c, ffi.sizeof("struct vcpu")))
@@ -86,3 +87,16 @@ def _feed_domain(hv: Hypervisor, domain: Domain, digest: Digest) -> None:
     for name, service in sorted(domain.services.items()):
         digest.update(name.encode())
         digest.update(service.canonical())
+
+
+def _grant_mappings(hv: Hypervisor, domain: Domain) -> Iterator[tuple[int, bytes]]:
+    """(handle, struct maptrack) of each grant that the domain has mapped."""
+    table = ffi.cast("struct maptrack *", ffi.cast("char *", lib.machine_arena(hv.machine)) + hv.state.maptrack_offset)
+    table += domain.slot * lib.HV_MAX_MAPTRACK
+    left = int(domain.c.maptrack_used)
+    for handle in range(lib.HV_MAX_MAPTRACK):
+        if left == 0:
+            return
+        if table[handle].flags:
+            left -= 1
+            yield handle, bytes(view(table + handle, ffi.sizeof("struct maptrack")))
