@@ -19,21 +19,52 @@ from cffi import FFI
 ROOT = Path(__file__).resolve().parent.parent
 NATIVE = ROOT / "native"
 
-# Functions of libunicorn that the engine stands in for (native/engine/{count,traps}_x86.c). The linker sends every call of
-# NAME to our __wrap_NAME and leaves the original reachable as __real_NAME.
+# Functions of libunicorn that the engine stands in for (native/engine/{count,traps}_x86.c). The linker sends
+# every call of NAME to our __wrap_NAME and leaves the original reachable as __real_NAME.
 WRAPPED_X86 = [
-    "helper_check_exit_request", "tcg_gen_callN", "translator_loop", "gen_intermediate_code",
-    "restore_state_to_opc", "cpu_restore_state", "cpu_loop_exit_noexc",
-    "helper_syscall", "helper_sysenter", "helper_cpuid", "helper_rdtsc", "helper_rdtscp", "helper_rdpmc",
-    "helper_inb", "helper_inw", "helper_inl", "helper_outb", "helper_outw", "helper_outl",
+    "helper_check_exit_request",
+    "tcg_gen_callN",
+    "translator_loop",
+    "gen_intermediate_code",
+    "restore_state_to_opc",
+    "cpu_restore_state",
+    "cpu_loop_exit_noexc",
+    "helper_syscall",
+    "helper_sysenter",
+    "helper_cpuid",
+    "helper_rdtsc",
+    "helper_rdtscp",
+    "helper_rdpmc",
+    "helper_inb",
+    "helper_inw",
+    "helper_inl",
+    "helper_outb",
+    "helper_outw",
+    "helper_outl",
     "helper_rdrand",
-    "helper_raise_exception", "helper_raise_interrupt", "helper_into",
-    "helper_single_step", "helper_rechecking_single_step", "helper_debug", "cpu_check_watchpoint",
+    "helper_raise_exception",
+    "helper_raise_interrupt",
+    "helper_into",
+    "helper_single_step",
+    "helper_rechecking_single_step",
+    "helper_debug",
+    "cpu_check_watchpoint",
     "cpu_watchpoint_address_matches",
-]  # fmt: skip
+]
 
-CFLAGS = ["-std=c11", "-O2", "-g1", "-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Werror",
-          "-fvisibility=hidden", "-D_GNU_SOURCE", "-DXENLAB_HOST"]  # fmt: skip
+CFLAGS = [
+    "-std=c11",
+    "-O2",
+    "-g1",
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wno-sign-conversion",
+    "-Werror",
+    "-fvisibility=hidden",
+    "-D_GNU_SOURCE",
+    "-DXENLAB_HOST",
+]
 
 
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
@@ -62,8 +93,10 @@ def declarations() -> str:
     """The cdef text: xen/xen.h preprocessed, without directives."""
     text = subprocess.run(
         ["gcc", "-E", "-P", "-DXENLAB_CFFI", str(NATIVE / "xen" / "xen.h")],
-        check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     constants = "\n".join(
         f"#define {name} ..."
         for name in re.findall(r"^#define (PGC_\w+)", (NATIVE / "xen" / "state.h").read_text(), re.M)
@@ -97,10 +130,15 @@ def make_builder() -> FFI:
         extra_link_args=[
             *sanitizers(),
             *(f"-Wl,--wrap={name}_x86_64" for name in WRAPPED_X86),
-            "-Wl,--gc-sections", "-Wl,-O1", "-Wl,--exclude-libs,ALL", "-lm", "-lpthread", "-lrt",
+            "-Wl,--gc-sections",
+            "-Wl,-O1",
+            "-Wl,--exclude-libs,ALL",
+            "-lm",
+            "-lpthread",
+            "-lrt",
         ],
         py_limited_api=True,
-    )  # fmt: skip
+    )
     return builder
 
 

@@ -24,12 +24,15 @@ def main(arguments: list[str]) -> int:
     library = subprocess.run(["gcc", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True).stdout
     ignored = [f"--ignore={path}" for path in SKIPPED]
     done = pytest(
-        tree, *ignored, *(arguments or ["tests"]),
+        tree,
+        *ignored,
+        *(arguments or ["tests"]),
         LD_PRELOAD=library.strip(),
         # Python leaks by design; a report must end the process.
-        ASAN_OPTIONS="detect_leaks=0:abort_on_error=0:halt_on_error=1", UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
+        ASAN_OPTIONS="detect_leaks=0:abort_on_error=0:halt_on_error=1",
+        UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
         XENLAB_LONG_FUZZ="1",
-    )  # fmt: skip
+    )
     sys.stdout.write(done.stdout[-6000:])
     sys.stderr.write(done.stderr[-6000:])
     return done.returncode

@@ -21,11 +21,11 @@ class FakeVcpu:
 
     def read(self, address, length):
         at = address - 0x1000
-        return bytes(self.memory[at : at + length]) if 0 <= at and at + length <= 0x1000 else None
+        return bytes(self.memory[at : at + length]) if at >= 0 and at + length <= 0x1000 else None
 
     def write(self, address, data):
         at = address - 0x1000
-        if not (0 <= at and at + len(data) <= 0x800):
+        if not (at >= 0 and at + len(data) <= 0x800):
             return False
         self.writes += 1
         self.memory[at : at + len(data)] = data

@@ -16,8 +16,10 @@ def copy_tree(name: str) -> Path:
     target = ROOT / "build" / name
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, check=True, capture_output=True,
-    ).stdout  # fmt: skip
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    ).stdout
     wanted = {Path(os.fsdecode(item)) for item in listing.split(b"\0") if item}
     for path in sorted(wanted):
         source, copy = ROOT / path, target / path
@@ -32,14 +34,22 @@ def copy_tree(name: str) -> Path:
 def build(tree: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Build the extension of a copied tree in place."""
     return subprocess.run(
-        [sys.executable, "native/build.py"], cwd=tree, env={**os.environ, **environment}, capture_output=True, text=True,
+        [sys.executable, "native/build.py"],
+        cwd=tree,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
 
 
 def pytest(tree: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run pytest in a copied tree, on that tree's packages and not on the installed ones."""
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
-        cwd=tree, env={**os.environ, "PYTHONPATH": str(tree), **environment}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -60,9 +60,22 @@ def _disk() -> Path:
 
 def _qemu() -> float:
     usage = run(
-        ["qemu-system-x86_64", "-accel", "tcg", "-display", "none", "-serial", "stdio", "-nodefaults", "-no-reboot",
-         "-drive", f"file={_disk()},format=raw,if=ide", "-device", "isa-debug-exit,iobase=0xf4"]
-    )  # fmt: skip
+        [
+            "qemu-system-x86_64",
+            "-accel",
+            "tcg",
+            "-display",
+            "none",
+            "-serial",
+            "stdio",
+            "-nodefaults",
+            "-no-reboot",
+            "-drive",
+            f"file={_disk()},format=raw,if=ide",
+            "-device",
+            "isa-debug-exit,iobase=0xf4",
+        ]
+    )
     if usage.code != QEMU_LEFT or b"Hello" not in usage.output:
         raise RuntimeError(f"QEMU: exit {usage.code}: {usage.output!r}")
     return usage.wall * 1e3

@@ -19,13 +19,33 @@ def rows() -> list[Row]:
     image, initramfs = str(kernel()), str(ramdisk(COMMANDS, "bench"))
 
     def ours() -> float:
-        return _cpu([*HV, "run", image, "--memory", str(MEMORY_MIB), "--ramdisk", initramfs, "--cmdline",
-                     "console=hvc0 quiet"])  # fmt: skip
+        return _cpu(
+            [*HV, "run", image, "--memory", str(MEMORY_MIB), "--ramdisk", initramfs, "--cmdline", "console=hvc0 quiet"]
+        )
 
     def qemu() -> float:
-        return _cpu(["qemu-system-x86_64", "-accel", "tcg", "-m", str(MEMORY_MIB), "-display", "none", "-serial", "stdio",
-                     "-no-reboot", "-net", "none", "-kernel", image, "-initrd", initramfs, "-append",
-                     "console=ttyS0 quiet panic=-1"])  # fmt: skip
+        return _cpu(
+            [
+                "qemu-system-x86_64",
+                "-accel",
+                "tcg",
+                "-m",
+                str(MEMORY_MIB),
+                "-display",
+                "none",
+                "-serial",
+                "stdio",
+                "-no-reboot",
+                "-net",
+                "none",
+                "-kernel",
+                image,
+                "-initrd",
+                initramfs,
+                "-append",
+                "console=ttyS0 quiet panic=-1",
+            ]
+        )
 
     theirs = qemu if which("qemu-system-x86_64") else None
     return [measure("linux_pv_boot", "s", ours, "qemu-system-x86_64 -accel tcg", theirs, goal="<= 0.95")]

@@ -15,7 +15,7 @@ LOOPS_S = ROOT / "guests" / "bench" / "loops.S"
 HERE = Path(__file__).resolve().parent
 # Instructions an iteration (guests/bench/loops.S); of the branch loop on average, its conditions being even coins.
 INSNS = {"register": 12.0, "memory": 10.0, "list": 4.0, "branch": 9.5}
-NUMBER = {loop: number for number, loop in enumerate(INSNS)}     # as guests/bench/compute.c numbers them
+NUMBER = {loop: number for number, loop in enumerate(INSNS)}  # as guests/bench/compute.c numbers them
 FEW, MANY = 1_000_000, 21_000_000
 QEMU_LEFT = 1
 
@@ -25,14 +25,26 @@ def rows() -> list[Row]:
     found = []
     for loop in INSNS:
         found.append(
-            measure(f"loop_{loop}", "Minsn/s", lambda loop=loop: _ours(loop),  # type: ignore[misc]  # bound now
-                    "stock libunicorn", lambda loop=loop: _stock(loop), goal=">= 1.2")  # type: ignore[misc]
-        )  # fmt: skip
+            measure(
+                f"loop_{loop}",
+                "Minsn/s",
+                lambda loop=loop: _ours(loop),  # type: ignore[misc]  # bound now
+                "stock libunicorn",
+                lambda loop=loop: _stock(loop),
+                goal=">= 1.2",
+            )  # type: ignore[misc]
+        )
         if which("qemu-system-x86_64"):
             found.append(
-                measure(f"loop_{loop}_qemu", "Minsn/s", lambda loop=loop: _ours(loop),  # type: ignore[misc]
-                        "qemu-system-x86_64 -accel tcg", lambda loop=loop: _qemu(loop), goal=">= 0.8")  # type: ignore[misc]
-            )  # fmt: skip
+                measure(
+                    f"loop_{loop}_qemu",
+                    "Minsn/s",
+                    lambda loop=loop: _ours(loop),  # type: ignore[misc]
+                    "qemu-system-x86_64 -accel tcg",
+                    lambda loop=loop: _qemu(loop),
+                    goal=">= 0.8",
+                )  # type: ignore[misc]
+            )
     return found
 
 
@@ -41,7 +53,8 @@ def _rate(loop: str, seconds: float) -> float:
 
 
 def _ours(loop: str) -> float:
-    return _rate(loop, seconds_of_guest("compute", f"loop={NUMBER[loop]} n={MANY}") - seconds_of_guest("compute", f"loop={NUMBER[loop]} n={FEW}"))
+    many, few = (seconds_of_guest("compute", f"loop={NUMBER[loop]} n={n}") for n in (MANY, FEW))
+    return _rate(loop, many - few)
 
 
 @cache
@@ -50,7 +63,9 @@ def _image() -> tuple[Path, dict[str, int], Path]:
     BUILD.mkdir(parents=True, exist_ok=True)
     obj, elf, flat = BUILD / "loops.o", BUILD / "loops.elf", BUILD / "loops.bin"
     subprocess.run(["gcc", "-c", str(LOOPS_S), "-o", str(obj)], check=True)
-    subprocess.run(["ld", "-N", "--no-warn-rwx-segments", "-Ttext=0x200000", "-e", "0", str(obj), "-o", str(elf)], check=True)
+    subprocess.run(
+        ["ld", "-N", "--no-warn-rwx-segments", "-Ttext=0x200000", "-e", "0", str(obj), "-o", str(elf)], check=True
+    )
     subprocess.run(["objcopy", "-O", "binary", "-j", ".text", str(elf), str(flat)], check=True)
     names = subprocess.run(["nm", str(elf)], check=True, capture_output=True, text=True).stdout.split("\n")
     symbols = {line.split()[2]: int(line.split()[0], 16) - 0x200000 for line in names if " loop_" in line}
@@ -64,8 +79,21 @@ def _stock_program() -> Path:
     folder = Path(unicorn.__file__).parent
     program = BUILD / "stock"
     _image()
-    subprocess.run(["gcc", "-O2", str(HERE / "stock.c"), f"-I{folder / 'include'}", str(folder / "lib" / "libunicorn.a"),
-                    "-Wl,--gc-sections", "-lm", "-lpthread", "-o", str(program)], check=True)  # fmt: skip
+    subprocess.run(
+        [
+            "gcc",
+            "-O2",
+            str(HERE / "stock.c"),
+            f"-I{folder / 'include'}",
+            str(folder / "lib" / "libunicorn.a"),
+            "-Wl,--gc-sections",
+            "-lm",
+            "-lpthread",
+            "-o",
+            str(program),
+        ],
+        check=True,
+    )
     return program
 
 
@@ -83,18 +111,42 @@ def _stock(loop: str) -> float:
 def _kernel(loop: str, n: int) -> Path:
     _, _, obj = _image()
     stem = BUILD / f"multiboot-{loop}-{n}"
-    subprocess.run(["gcc", "-c", f"-DLOOP=loop_{loop}", f"-DITERATIONS={n}", str(HERE / "multiboot.S"), "-o", f"{stem}.o"],
-                   check=True)  # fmt: skip
-    subprocess.run(["ld", "-N", "--no-warn-rwx-segments", "-Ttext=0x101000", "--section-start=.multiboot=0x100000",
-                    f"{stem}.o", str(obj), "-o", f"{stem}.64"], check=True)  # fmt: skip
+    subprocess.run(
+        ["gcc", "-c", f"-DLOOP=loop_{loop}", f"-DITERATIONS={n}", str(HERE / "multiboot.S"), "-o", f"{stem}.o"],
+        check=True,
+    )
+    subprocess.run(
+        [
+            "ld",
+            "-N",
+            "--no-warn-rwx-segments",
+            "-Ttext=0x101000",
+            "--section-start=.multiboot=0x100000",
+            f"{stem}.o",
+            str(obj),
+            "-o",
+            f"{stem}.64",
+        ],
+        check=True,
+    )
     subprocess.run(["objcopy", "-O", "elf32-i386", f"{stem}.64", f"{stem}.elf"], check=True)
     return Path(f"{stem}.elf")
 
 
 def _qemu(loop: str) -> float:
     def run(n: int) -> float:
-        command = ["qemu-system-x86_64", "-accel", "tcg", "-kernel", str(_kernel(loop, n)), "-display", "none",
-                   "-device", "isa-debug-exit,iobase=0xf4", "-no-reboot"]  # fmt: skip
+        command = [
+            "qemu-system-x86_64",
+            "-accel",
+            "tcg",
+            "-kernel",
+            str(_kernel(loop, n)),
+            "-display",
+            "none",
+            "-device",
+            "isa-debug-exit,iobase=0xf4",
+            "-no-reboot",
+        ]
         start = time.monotonic()
         code = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=120, check=False).returncode
         if code != QEMU_LEFT:

@@ -28,9 +28,15 @@ class Row:
 
 
 def measure(
-    name: str, unit: str, ours: Callable[[], float], baseline: str | None = None,
-    theirs: Callable[[], float] | None = None, *, rounds: int = ROUNDS, goal: str = "",
-) -> Row:  # fmt: skip
+    name: str,
+    unit: str,
+    ours: Callable[[], float],
+    baseline: str | None = None,
+    theirs: Callable[[], float] | None = None,
+    *,
+    rounds: int = ROUNDS,
+    goal: str = "",
+) -> Row:
     """Medians of `rounds` runs of each, alternated, so that a slow spell of the machine meets both."""
     mine: list[float] = []
     other: list[float] = []

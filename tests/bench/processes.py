@@ -24,7 +24,7 @@ class Usage:
 
 
 def run(command: list[str], timeout: float = 300) -> Usage:
-    """Run a command to its end, with nothing to read. Compiled Python files may be kept, as an installation has them."""
+    """Run a command to its end, with nothing to read. Python may keep compiled files, as an installation does."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     start = time.perf_counter()

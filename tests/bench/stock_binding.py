@@ -34,14 +34,20 @@ def _time(uc: Any, end: int) -> float:
 
 
 def null_hypercall(n: int) -> float:
-    """Seconds of `n` xen_version hypercalls: read the number and six arguments, look the handler up, write the result."""
+    """Seconds of `n` xen_version hypercalls: read number and six arguments, find the handler, write the result."""
     import unicorn
 
     # mov ebx, n; 1: mov eax, 17; xor edi, edi; syscall; dec ebx; jnz 1b
     code = b"\xbb" + struct.pack("<I", n) + b"\xb8\x11\0\0\0\x31\xff\x0f\x05\xff\xcb\x75\xf3"
     uc, x86 = _engine(code)
-    arguments = [x86.UC_X86_REG_RDI, x86.UC_X86_REG_RSI, x86.UC_X86_REG_RDX, x86.UC_X86_REG_R10, x86.UC_X86_REG_R8,
-                 x86.UC_X86_REG_R9]  # fmt: skip
+    arguments = [
+        x86.UC_X86_REG_RDI,
+        x86.UC_X86_REG_RSI,
+        x86.UC_X86_REG_RDX,
+        x86.UC_X86_REG_R10,
+        x86.UC_X86_REG_R8,
+        x86.UC_X86_REG_R9,
+    ]
     handlers = {HYPERCALL_XEN_VERSION: lambda args: VERSION if args[0] == 0 else -22}
 
     def on_syscall(engine: Any, _user: Any) -> None:
@@ -54,7 +60,7 @@ def null_hypercall(n: int) -> float:
 
 
 def gp_emulation(n: int) -> float:
-    """Seconds of `n` emulated privileged instructions: fetch the bytes, look the decoded form up, do it, step over it."""
+    """Seconds of `n` emulated privileged instructions: fetch the bytes, find the decoded form, do it, step on."""
     import unicorn
 
     code = b"\xbb" + struct.pack("<I", n) + b"\x0f\x0b\xff\xcb\x75\xfa"
@@ -105,7 +111,7 @@ def pf_bounce(n: int) -> float:
         engine.reg_write(reg["R11"], r11)
         engine.reg_write(reg["EFLAGS"], rflags)
         engine.reg_write(reg["RSP"], rsp)
-        engine.reg_write(reg["RIP"], rip - 2)     # the library adds the length of syscall
+        engine.reg_write(reg["RIP"], rip - 2)  # the library adds the length of syscall
 
     uc.hook_add(unicorn.UC_HOOK_INSN_INVALID, on_invalid)
     uc.hook_add(unicorn.UC_HOOK_INSN, on_iret, aux1=x86.UC_X86_INS_SYSCALL)

@@ -23,8 +23,12 @@ def rows() -> list[Row]:
     """One line each, in nanoseconds."""
     return [
         measure(
-            name, "ns", lambda g=guest, c=cmdline, f=few, m=many: nanoseconds_each(g, c, f, m),  # type: ignore[misc]
-            STOCK, lambda s=stock: s(STOCK_ROUNDS) / STOCK_ROUNDS * 1e9, goal=goal,  # type: ignore[misc]
+            name,
+            "ns",
+            lambda g=guest, c=cmdline, f=few, m=many: nanoseconds_each(g, c, f, m),  # type: ignore[misc]
+            STOCK,
+            lambda s=stock: s(STOCK_ROUNDS) / STOCK_ROUNDS * 1e9,
+            goal=goal,  # type: ignore[misc]
         )
         for name, guest, cmdline, few, many, stock, goal in TRAPS
-    ]  # fmt: skip
+    ]

@@ -1,4 +1,4 @@
-"""The engine on a bench: a machine with flat page tables and no hypervisor, built once a session from the same C files."""
+"""The engine on a bench: a machine with flat page tables and no hypervisor, built from the same C files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _library() -> Path:
     assert spec is not None and spec.loader is not None
     build = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)
-    engine = sorted((ROOT / "native" / "engine").glob("*.[ch]")) + [HERE / "harness.c", HERE / "harness.h"]
+    engine = [*sorted((ROOT / "native" / "engine").glob("*.[ch]")), HERE / "harness.c", HERE / "harness.h"]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in engine)).hexdigest()[:16]
     library = BUILD / f"engine-{digest}.so"
     if not library.exists():
@@ -37,13 +37,31 @@ def _library() -> Path:
         unicorn = build.unicorn_folder()
         temporary = library.with_suffix(f".{os.getpid()}")
         subprocess.run(
-            ["gcc", "-std=c11", "-O2", "-g1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-shared", "-fPIC",
-             f"-I{ROOT / 'native'}", f"-I{HERE}", f"-I{unicorn / 'include'}",
-             *(str(path) for path in engine if path.suffix == ".c"), str(unicorn / "lib" / "libunicorn.a"),
-             *(f"-Wl,--wrap={name}_x86_64" for name in build.WRAPPED_X86),
-             "-Wl,--gc-sections", "-lm", "-lpthread", "-o", str(temporary)],
+            [
+                "gcc",
+                "-std=c11",
+                "-O2",
+                "-g1",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-D_GNU_SOURCE",
+                "-shared",
+                "-fPIC",
+                f"-I{ROOT / 'native'}",
+                f"-I{HERE}",
+                f"-I{unicorn / 'include'}",
+                *(str(path) for path in engine if path.suffix == ".c"),
+                str(unicorn / "lib" / "libunicorn.a"),
+                *(f"-Wl,--wrap={name}_x86_64" for name in build.WRAPPED_X86),
+                "-Wl,--gc-sections",
+                "-lm",
+                "-lpthread",
+                "-o",
+                str(temporary),
+            ],
             check=True,
-        )  # fmt: skip
+        )
         temporary.rename(library)
     return library
 
@@ -54,8 +72,10 @@ def engine() -> tuple[FFI, Any]:
     ffi = FFI()
     text = subprocess.run(
         ["gcc", "-E", "-P", "-DXENLAB_CFFI", f"-I{ROOT / 'native'}", str(HERE / "harness.h")],
-        check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     ffi.cdef(text)
     return ffi, ffi.dlopen(str(_library()))
 
@@ -67,8 +87,23 @@ def assemble(source: str) -> bytes:
     if not path.exists():
         stem = path.with_suffix(f".{os.getpid()}")
         text = f".intel_syntax noprefix\n.code64\n.globl _start\n_start:\n{source}\n"
-        subprocess.run(["gcc", "-x", "assembler", "-", "-nostdlib", "-static", "-Wl,-N,--no-warn-rwx-segments,--build-id=none", f"-Wl,-Ttext={CODE:#x}",
-                        "-o", f"{stem}.elf"], input=text, text=True, check=True)  # fmt: skip
+        subprocess.run(
+            [
+                "gcc",
+                "-x",
+                "assembler",
+                "-",
+                "-nostdlib",
+                "-static",
+                "-Wl,-N,--no-warn-rwx-segments,--build-id=none",
+                f"-Wl,-Ttext={CODE:#x}",
+                "-o",
+                f"{stem}.elf",
+            ],
+            input=text,
+            text=True,
+            check=True,
+        )
         subprocess.run(["objcopy", "-O", "binary", "-j", ".text", f"{stem}.elf", f"{stem}.raw"], check=True)
         Path(f"{stem}.elf").unlink()
         Path(f"{stem}.raw").rename(path)
@@ -120,7 +155,8 @@ class Bench:
     def finish(self, cpu: int = 0, budget: int = 1 << 40) -> int:
         """Run to the `syscall` with rax = 0 that ends a program; instructions retired."""
         reason, retired = self.run(budget, cpu)
-        assert reason == self.lib.EXIT_HYPERCALL, (reason, self.exit.vector, hex(self.exit.address), hex(self.reg("rip")))
+        at = (reason, self.exit.vector, hex(self.exit.address), hex(self.reg("rip")))
+        assert reason == self.lib.EXIT_HYPERCALL, at
         return retired
 
     def reg(self, name: str, cpu: int = 0) -> int:

@@ -53,10 +53,6 @@ function:
 """
 
 
-
-
-
-
 def test_simple_loop_counts_every_instruction(bench: Bench) -> None:
     bench.load(f"mov ecx, 1000\n1: dec ecx\njnz 1b\n{LEAVE}")
     assert bench.finish() == 1 + 2000 + 2
@@ -84,7 +80,7 @@ def test_time_read_counts_what_came_before(bench: Bench) -> None:
 
 def test_string_instructions_count_iterations(bench: Bench) -> None:
     bench.load(f"mov ecx, 100\nmov edi, {DATA}\nrep stosb\n{LEAVE}")
-    assert bench.finish() == 2 + 101 + 2          # and the look at rcx that ends it
+    assert bench.finish() == 2 + 101 + 2  # and the look at rcx that ends it
 
 
 @pytest.mark.parametrize("budget", [1, 2, 3, 5, 7, 11])
@@ -164,11 +160,11 @@ def test_count_equals_a_hook_on_every_instruction(engine: object) -> None:
 def test_a_fetch_fault_belongs_to_the_instruction_that_needs_the_page(bench: Bench) -> None:
     """An instruction that crosses into a page that is not there faults when its turn comes, not with its block."""
     bench.map(CODE + 0x1000, 0, 0)
-    bench.load("jmp 1f\n.org 0xff5\n1: nop\nnop\nmov ebx, 7\nmov ebx, 0x11223344")      # the last crosses
+    bench.load("jmp 1f\n.org 0xff5\n1: nop\nnop\nmov ebx, 7\nmov ebx, 0x11223344")  # the last crosses
     reason, _ = bench.run()
     assert (reason, bench.exit.vector, bench.exit.address) == (bench.lib.EXIT_EXCEPTION, 14, CODE + 0x1000)
     assert bench.reg("rbx") == 7
-    assert bench.reg("rip") == CODE + 0xffc
+    assert bench.reg("rip") == CODE + 0xFFC
 
 
 def test_single_step_of_a_jump_to_itself_retires(bench: Bench) -> None:

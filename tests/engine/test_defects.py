@@ -49,7 +49,7 @@ def test_d3_nothing_beyond_the_code_is_translated(bench: Bench) -> None:
     bench.map(0, 0, 0)
     bench.map(CODE + 0x1000, 0, 0)
     bench.load(f".org 0xffc\n{LEAVE}")
-    bench.lib.cpu_gprs(bench.cpus[0]).rip = CODE + 0xffc
+    bench.lib.cpu_gprs(bench.cpus[0]).rip = CODE + 0xFFC
     assert bench.finish() == 2
     assert bench.traps() == []
 
@@ -134,7 +134,7 @@ def test_d7_restoring_a_cpu_forgets_its_translations(bench: Bench) -> None:
     bench.finish()
     assert bench.reg("rbx") == 5
     table = _leaf_table(bench, DATA)
-    bench.write(table, ((DATA_FRAME + 1) << 12 | 7).to_bytes(8, "little"))     # behind everybody's back
+    bench.write(table, ((DATA_FRAME + 1) << 12 | 7).to_bytes(8, "little"))  # behind everybody's back
     bench.lib.cpu_set_state(bench.cpus[0], state)
     bench.finish()
     assert bench.reg("rbx") == 6
@@ -165,11 +165,14 @@ def test_accessed_and_dirty_bits(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("source", "error"),
     [
-        ("mov rax, [0x10]", 4), ("mov [0x10], rax", 6), (f"mov [{DATA}], rax", 7),
-        (f"mov rax, {DATA + 0x1000}\njmp rax", 0x15), (f"mov rax, [{DATA + 0x2000}]", 5),
+        ("mov rax, [0x10]", 4),
+        ("mov [0x10], rax", 6),
+        (f"mov [{DATA}], rax", 7),
+        (f"mov rax, {DATA + 0x1000}\njmp rax", 0x15),
+        (f"mov rax, [{DATA + 0x2000}]", 5),
         ("mov rax, 0x10\njmp rax", 0x14),
     ],
-)  # fmt: skip
+)
 def test_page_fault_error_codes(bench: Bench, source: str, error: int) -> None:
     bench.map(DATA, DATA_FRAME, 5)
     bench.map(DATA + 0x1000, DATA_FRAME + 1, 7 | 1 << 63)
@@ -182,7 +185,8 @@ def test_page_fault_error_codes(bench: Bench, source: str, error: int) -> None:
 def test_nothing_of_the_host_is_visible(bench: Bench) -> None:
     """rdrand is no instruction, rdtsc is the count, rdpmc and port access fault, cpuid is answered above."""
     bench.lib.bench_skip(bench.c, 3)
-    bench.load(f"rdrand rax\nmov eax, 7\nmov ecx, 2\ncpuid\nmov esi, edx\nrdpmc\nnop\nin al, 0x70\nnop\nin al, 0x80\n{LEAVE}")
+    source = "rdrand rax\nmov eax, 7\nmov ecx, 2\ncpuid\nmov esi, edx\nrdpmc\nnop\nin al, 0x70\nnop\nin al, 0x80\n"
+    bench.load(source + LEAVE)
     bench.finish()
     assert [t[0] for t in bench.traps()] == [6, 13, 13]
     assert bench.reg("rsi") == 7 * 16 + 2 + 3
