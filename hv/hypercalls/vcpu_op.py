@@ -220,6 +220,9 @@ def register_vcpu_info(ctx: Context, v: Any) -> int:
     if lib.hv_get_page_type(c, d, frame, lib.PGT_writable):
         lib.hv_put_page(c, frame)
         raise XenError("vcpu_info_frame", frame=frame)
+    if frame == d.shared_info_frame:
+        lib.hv_put_page_type(c, d, frame)  # it never goes away, and nobody would drop this reference
+        lib.hv_put_page(c, frame)
     info = bytearray(layout.size)
     if v.info_pa:
         info[:] = read(c, v.info_pa, layout.size)

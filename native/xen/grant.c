@@ -48,12 +48,12 @@ static void give_back(struct hv *hv, const struct domain *granter, const struct 
 }
 
 /* References of a device mapping, which no page table holds. */
-static void drop_device(struct hv *hv, struct domain *granter, const struct maptrack *m)
+static void drop_device(struct hv *hv, const struct maptrack *m)
 {
     if (!(m->flags & GNTMAP_device_map))
         return;
     if (!(m->flags & GNTMAP_readonly))
-        hv_put_page_type(hv, granter, m->frame);
+        hv_put_page_type(hv, NULL, m->frame);     /* whoever owns it: the granter may be gone */
     hv_put_page(hv, m->frame);
 }
 
@@ -67,7 +67,7 @@ static void leave_as_user(struct hv *hv, struct domain *d)
         if (m[handle].flags == 0)
             continue;
         granter = hv_domain_by_id(hv, m[handle].domid);
-        drop_device(hv, granter != NULL ? granter : d, &m[handle]);
+        drop_device(hv, &m[handle]);
         if (granter != NULL)
             give_back(hv, granter, &m[handle]);
         m[handle].flags = 0;

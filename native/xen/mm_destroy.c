@@ -1,12 +1,11 @@
 /* mm_destroy.c - letting go of everything that a vcpu or a domain holds.
  *
  * Invariants. References are dropped by the same functions that drop them in a guest's life; nothing is forced. Base
- * pointers, descriptor pages and event pages go first, then the pins: with those gone no table of the domain has a
+ * pointers, descriptor pages and event pages go first (grant.c has dropped what was mapped for devices), then the pins: with those gone no table of the domain has a
  * type reference left, so every reference that its tables held is dropped too (reference cycles of tables cannot be
  * built, see mm_validate.c). Then the owner's own reference to each frame. A frame that another domain still maps
  * through a grant keeps its contents and its (late) owner until that mapping goes.
  */
-#include "../abi/grant_table.h"
 #include "mm.h"
 
 void mm_vcpu_destroy(struct hv *hv, struct vcpu *v)
@@ -35,21 +34,6 @@ void mm_vcpu_destroy(struct hv *hv, struct vcpu *v)
     hv->tlb_stale = true;
 }
 
-/* What the domain mapped for devices, and its end of every mapping: page-table entries went with their tables. */
-static void drop_maptracks(struct hv *hv, struct domain *d)
-{
-    struct maptrack *track = &hv->maptracks[(size_t)d->slot * HV_MAX_MAPTRACK];
-    for (unsigned i = 0; d->maptrack_used != 0 && i < HV_MAX_MAPTRACK; i++) {
-        if (track[i].flags & GNTMAP_device_map) {
-            if (!(track[i].flags & GNTMAP_readonly))
-                mm_type_put(hv, track[i].frame, NULL);
-            page_put(hv, track[i].frame);
-        }
-        track[i] = (struct maptrack){ 0 };
-    }
-    d->maptrack_used = 0;
-}
-
 void mm_domain_destroy(struct hv *hv, struct domain *d)
 {
     for (unsigned i = 0; i < HV_DOMAIN_VCPUS; i++)
@@ -71,7 +55,6 @@ void mm_domain_destroy(struct hv *hv, struct domain *d)
             mm_page_and_type_put(hv, f);
         }
     }
-    drop_maptracks(hv, d);
     for (uint64_t f = 0; f < hv->s->frames; f++)
         if (hv->pages[f].owner == d->domid)
             hv_free_frame(hv, f);

@@ -159,3 +159,22 @@ def test_granted_frame_outlives_its_domain(bench: Bench, other: Guest) -> None:
     free = bench.state.free_frames
     assert mapping.unmap() == 0
     assert bench.state.free_frames == free + 1
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+@pytest.mark.parametrize("granter_first", [False, True])
+def test_device_mapping_when_domains_go(bench: Bench, other: Guest, readonly: bool, granter_first: bool) -> None:
+    """A device mapping is held by the maptrack entry alone."""
+    frame = other.alloc()
+    assert lib.hv_get_page(bench.hv, frame, other.domid) == 0
+    if not readonly:
+        assert lib.hv_get_page_type(bench.hv, other.c, frame, lib.PGT_writable) == 0
+    bench.g.c.maptrack_used = 1
+    track = bench.maptrack(bench.g.slot, 0)
+    track.flags = abi.GNTMAP_device_map | (abi.GNTMAP_readonly if readonly else 0)
+    track.frame, track.domid = frame, other.domid
+    assert bench.audit() == ""
+    for guest in (other, bench.g) if granter_first else (bench.g, other):
+        lib.hv_domain_destroy(bench.hv, guest.slot)
+        assert bench.audit() == ""
+    assert bench.state.free_frames == bench.free_at_start
