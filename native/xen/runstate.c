@@ -72,6 +72,8 @@ uint32_t hv_runnable(struct hv *hv, uint16_t *slots, uint32_t max)
         const struct vcpu *v = &hv->s->vcpus[slot];
         const struct domain *d;
 
+        if (hv->cpus[slot] == NULL)          /* most slots: found without touching their state */
+            continue;
         if (!v->initialised || !v->online || v->domain_slot >= HV_MAX_DOMAINS)
             continue;
         d = &hv->s->domains[v->domain_slot];
