@@ -20,7 +20,7 @@
 #include <abi/physdev.h>
 #include <abi/version.h>
 
-enum { POOL = 24, WINDOWS = 4, LOOSE = 8, CANARIES = 4 };
+enum { POOL = 24, WINDOWS = 4, LOOSE = 8, CANARIES = 4, MAX_MFN = 1 << 18 };
 
 static struct random rng;
 static void *pool[POOL];                     /* frames that may become anything */
@@ -29,7 +29,12 @@ static char windows[WINDOWS][4096] __attribute__((aligned(4096)));
 static char canaries[CANARIES][4096] __attribute__((aligned(4096)));
 static uint64_t window_pte[WINDOWS];         /* machine address of each window's entry */
 static uint64_t max_mfn;
-static unsigned char buffer[2][4096] __attribute__((aligned(4096)));
+static uint8_t own[MAX_MFN / 8];             /* the domain's frames at the start: the M2P will not say later */
+/* Arguments lie at the end of a page, with nothing mapped behind it: a count that is too large reads no further. Each
+ * entry of a multicall has its own. */
+enum { SLOTS = 9, HALF = 512 };
+static unsigned char slots[SLOTS][2][4096] __attribute__((aligned(4096)));
+static unsigned char *buf0, *buf1;
 static struct vcpu_guest_context context;
 
 #define below(n) random_below(&rng, n)
@@ -78,12 +83,17 @@ static uint64_t foreign_mfn(void)
 {
     for (unsigned i = 0; i < 8; i++) {
         uint64_t mfn = below(max_mfn + 64);
-        uint64_t pfn = mfn < max_mfn ? mfn_to_pfn(mfn) : ~0ULL;
 
-        if (pfn >= guest_start_info()->nr_pages || pfn_to_mfn(pfn) != mfn)
+        if (mfn >= MAX_MFN || !(own[mfn / 8] & 1u << mfn % 8))
             return mfn;
     }
     return max_mfn + wild_number();
+}
+
+/* A frame that can never be a page table. (A foreign one may have become the domain's by populate_physmap.) */
+static uint64_t useless_mfn(void)
+{
+    return one_in(2) ? max_mfn + (wild_number() >> 13) : virt_to_mfn(canaries[below(CANARIES)]);
 }
 
 static uint64_t mfn(void)
@@ -120,7 +130,7 @@ typedef void builder(unsigned long *a);
 
 static void b_mmu_update(unsigned long *a)
 {
-    struct mmu_update *u = (struct mmu_update *)buffer[0];
+    struct mmu_update *u = (struct mmu_update *)buf0;
     unsigned n = 1 + (unsigned)below(4);
 
     for (unsigned i = 0; i < n; i++) {
@@ -130,27 +140,26 @@ static void b_mmu_update(unsigned long *a)
     }
     a[0] = (unsigned long)pointer(u);
     a[1] = one_in(20) ? wild_number() : n;
-    a[2] = (unsigned long)(one_in(2) ? NULL : pointer(buffer[1]));
+    a[2] = (unsigned long)(one_in(2) ? NULL : pointer(buf1));
     a[3] = one_in(8) ? domid() | (domid() << 16) : DOMID_SELF;
 }
 
 static void b_mmuext_op(unsigned long *a)
 {
-    struct mmuext_op *op = (struct mmuext_op *)buffer[0];
+    struct mmuext_op *op = (struct mmuext_op *)buf0;
     unsigned n = 1 + (unsigned)below(3);
 
-    memset(op, 0, n * sizeof(*op));
     for (unsigned i = 0; i < n; i++) {
         op[i].cmd = (uint32_t)number(below(21));
-        op[i].arg1.mfn = op[i].cmd == MMUEXT_NEW_BASEPTR ? foreign_mfn() : mfn();
+        op[i].arg1.mfn = op[i].cmd == MMUEXT_NEW_BASEPTR ? useless_mfn() : mfn();
         op[i].arg2.src_mfn = mfn();
         switch (op[i].cmd) {
         case MMUEXT_INVLPG_LOCAL: case MMUEXT_INVLPG_ALL: case MMUEXT_INVLPG_MULTI:
             op[i].arg1.linear_addr = one_in(2) ? wild_pointer() : (unsigned long)windows;
-            set_xen_guest_handle(op[i].arg2.vcpumask, pointer(buffer[1]));
+            set_xen_guest_handle(op[i].arg2.vcpumask, pointer(buf1));
             break;
         case MMUEXT_TLB_FLUSH_MULTI:
-            set_xen_guest_handle(op[i].arg2.vcpumask, pointer(buffer[1]));
+            set_xen_guest_handle(op[i].arg2.vcpumask, pointer(buf1));
             break;
         case MMUEXT_SET_LDT:
             op[i].arg1.linear_addr = one_in(2) ? (unsigned long)pool[below(POOL)] : wild_pointer();
@@ -160,7 +169,7 @@ static void b_mmuext_op(unsigned long *a)
     }
     a[0] = (unsigned long)pointer(op);
     a[1] = one_in(20) ? wild_number() : n;
-    a[2] = (unsigned long)(one_in(2) ? NULL : pointer(buffer[1]));
+    a[2] = (unsigned long)(one_in(2) ? NULL : pointer(buf1));
     a[3] = domid();
 }
 
@@ -174,7 +183,7 @@ static void b_update_va_mapping(unsigned long *a)
 
 static void b_set_gdt(unsigned long *a)
 {
-    unsigned long *frames = (unsigned long *)buffer[0];
+    unsigned long *frames = (unsigned long *)buf0;
 
     for (unsigned i = 0; i < 16; i++)
         frames[i] = mfn();
@@ -198,10 +207,9 @@ static void b_update_descriptor(unsigned long *a)
 
 static void b_set_trap_table(unsigned long *a)
 {
-    struct trap_info *t = (struct trap_info *)buffer[0];
+    struct trap_info *t = (struct trap_info *)buf0;
     unsigned n = (unsigned)below(6);
 
-    memset(t, 0, (n + 1) * sizeof(*t));
     for (unsigned i = 0; i < n; i++) {
         t[i].vector = (uint8_t)(0x20 + below(0xe0));
         t[i].flags = (uint8_t)below(256);
@@ -221,7 +229,7 @@ static void b_set_callbacks(unsigned long *a)
 
 static void b_callback_op(unsigned long *a)
 {
-    struct callback_register *r = (struct callback_register *)buffer[0];
+    struct callback_register *r = (struct callback_register *)buf0;
 
     r->type = (uint16_t)number(below(9));
     r->flags = (uint16_t)number(below(2));
@@ -262,11 +270,10 @@ static void b_vm_assist(unsigned long *a)
 
 static void b_memory_op(unsigned long *a)
 {
-    struct xen_memory_reservation *r = (struct xen_memory_reservation *)buffer[0];
-    xen_pfn_t *list = (xen_pfn_t *)buffer[1];
+    struct xen_memory_reservation *r = (struct xen_memory_reservation *)buf0;
+    xen_pfn_t *list = (xen_pfn_t *)buf1;
     static const uint8_t reservations[] = { 0, 1, 6, 11 };
 
-    memset(buffer[0], 0, 256);
     a[0] = one_in(2) ? reservations[below(4)] : number(below(29));
     for (unsigned i = 0; i < 16; i++)
         list[i] = a[0] == XENMEM_populate_physmap ? 0x4000 + below(64) : one_in(2) ? foreign_mfn() : loose[below(LOOSE)];
@@ -279,20 +286,19 @@ static void b_memory_op(unsigned long *a)
     }
     if (a[0] == XENMEM_add_to_physmap || one_in(10))
         for (unsigned i = 0; i < 8; i++)
-            ((uint64_t *)buffer[0])[i] = one_in(2) ? below(8) : wild_number();
+            ((uint64_t *)buf0)[i] = one_in(2) ? below(8) : wild_number();
     if (a[0] == XENMEM_current_reservation || a[0] == XENMEM_maximum_reservation)
-        *(domid_t *)buffer[0] = domid();
+        *(domid_t *)buf0 = domid();
     a[0] |= one_in(40) ? below(1 << 20) << MEMOP_EXTENT_SHIFT : 0;
-    a[1] = (unsigned long)pointer(buffer[0]);
+    a[1] = (unsigned long)pointer(buf0);
 }
 
 static void b_event_channel_op(unsigned long *a)
 {
-    uint32_t *w = (uint32_t *)buffer[0];
+    uint32_t *w = (uint32_t *)buf0;
 
-    memset(buffer[0], 0, 64);
     a[0] = number(below(14));
-    a[1] = (unsigned long)pointer(buffer[0]);
+    a[1] = (unsigned long)pointer(buf0);
     switch (a[0]) {
     case EVTCHNOP_bind_interdomain:
         w[0] = domid();
@@ -335,13 +341,12 @@ static void b_grant_table_op(unsigned long *a)
     unsigned n = 1 + (unsigned)below(2);
 
     a[0] = number(below(13));
-    a[1] = (unsigned long)pointer(buffer[0]);
+    a[1] = (unsigned long)pointer(buf0);
     a[2] = one_in(20) ? wild_number() : n;
-    memset(buffer[0], 0, 256);
     for (unsigned i = 0; i < 2; i++) {
-        struct gnttab_map_grant_ref *map = (struct gnttab_map_grant_ref *)buffer[0] + i;
-        struct gnttab_unmap_grant_ref *unmap = (struct gnttab_unmap_grant_ref *)buffer[0] + i;
-        struct gnttab_copy *copy = (struct gnttab_copy *)buffer[0] + i;
+        struct gnttab_map_grant_ref *map = (struct gnttab_map_grant_ref *)buf0 + i;
+        struct gnttab_unmap_grant_ref *unmap = (struct gnttab_unmap_grant_ref *)buf0 + i;
+        struct gnttab_copy *copy = (struct gnttab_copy *)buf0 + i;
         bool by_pte = one_in(3);
 
         switch (a[0]) {
@@ -370,17 +375,17 @@ static void b_grant_table_op(unsigned long *a)
             break;
         case GNTTABOP_setup_table:
         case GNTTABOP_get_status_frames: {
-            struct gnttab_setup_table *setup = (struct gnttab_setup_table *)buffer[0];
+            struct gnttab_setup_table *setup = (struct gnttab_setup_table *)buf0;
 
             setup->dom = domid();
             setup->nr_frames = (uint32_t)number(below(4));
-            set_xen_guest_handle(setup->frame_list, pointer(buffer[1]));
+            set_xen_guest_handle(setup->frame_list, pointer(buf1));
             a[2] = one_in(10) ? a[2] : 1;
             break;
         }
         default:
-            ((uint32_t *)buffer[0])[8 * i] = one_in(2) ? domid() : (uint32_t)number(below(3));
-            ((uint32_t *)buffer[0])[8 * i + 1] = (uint32_t)number(below(40));
+            ((uint32_t *)buf0)[8 * i] = one_in(2) ? domid() : (uint32_t)number(below(3));
+            ((uint32_t *)buf0)[8 * i + 1] = (uint32_t)number(below(40));
             break;
         }
     }
@@ -388,17 +393,19 @@ static void b_grant_table_op(unsigned long *a)
 
 static void b_vcpu_op(unsigned long *a)
 {
-    uint64_t *w = (uint64_t *)buffer[0];
+    uint64_t *w = (uint64_t *)buf0;
 
     a[0] = number(below(14));
     a[1] = number(below(2));
-    a[2] = (unsigned long)pointer(buffer[0]);
-    w[0] = one_in(2) ? wild_number() : (uint64_t)buffer[1];
+    if (!(uint32_t)a[1])                      /* the number is 32 bits wide */
+        a[1] = 0;
+    a[2] = (unsigned long)pointer(buf0);
+    w[0] = one_in(2) ? wild_number() : (uint64_t)buf1;
     w[1] = below(3);
     if (a[0] == VCPUOP_down || a[0] == VCPUOP_up)
-        a[1] = a[1] < 2 ? (a[0] == VCPUOP_up ? 0 : 9) : a[1];
+        a[1] = (uint32_t)a[1] < 2 ? (a[0] == VCPUOP_up ? 0 : 9) : a[1];
     if (a[0] == VCPUOP_register_vcpu_info) {
-        w[0] = a[1] == 0 ? foreign_mfn() : mfn();
+        w[0] = a[1] == 0 ? max_mfn + wild_number() : mfn();
         w[1] = number(below(60) * 64);
     }
     if (a[0] == VCPUOP_initialise) {
@@ -408,7 +415,7 @@ static void b_vcpu_op(unsigned long *a)
         if (one_in(2))
             context.gdt_ents = number(below(600));
         if (one_in(2))
-            context.flags = wild_number();
+            context.flags = wild_number() & ~(unsigned long)VGCF_online;
         if (one_in(2))
             *(one_in(2) ? &context.gs_base_kernel : &context.fs_base) = wild_pointer();
         if (one_in(4))
@@ -421,44 +428,44 @@ static void b_vcpu_op(unsigned long *a)
 
 static void b_sched_op(unsigned long *a)
 {
-    struct sched_poll *poll = (struct sched_poll *)buffer[0];
+    struct sched_poll *poll = (struct sched_poll *)buf0;
     static const uint8_t commands[] = { SCHEDOP_yield, SCHEDOP_poll, SCHEDOP_poll, SCHEDOP_remote_shutdown,
                                         SCHEDOP_watchdog, SCHEDOP_pin_override, 8, 99 };
 
     a[0] = commands[below(ARRAY_SIZE(commands))];
-    a[1] = (unsigned long)pointer(poll);
-    memset(buffer[0], 0, 64);
+    /* Never zeros that happen to be somewhere: a watchdog would start, a poll never end. */
+    a[1] = one_in(12) ? 0x1000 : (unsigned long)poll;
     if (a[0] == SCHEDOP_poll) {
-        set_xen_guest_handle(poll->ports, pointer(buffer[1]));
+        set_xen_guest_handle(poll->ports, pointer(buf1));
         poll->nr_ports = (uint32_t)number(below(4));
         poll->timeout = 1 + (one_in(2) ? clock_ns() + below(100000) : 0);
         for (unsigned i = 0; i < 4; i++)
-            ((uint32_t *)buffer[1])[i] = port();
+            ((uint32_t *)buf1)[i] = port();
     } else {
-        ((uint32_t *)buffer[0])[0] = a[0] == SCHEDOP_watchdog ? (uint32_t)(7 + below(90)) : (uint32_t)wild_number();
-        ((uint32_t *)buffer[0])[1] = (uint32_t)wild_number();
+        ((uint32_t *)buf0)[0] = a[0] == SCHEDOP_watchdog ? (uint32_t)(7 + below(90)) : (uint32_t)wild_number();
+        ((uint32_t *)buf0)[1] = (uint32_t)wild_number();
     }
 }
 
 static void b_physdev_op(unsigned long *a)
 {
     a[0] = number(below(32));
-    a[1] = (unsigned long)pointer(buffer[0]);
-    ((uint64_t *)buffer[0])[0] = one_in(2) ? wild_pointer() : below(5);
-    ((uint64_t *)buffer[0])[1] = wild_number();
+    a[1] = (unsigned long)pointer(buf0);
+    ((uint64_t *)buf0)[0] = one_in(2) ? wild_pointer() : below(5);
+    ((uint64_t *)buf0)[1] = wild_number();
     if (a[0] == PHYSDEVOP_set_iobitmap)
-        ((uint64_t *)buffer[0])[1] = number(below(65538));
+        ((uint64_t *)buf0)[1] = number(below(65538));
 }
 
 /* Command and pointer: xen_version, console_io, nmi_op and everything that is refused. */
 static void b_command(unsigned long *a)
 {
     a[0] = number(below(14));
-    a[1] = (unsigned long)pointer(buffer[0]);
+    a[1] = (unsigned long)pointer(buf0);
     for (unsigned i = 2; i < 5; i++)
-        a[i] = one_in(2) ? wild_number() : (unsigned long)buffer[1];
+        a[i] = one_in(2) ? wild_number() : (unsigned long)buf1;
     for (unsigned i = 0; i < 8; i++)
-        ((uint64_t *)buffer[0])[i] = one_in(2) ? below(8) : wild_number();
+        ((uint64_t *)buf0)[i] = one_in(2) ? below(8) : wild_number();
 }
 
 static void b_console_io(unsigned long *a)
@@ -470,7 +477,7 @@ static void b_console_io(unsigned long *a)
 
 static void b_nmi_op(unsigned long *a)
 {
-    struct xennmi_callback *c = (struct xennmi_callback *)buffer[0];
+    struct xennmi_callback *c = (struct xennmi_callback *)buf0;
 
     c->handler_address = one_in(3) ? 0x0000800000000000 : (unsigned long)trap_nmi;
     a[0] = number(below(3));
@@ -506,27 +513,40 @@ static const struct {
     { __HYPERVISOR_xenoprof_op, b_command }, { __HYPERVISOR_paging_domctl_cont, b_command },
 };
 
-/* Entries that need no buffer of their own, since all of a list share these two pages. */
+static void use_slot_again(unsigned i)
+{
+    buf0 = slots[i][0] + 4096 - 2 * HALF;
+    buf1 = slots[i][0] + 4096 - HALF;
+}
+
+static void use_slot(unsigned i)
+{
+    uint64_t *words;
+
+    use_slot_again(i);
+    words = (uint64_t *)buf0;
+    for (unsigned k = 0; k < HALF / 8; k++) {
+        words[k] = 0;
+        words[HALF / 8 + k] = ~0ULL;
+    }
+}
+
 static void b_multicall(unsigned long *a)
 {
-    static struct multicall_entry list[8];
-    unsigned n = (unsigned)below(8);
+    struct multicall_entry *list = (struct multicall_entry *)buf0;
+    unsigned n = (unsigned)below(SLOTS - 1);
 
     for (unsigned i = 0; i < n; i++) {
         unsigned pick = (unsigned)below(ARRAY_SIZE(table));
+        unsigned long args[6] = { 0 };
 
-        memset(&list[i], 0, sizeof(list[i]));
-        if (table[pick].build == b_multicall && i)
-            continue;
+        use_slot(i + 1);
         if (table[pick].build != b_multicall)
-            table[pick].build(list[i].args);
+            table[pick].build(args);
+        memcpy(list[i].args, args, sizeof(args));
         list[i].op = one_in(20) ? 64 + wild_number() : table[pick].number;
-        if (list[i].op == __HYPERVISOR_sched_op || list[i].op == __HYPERVISOR_vcpu_op ||
-            list[i].op == __HYPERVISOR_event_channel_op || list[i].op == __HYPERVISOR_set_trap_table ||
-            list[i].op == __HYPERVISOR_callback_op || list[i].op == __HYPERVISOR_nmi_op ||
-            list[i].op == __HYPERVISOR_mmuext_op)
-            list[i].args[1] = list[i].args[0] = wild_pointer();   /* the buffer has other contents by then */
     }
+    use_slot_again(0);
     a[0] = (unsigned long)pointer(list);
     a[1] = one_in(20) ? wild_number() >> 44 : n;
 }
@@ -548,12 +568,17 @@ static void reset(void)
 static void prepare(void)
 {
     max_mfn = (uint64_t)hcall(memory_op, XENMEM_maximum_ram_page, 0);
+    for (uint64_t pfn = 0; pfn < guest_start_info()->nr_pages; pfn++)
+        if (pfn_to_mfn(pfn) < MAX_MFN)
+            own[pfn_to_mfn(pfn) / 8] |= (uint8_t)(1u << pfn_to_mfn(pfn) % 8);
     for (unsigned i = 0; i < POOL; i++)
         pool[i] = page_alloc();
     for (unsigned i = 0; i < LOOSE; i++)
         loose[i] = pfn_to_mfn(pfn_alloc());
     for (unsigned i = 0; i < WINDOWS; i++)
         window_pte[i] = pt_machine(pt_entry(windows[i], 1));
+    for (unsigned i = 0; i < SLOTS; i++)
+        require_eq(pt_set(slots[i][1], 0), 0);
     grants_setup_v1(1);
     for (uint32_t ref = 8; ref < 40; ref++)
         grant_v1(ref, 1, mfn(), (uint16_t)(1 + below(8)));
@@ -583,6 +608,7 @@ void test_main(void)
 
         if (only != ~0ULL && nr != only)
             continue;
+        use_slot(0);
         table[pick].build(a);
         long rc = one_in(200) ? hcall_number(64 + wild_number() % 1000000, a[0], a[1], a[2], a[3], a[4])
                               : hcall_number(nr, a[0], a[1], a[2], a[3], a[4]);
