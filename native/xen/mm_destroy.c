@@ -1,10 +1,11 @@
 /* mm_destroy.c - letting go of everything that a vcpu or a domain holds.
  *
  * Invariants. References are dropped by the same functions that drop them in a guest's life; nothing is forced. Base
- * pointers, descriptor pages and event pages go first (grant.c has dropped what was mapped for devices), then the pins: with those gone no table of the domain has a
- * type reference left, so every reference that its tables held is dropped too (reference cycles of tables cannot be
- * built, see mm_validate.c). Then the owner's own reference to each frame. A frame that another domain still maps
- * through a grant keeps its contents and its (late) owner until that mapping goes.
+ * pointers, descriptor pages and event pages go first (grant.c has dropped what was mapped for devices), then the
+ * pins: with those gone no table of the domain has a type reference left, so every reference that its tables held is
+ * dropped too (reference cycles of tables cannot be built, see mm_validate.c). Then the owner's own reference to each
+ * frame. A frame that another domain still maps through a grant keeps its contents and its (late) owner until that
+ * mapping goes.
  */
 #include "mm.h"
 
