@@ -83,7 +83,9 @@ def _pv_notes(image: KernelImage) -> XenNotes:
             "build it with Xen PV support (Linux: CONFIG_XEN_PV)",
         )
     if notes.xen_version is None and notes.phys32_entry is not None:
-        raise BuilderError(image.name, "it has no PV entry, only PHYS32_ENTRY", "run it with --type pvh")
+        raise BuilderError(
+            image.name, "it has no PV entry, only PHYS32_ENTRY", "PVH domains cannot be run yet: give a PV kernel"
+        )
     if not (notes.xen_version or "").startswith("xen-3.0"):
         raise BuilderError(
             image.name,
