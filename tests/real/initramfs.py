@@ -3,10 +3,13 @@
 Everything is written here, so no root and no cpio is needed, and the archive depends on nothing but its
 contents: no time, owner or inode number of the host gets in. Format:
 Documentation/driver-api/early-userspace/buffer-format.rst of Linux.
+
+    python -m tests.real.initramfs OUTPUT BUSYBOX       # one with a shell on the console
 """
 
 import gzip
 import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,3 +86,9 @@ def write(path: Path, busybox: Path, commands: str = SHELL, files: Mapping[str, 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(build(busybox.read_bytes(), commands, files))
     return path
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m tests.real.initramfs OUTPUT BUSYBOX")
+    write(Path(sys.argv[1]), Path(sys.argv[2]))
