@@ -92,6 +92,23 @@ static long connect(void)
     return port;
 }
 
+/* The other's tables are its own business. */
+static void foreign_tables(void)
+{
+    struct gnttab_query_size size = { .dom = GIVER };
+    struct gnttab_get_version version = { .dom = GIVER };
+    struct evtchn_status status = { .dom = GIVER, .port = FIRST_PORT };
+    struct evtchn_reset reset = { .dom = GIVER };
+    struct evtchn_alloc_unbound unbound = { .dom = GIVER, .remote_dom = TAKER };
+
+    require_eq(hcall(grant_table_op, GNTTABOP_query_size, &size, 1), 0);
+    check_eq(size.status, GNTST_permission_denied);
+    check_eq(hcall(grant_table_op, GNTTABOP_get_version, &version, 1), -XEN_EPERM);
+    check_eq(hcall(event_channel_op, EVTCHNOP_status, &status), -XEN_EPERM);
+    check_eq(hcall(event_channel_op, EVTCHNOP_reset, &reset), -XEN_EPERM);
+    check_eq(hcall(event_channel_op, EVTCHNOP_alloc_unbound, &unbound), -XEN_EPERM);
+}
+
 static void take(void)
 {
     struct page *page = (struct page *)window;
@@ -128,6 +145,7 @@ static void take(void)
     check(pt_set(copy, pte_make(page->secret_mfn, PTE_P | PTE_US)) != 0);
     check(event_bind_interdomain(GIVER, FIRST_PORT) == -XEN_EINVAL);
     check(event_bind_interdomain(GIVER, 1) == -XEN_EINVAL);     /* its store's port */
+    foreign_tables();
 
     unmap(shared.handle, window);
     unmap(text.handle, window_ro);
