@@ -10,6 +10,7 @@ guests see, or, for names that only another ABI has, that one's; ``constant(name
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from struct import Struct
 from typing import Any, NamedTuple
@@ -17,8 +18,23 @@ from typing import Any, NamedTuple
 from hv import _abi_data
 
 __all__ = [
-    "ABIS", "ERRNOS", "HYPERCALLS", "HYPERCALL_ARGS", "HYPERCALL_NUMBERS", "RULES", "SUBOPS",
-    "Layout", "Rule", "SubOp", "constant", "layout", "layout_names", "subop_name",
+    "ABIS",
+    "ERRNOS",
+    "HYPERCALLS",
+    "HYPERCALL_ARGS",
+    "HYPERCALL_NUMBERS",
+    "RULES",
+    "SUBOPS",
+    "SUBOP_MASKS",
+    "Layout",
+    "Rule",
+    "SubOp",
+    "call_arguments",
+    "constant",
+    "layout",
+    "layout_names",
+    "subop_name",
+    "subop_of",
 ]  # fmt: skip
 
 ABIS: tuple[str, ...] = ("x86_64", "x86_32", "arm")
@@ -74,9 +90,7 @@ class Layout:
             raise ValueError(f"struct {self.name}: {self.size} bytes wanted, {len(data) - offset} given")
         if self._codec is not None:
             return dict(zip(self._names, self._codec.unpack_from(data, offset), strict=True))
-        return {
-            name: self._unpack_field(code, count, data, offset + at) for name, at, code, count in self._fields
-        }
+        return {name: self._unpack_field(code, count, data, offset + at) for name, at, code, count in self._fields}
 
     def _unpack_field(self, code: str, count: int, data: bytes | bytearray | memoryview, at: int) -> Any:
         if code in self._table:
@@ -104,9 +118,7 @@ class Layout:
         self._pack_into(out, 0, after, before)
         return bytes(out)
 
-    def _pack_into(
-        self, out: bytearray, base: int, fields: dict[str, Any], before: dict[str, Any] | None
-    ) -> None:
+    def _pack_into(self, out: bytearray, base: int, fields: dict[str, Any], before: dict[str, Any] | None) -> None:
         unknown = fields.keys() - set(self._names)
         changed = {n for n, v in fields.items() if before is None or before.get(n) != v}
         if unknown or (self.kind == "union" and len(changed) > 1):
@@ -228,6 +240,22 @@ def subop_name(hypercall: str, number: int) -> str:
     return found.name if found else str(number)
 
 
+def subop_of(hypercall: str, word: int) -> int | None:
+    """The sub-operation that a hypercall's first argument names; None for those where it names none."""
+    if hypercall not in SUBOPS or hypercall in _SUBOPS_IN_ARRAY:
+        return None
+    return word & SUBOP_MASKS.get(hypercall, 0xFFFFFFFF)
+
+
+def call_arguments(hypercall: str, args: Sequence[int]) -> list[str]:
+    """The arguments of a call as people read them: the sub-operation by name, the rest in hexadecimal."""
+    shown = [f"{value:#x}" for value in args[: HYPERCALL_ARGS.get(hypercall, len(args))]]
+    number = subop_of(hypercall, args[0]) if shown else None
+    if number is not None:
+        shown[0] = subop_name(hypercall, number)
+    return shown
+
+
 def _rows(text: str) -> list[list[str]]:
     return [line.split("\t") for line in text.splitlines()]
 
@@ -239,6 +267,10 @@ def _values(text: str) -> dict[str, Any]:
 _CONSTANTS = _values(_abi_data.CONSTANTS)
 _OTHERS = {name: _values(text) for name, text in _abi_data.OTHER_CONSTANTS.items()}
 
+# Which bits of the first argument are the sub-operation; a C int where nothing is said.
+SUBOP_MASKS: dict[str, int] = {"memory_op": _CONSTANTS["MEMOP_CMD_MASK"], "grant_table_op": 0xFFF}
+# Their sub-operations are in the elements of an array, not in an argument.
+_SUBOPS_IN_ARRAY = frozenset({"mmuext_op"})
 HYPERCALLS: dict[int, str] = {int(number): name for number, name, _ in _rows(_abi_data.HYPERCALLS)}
 HYPERCALL_NUMBERS: dict[str, int] = {name: number for number, name in HYPERCALLS.items()}
 HYPERCALL_ARGS: dict[str, int] = {name: int(nargs) for _, name, nargs in _rows(_abi_data.HYPERCALLS)}

@@ -43,8 +43,6 @@ ARGUMENT_REGISTERS = {
     "x86_64": ("rdi", "rsi", "rdx", "r10", "r8", "r9"),
     "x86_32": ("rbx", "rcx", "rdx", "rsi", "rdi", "rbp"),
 }
-# Which bits of the first argument are the sub-operation; a C int where nothing is said.
-SUBOP_MASKS = {"memory_op": abi.MEMOP_CMD_MASK, "grant_table_op": 0xFFF}
 # Which argument points to the structure: the last, but for an array that is followed by its length.
 POINTER_ARGUMENT = {"grant_table_op": 1}
 
@@ -116,7 +114,7 @@ class Context:
     @property
     def subop(self) -> int:
         """The first argument as a sub-operation."""
-        return self.args[0] & SUBOP_MASKS.get(abi.HYPERCALLS.get(self.nr, ""), 0xFFFFFFFF)
+        return self.args[0] & abi.SUBOP_MASKS.get(abi.HYPERCALLS.get(self.nr, ""), 0xFFFFFFFF)
 
     def address_ok(self, address: int) -> bool:
         """Whether a guest pointer lies outside the hypervisor's part of the address space. (That the guest can
@@ -179,7 +177,7 @@ class Entry:
         self.name = name
         self.subs: dict[int, tuple[Handler, str]] = {}
         self.whole: tuple[Handler, str] | None = None
-        self.mask = SUBOP_MASKS.get(name, 0xFFFFFFFF)
+        self.mask = abi.SUBOP_MASKS.get(name, 0xFFFFFFFF)
         self.pointer = POINTER_ARGUMENT.get(name, max(abi.HYPERCALL_ARGS[name] - 1, 0))
 
 

@@ -36,10 +36,7 @@ class Refusal(NamedTuple):
         name = abi.HYPERCALLS.get(self.hypercall)
         if name is None:
             return f"hypercall {self.hypercall}"
-        shown = [f"{value:#x}" for value in self.args[: abi.HYPERCALL_ARGS[name]]]
-        if shown and name in abi.SUBOPS:
-            shown[0] = abi.subop_name(name, self.args[0] & 0xFFFFFFFF)
-        return f"{name}({', '.join(shown)})"
+        return f"{name}({', '.join(abi.call_arguments(name, self.args))})"
 
     def __str__(self) -> str:
         return f"{self.when:>14,}  d{self.domid}v{self.vcpu}  {self.call} = {self.result}: {self.error}"

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from hv import abi
-from hv.hypercall import SUBOP_MASKS
 from hv.native import ffi, lib
 
 if TYPE_CHECKING:
@@ -47,9 +46,10 @@ class Trap(NamedTuple):
         return self.kind
 
     @property
-    def subop(self) -> str:
-        """The name of a hypercall's sub-operation, or its number."""
-        return abi.subop_name(self.name, self.args[0] & SUBOP_MASKS.get(self.name, 0xFFFFFFFF))
+    def subop(self) -> str | None:
+        """The name of a hypercall's sub-operation, or its number; None when it has none."""
+        number = abi.subop_of(self.name, self.args[0])
+        return None if number is None else abi.subop_name(self.name, number)
 
     def data(self) -> dict[str, Any]:
         """As a dictionary for JSON: only what this kind of record has."""
@@ -70,7 +70,7 @@ class Trap(NamedTuple):
             out["emulated"] = self.emulated
         elif self.kind == "hypercall":
             out |= {"number": self.number, "args": list(self.args), "result": self.result}
-            if self.name in abi.SUBOPS:
+            if self.subop is not None:
                 out["subop"] = self.subop
         return out
 
@@ -78,12 +78,8 @@ class Trap(NamedTuple):
         """As one line for people."""
         head = f"{self.when:>14} d{self.domid}v{self.vcpu} {self.rip:#018x} {self.name:<18}"
         if self.kind == "hypercall":
-            args = self.args[: abi.HYPERCALL_ARGS.get(self.name, 6)]
             result = "no answer" if self.result is None else result_text(self.result)
-            shown = [f"{arg:#x}" for arg in args]
-            if shown and self.name in abi.SUBOPS:
-                shown[0] = self.subop
-            return f"{head} ({', '.join(shown)}) = {result}"
+            return f"{head} ({', '.join(abi.call_arguments(self.name, self.args))}) = {result}"
         if self.kind == "exception":
             error = f" error {self.error:#x}" if self.number in _WITH_ERROR else ""
             address = f" address {self.address:#x}" if self.number == _PAGE_FAULT else ""

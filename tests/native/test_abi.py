@@ -134,6 +134,14 @@ def test_sub_operations_repeat_the_numbers_of_the_headers():
     assert abi.subop_name("sched_op", 3) == "SCHEDOP_poll" and abi.subop_name("sched_op", 99) == "99"
 
 
+def test_calls_in_words():
+    assert abi.call_arguments("event_channel_op", (4 | 1 << 40, 0x1000, 9)) == ["EVTCHNOP_send", "0x1000"]
+    assert abi.call_arguments("memory_op", (abi.XENMEM_exchange | 5 << 6, 1)) == ["XENMEM_exchange", "0x1"]
+    assert abi.call_arguments("mmuext_op", (0x1000, 1, 0, 0x7FF0)) == ["0x1000", "0x1", "0x0", "0x7ff0"]
+    assert abi.call_arguments("sched_op", (99, 0)) == ["99", "0x0"]
+    assert abi.call_arguments("iret", (1, 2)) == [] and abi.call_arguments("hypercall 77", (1,)) == ["0x1"]
+
+
 def test_pack_and_unpack_are_inverse_without_unions():
     for abi_name in abi.ABIS:
         for name in abi.layout_names(abi_name):
