@@ -20,6 +20,9 @@ class Service(Protocol):
     def canonical(self) -> bytes:
         """All of its state, equal for equal runs."""
 
+    def close(self) -> None:
+        """The domain goes away: never touch its memory again."""
+
 
 class Domain:
     """One domain of a Hypervisor. `c` is its `struct domain`; `abi` names its guest ABI (x86_64, x86_32, arm)."""

@@ -30,7 +30,9 @@ TURN_LIMIT: int = lib.HV_TURN_LIMIT
 TURN_TIME: int = lib.HV_TURN_TIME
 PAGES_PER_MIB = 256
 OVERHEAD_MIB = 8
-"""Frames beside the guests' own: machine-to-phys table, shared_info, grant tables, descriptor pages."""
+"""Memory beside the guests' own: shared_info, grant tables, descriptor pages."""
+M2P_SHARE = 512
+"""One part in this many of the machine is its machine-to-phys table: 8 bytes a frame."""
 NO_DEADLINE = (1 << 64) - 1
 DEFAULT_QUANTUM = 1_000_000
 SLICE = 20_000_000
@@ -38,6 +40,11 @@ SLICE = 20_000_000
 MAX_SKIPS = 1000
 """Stretches of idle time skipped at most between two such looks: a guest whose ticker wakes nobody retires
 nothing."""
+
+
+def overhead_mib(memory_mib: int) -> int:
+    """What a machine has beside the memory of its guests."""
+    return OVERHEAD_MIB + memory_mib // (M2P_SHARE - 1)
 
 
 class HostError(Exception):
@@ -81,7 +88,7 @@ class Hypervisor:
         wallclock_ns: int | None = None,
     ) -> None:
         out = ffi.new("struct hv **")
-        frames = (memory_mib + OVERHEAD_MIB) * PAGES_PER_MIB
+        frames = (memory_mib + overhead_mib(memory_mib)) * PAGES_PER_MIB
         check(lib.hv_create(out, frames), f"machine of {memory_mib} MiB")
         self.native: Any = ffi.gc(out[0], lib.hv_destroy)
         self.c: Any = self.native  # its struct hv, under the name that Domain and Vcpu have for theirs
@@ -125,6 +132,8 @@ class Hypervisor:
 
     def destroy_domain(self, domain: Domain) -> None:
         """Take a domain away, with all that it holds."""
+        for service in domain.services.values():
+            service.close()
         for vcpu in domain.vcpus:
             del self._vcpus[vcpu.slot]
         del self.domains[domain.slot]

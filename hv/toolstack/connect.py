@@ -53,6 +53,10 @@ class Console:
         """For the state hash: what waits to be typed. What was printed is no state."""
         return repr((self.ring.state.waiting, self.ring.state.broken)).encode()
 
+    def close(self) -> None:
+        """The domain goes away: nothing is typed or printed any more."""
+        self.ring.state = self.ring.state._replace(broken="the domain is gone")
+
     def _event(self) -> None:
         self.ring.serve()
 
@@ -84,6 +88,17 @@ class XenstoreHost:
         client = StoreClient(self, domain, memory_kib)
         self._waiting.append(client)
         return client
+
+
+    def remove(self, client: StoreClient) -> None:
+        """The client's domain goes away."""
+        if client in self._waiting:
+            self._waiting.remove(client)
+        elif self._daemon is not None:
+            from hv.xenstore.domain import remove_nodes
+
+            self._daemon.release(client.domain.domid)
+            remove_nodes(self._daemon.store, client.domain.domid)
 
 
 class StoreClient:
@@ -128,6 +143,10 @@ class StoreClient:
     def canonical(self) -> bytes:
         """For the state hash: the digest of the whole store."""
         return self.host.daemon.digest()
+
+    def close(self) -> None:
+        """The domain goes away: xenstored forgets its ring and its nodes."""
+        self.host.remove(self)
 
     def _notify(self) -> None:
         notify(self.domain, int(self.domain.c.store_port))

@@ -17,7 +17,7 @@ from hv.builder.load import load_kernel, read_file
 from hv.builder.placement import pv_placement
 from hv.builder.pv import domain_pages
 from hv.builder.start import start_pv
-from hv.hypervisor import DEFAULT_QUANTUM, OVERHEAD_MIB, Hypervisor
+from hv.hypervisor import DEFAULT_QUANTUM, Hypervisor, overhead_mib
 from hv.native import NativeError
 from hv.toolstack.connect import Console, Sink, XenstoreHost
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 
 class GuestConfig(NamedTuple):
-    """What a guest is given. `wallclock_ns`: the date at its start; None: the fixed one of hv.clock."""
+    """What a guest is given. `wallclock_ns`: the date at its start; None: the fixed one of hv.clock. `machine_mib`:
+    memory of the whole machine when other guests are to come beside this one; None: just what this one needs."""
 
     memory_mib: int = 128
     vcpus: int = 1
@@ -39,6 +40,7 @@ class GuestConfig(NamedTuple):
     seed: int = 0
     wallclock_ns: int | None = None
     name: str = "guest"
+    machine_mib: int | None = None
 
 
 class Guest:
@@ -54,43 +56,63 @@ class Guest:
         self.console = console
         self.store = store
 
+    def destroy(self) -> None:
+        """Take the domain away, with its console and its part of xenstore; guests beside it go on."""
+        self.hv.destroy_domain(self.domain)
 
-def launch(kernel: str | Path | KernelImage, config: GuestConfig | None = None, sink: Sink | None = None) -> Guest:
+
+def launch(
+    kernel: str | Path | KernelImage,
+    config: GuestConfig | None = None,
+    sink: Sink | None = None,
+    beside: Guest | None = None,
+) -> Guest:
     """Build a guest, ready to run. `sink` gets its console output; without one the console keeps it.
 
-    BuilderError, one line, for inputs that make no guest.
+    beside: a guest whose hypervisor and xenstore the new one shares; that one's `machine_mib` must have left room, and
+    quantum, seed and wallclock_ns are the hypervisor's already. BuilderError, one line, for inputs that make no guest.
     """
     config = config or GuestConfig()
     pages = domain_pages(config.memory_mib)
     image = kernel if isinstance(kernel, KernelImage) else load_kernel(kernel)
     pv_placement(image)  # before memory is taken: what is no PV kernel is refused for that
     ramdisk = b"" if config.ramdisk is None else read_file(config.ramdisk, "ramdisk")
-    _check_host(config.memory_mib)
-    assert pages == config.memory_mib << 8
+    hv = _hypervisor(config) if beside is None else beside.hv
+    if beside is not None and pages > hv.state.free_frames:
+        free = int(hv.state.free_frames) >> 8
+        raise BuilderError(
+            config.name, f"{config.memory_mib} MiB is more than the {free} MiB that the machine has left",
+            "give the first guest a larger machine_mib",
+        )  # fmt: skip
     try:
-        hv = Hypervisor(
-            memory_mib=config.memory_mib,
-            quantum=config.quantum,
-            seed=config.seed,
-            wallclock_ns=config.wallclock_ns,
-        )
         domain = hv.create_domain(config.name, memory_mib=config.memory_mib, vcpus=config.vcpus)
     except NativeError as error:
         raise BuilderError(
-            "--memory", f"{config.memory_mib} MiB: {error}", "give the guest less memory"
+            config.name, f"no room for it: {error}", "give it fewer vcpus, or destroy a domain"
         ) from None
-    built = start_pv(domain, image, cmdline=config.cmdline, ramdisk=ramdisk)
-    store = XenstoreHost()
+    try:
+        built = start_pv(domain, image, cmdline=config.cmdline, ramdisk=ramdisk)
+    except BuilderError:
+        hv.destroy_domain(domain)
+        raise
+    store = XenstoreHost() if beside is None else beside.store
     console = Console(domain, sink)
     store.connect(domain, config.memory_mib << 10)
     return Guest(hv, domain, built, image, console, store)
 
 
-def _check_host(memory_mib: int) -> None:
-    """Memory is taken when it is touched, so the host would notice only in the middle of a run."""
+def _hypervisor(config: GuestConfig) -> Hypervisor:
+    """The machine. Its memory is taken when it is touched, so what the host has is looked up before."""
+    size = max(config.memory_mib, config.machine_mib or 0)
     have = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
-    if memory_mib + OVERHEAD_MIB > have:
+    if size + overhead_mib(size) > have:
         raise BuilderError(
-            "--memory", f"{memory_mib} MiB is more than the host has ({have} MiB)",
-            f"give at most {max(have - OVERHEAD_MIB, 1)}",
+            "--memory", f"{size} MiB is more than the host has ({have} MiB)",
+            f"give at most {max(have - overhead_mib(have), 1)}",
         )  # fmt: skip
+    try:
+        return Hypervisor(
+            memory_mib=size, quantum=config.quantum, seed=config.seed, wallclock_ns=config.wallclock_ns
+        )
+    except NativeError as error:
+        raise BuilderError("--memory", f"{size} MiB: {error}", "give the guest less memory") from None
