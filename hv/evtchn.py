@@ -39,11 +39,12 @@ def domain_by_id(c: Any, caller: Any, domid: int) -> Any:
 
 
 def target_domain(c: Any, caller: Any, domid: int, rule: str) -> Any:
-    """The domain an unprivileged caller names, which must be itself. ESRCH (`rule`) or EPERM."""
+    """The domain an unprivileged caller names, which must be itself. ESRCH (`rule`) or EPERM. Domain 0 is always
+    there: it is the host."""
     d = domain_by_id(c, caller, domid)
-    if d is None:
+    if d is None and domid != 0:
         raise XenError(rule, domid=domid)
-    if d.domid != caller.domid and not caller.privileged:
+    if d is None or (d.domid != caller.domid and not caller.privileged):
         raise XenError("other_domain_denied", domid=domid)
     return d
 
