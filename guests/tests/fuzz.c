@@ -12,6 +12,7 @@
  * out. `seed=`, `count=` and `only=` (a hypercall number) come from the command line.
  */
 #include <guest.h>
+#include <hostile.h>
 #include <random.h>
 #include <grants.h>
 #include <abi/callback.h>
@@ -39,44 +40,12 @@ static struct vcpu_guest_context context;
 
 #define below(n) random_below(&rng, n)
 #define one_in(n) (below(n) == 0)
+#define wild_number() hostile_number(&rng)
+#define wild_pointer() hostile_pointer(&rng)
+#define number(good) (one_in(10) ? wild_number() : (uint64_t)(good))
+#define pointer(good) (one_in(12) ? (void *)wild_pointer() : (good))
 
-static uint64_t wild_number(void)
-{
-    static const uint64_t edges[] = { 0, 1, 2, 3, 7, 8, 63, 64, 127, 128, 4095, 4096, 0x7fff, 0x7ff0, 0xffff, 0x10000,
-                                      0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7fffffffffffffff,
-                                      0x8000000000000000, ~0ULL, ~0ULL - 1 };
-    return one_in(4) ? random_next(&rng) >> below(64) : edges[below(ARRAY_SIZE(edges))];
-}
-
-/* An address where nothing of the guest's own is, or that is not writable. */
-static uint64_t wild_pointer(void)
-{
-    switch (below(8)) {
-    case 0: return 0;
-    case 1: return 0x1000 + below(4096);
-    case 2: return 0x0000800000000000 + below(1 << 20);
-    case 3: return HYPERVISOR_VIRT_START + below(1 << 20);
-    case 4: return HYPERVISOR_VIRT_END - below(64);
-    case 5: return ~below(64);
-    case 6: return guest_start_info()->pt_base + below(4096);     /* read-only */
-    default: return 0x0000300000000000 + (random_next(&rng) >> 32);
-    }
-}
-
-static void *pointer(void *good)
-{
-    return one_in(12) ? (void *)wild_pointer() : good;
-}
-
-static uint64_t number(uint64_t good)
-{
-    return one_in(10) ? wild_number() : good;
-}
-
-static uint64_t pool_mfn(void)
-{
-    return virt_to_mfn(pool[below(POOL)]);
-}
+static uint64_t pool_mfn(void) { return virt_to_mfn(pool[below(POOL)]); }
 
 /* A frame that is not the domain's: another domain's, Xen's, or none at all. */
 static uint64_t foreign_mfn(void)
@@ -96,10 +65,7 @@ static uint64_t useless_mfn(void)
     return one_in(2) ? max_mfn + (wild_number() >> 13) : virt_to_mfn(canaries[below(CANARIES)]);
 }
 
-static uint64_t mfn(void)
-{
-    return one_in(4) ? foreign_mfn() : pool_mfn();
-}
+static uint64_t mfn(void) { return one_in(4) ? foreign_mfn() : pool_mfn(); }
 
 static uint64_t entry(void)
 {
