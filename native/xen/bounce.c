@@ -75,13 +75,8 @@ void pv_sysret(struct cpu *cpu, struct x86_gprs *g)
     load_flat(cpu, seg_selector(cpu, SEG_CS) == FLAT_USER_CS32 ? FLAT_USER_CS32 : FLAT_KERNEL_CS);
 }
 
-/* The guest kernel's stack pointer for a new frame, 0: none that a guest may use. */
-static uint64_t frame_stack(const struct vcpu *v, const struct x86_gprs *g, bool from_kernel)
-{
-    uint64_t sp = (from_kernel ? g->rsp : v->kernel_sp) & ~15ull;
-    /* Xen lets a stack that begins just above its hole pass: the frame's first store then faults. */
-    return sp < HYPERVISOR_VIRT_START || sp >= HYPERVISOR_VIRT_END + 12 * 8 ? sp : 0;
-}
+/* May a frame begin below `sp`? Xen lets a stack pass that begins just above its hole: the frame's stores then fault. */
+static bool stack_ok(uint64_t sp) { return sp < HYPERVISOR_VIRT_START || sp >= HYPERVISOR_VIRT_END + 12 * 8; }
 
 bool pv_bounce(struct hv *hv, struct vcpu *v, uint64_t address, uint32_t flags, uint32_t error)
 {
@@ -93,8 +88,8 @@ bool pv_bounce(struct hv *hv, struct vcpu *v, uint64_t address, uint32_t flags, 
         cs &= ~3ull;
     else
         pv_toggle_mode(hv, v);
-    uint64_t sp = frame_stack(v, g, from_kernel);
-    if (sp == 0)
+    uint64_t sp = (from_kernel ? g->rsp : v->kernel_sp) & ~15ull;
+    if (!stack_ok(sp))
         return pv_crash(hv, v, "the stack for a trap frame lies in the hypervisor's address range");
 
     uint64_t frame[13];

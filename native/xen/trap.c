@@ -9,7 +9,8 @@
 #include "pv.h"
 #include "decode.h"
 
-typedef bool trap_fn(struct hv *hv, struct vcpu *v, const struct trap *trap);
+/* `*emulated`: dealt with here, the guest kernel never sees it. */
+typedef bool trap_fn(struct hv *hv, struct vcpu *v, const struct trap *trap, bool *emulated);
 
 static bool bounce(struct hv *hv, struct vcpu *v, const struct trap *trap)
 {
@@ -40,18 +41,20 @@ static bool software_interrupt(struct hv *hv, struct vcpu *v, const struct trap 
 /* ---- faults with an answer of their own ---- */
 
 /* DR6 keeps what earlier traps set; only the guest clears it. */
-static bool debug_trap(struct hv *hv, struct vcpu *v, const struct trap *trap)
+static bool debug_trap(struct hv *hv, struct vcpu *v, const struct trap *trap, bool *emulated)
 {
+    (void)emulated;
     struct cpu *cpu = hv_cpu_of(hv, v);
     v->debugreg[6] |= cpu_dr(cpu, 6) | DR6_DEFAULT;
     cpu_set_dr(cpu, 6, v->debugreg[6]);
     return bounce(hv, v, trap);
 }
 
-static bool no_device(struct hv *hv, struct vcpu *v, const struct trap *trap)
+static bool no_device(struct hv *hv, struct vcpu *v, const struct trap *trap, bool *emulated)
 {
     bool wanted = v->fpu_taskswitch;
     pv_set_ts(hv, v, false);
+    *emulated = !wanted;
     return wanted ? bounce(hv, v, trap) : pv_resume(hv, v);
 }
 
@@ -67,7 +70,7 @@ static bool int1(struct hv *hv, struct vcpu *v)
     return pv_inject(hv, v, VECTOR_DB, 0);
 }
 
-static bool undefined(struct hv *hv, struct vcpu *v, const struct trap *trap)
+static bool undefined(struct hv *hv, struct vcpu *v, const struct trap *trap, bool *emulated)
 {
     struct cpu *cpu = hv_cpu_of(hv, v);
     struct x86_gprs *g = cpu_gprs(cpu);
@@ -88,14 +91,14 @@ static bool undefined(struct hv *hv, struct vcpu *v, const struct trap *trap)
     g->rcx = out[2];
     g->rdx = out[3];
     const struct insn done = {.length = sizeof FORCED_CPUID};
+    *emulated = true;
     return insn_done(hv, v, &done);
 }
 
-static bool general_protection(struct hv *hv, struct vcpu *v, const struct trap *trap)
+static bool general_protection(struct hv *hv, struct vcpu *v, const struct trap *trap, bool *emulated)
 {
-    bool handled = false;
-    bool go_on = trap->error == 0 ? pv_emulate(hv, v, &handled) : true;
-    return handled || !go_on ? go_on : bounce(hv, v, trap);
+    bool go_on = trap->error == 0 ? pv_emulate(hv, v, emulated) : true;
+    return *emulated || !go_on ? go_on : bounce(hv, v, trap);
 }
 
 /* The processor reads descriptors through Xen's windows; a missing page of the guest's LDT is the guest's page fault. */
@@ -116,14 +119,13 @@ static bool non_canonical(struct hv *hv, struct vcpu *v)
     return pv_inject(hv, v, stack ? VECTOR_SS : VECTOR_GP, 0);
 }
 
-static bool page_fault(struct hv *hv, struct vcpu *v, const struct trap *trap)
+static bool page_fault(struct hv *hv, struct vcpu *v, const struct trap *trap, bool *emulated)
 {
     uint64_t va = fault_address(hv, v, trap->address);
     if (!pv_canonical(va))
         return non_canonical(hv, v);
-    bool handled = false;
-    bool go_on = mm_emulate_pt_write(hv, v, va, trap->error, &handled);
-    if (handled || !go_on)
+    bool go_on = mm_emulate_pt_write(hv, v, va, trap->error, emulated);
+    if (*emulated || !go_on)
         return go_on;
     return pv_inject_page_fault(hv, v, va, trap->error) && pv_resume(hv, v);
 }
@@ -151,7 +153,9 @@ bool op_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
     if (trap->flags & TRAP_SOFTWARE)
         return software_interrupt(hv, v, trap);
     trap_fn *handler = trap->vector < 32 ? HANDLERS[trap->vector] : NULL;
-    bool go_on = (handler ? handler : bounce)(hv, v, trap);
+    bool emulated = false;
+    bool go_on = handler ? handler(hv, v, trap, &emulated) : bounce(hv, v, trap);
+    record->emulated = emulated;
     if (!go_on && cpu_exit_record(cpu)->reason == EXIT_DECODE)
         forget(hv, v, trap->vector);
     return go_on;
