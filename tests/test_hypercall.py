@@ -154,6 +154,38 @@ def test_a_mistake_of_ours_stays_an_exception(registry):
         call(registry, "vm_assist")
 
 
+def test_a_mistake_of_ours_leaves_the_run_with_the_call_described(monkeypatch):
+    from hv.testing.build import find_guest
+    from hv.testing.runner import DomainUnderTest
+
+    def broken(ctx, arg):
+        return arg["oops"]
+
+    guest = DomainUnderTest(find_guest("hello"))
+    entry = load_handlers().entries[abi.HYPERCALL_NUMBERS["event_channel_op"]]
+    monkeypatch.setitem(entry.subs, abi.EVTCHNOP_send, (broken, "evtchn_send"))
+    with pytest.raises(KeyError, match="oops") as caught:
+        guest.run(10**7)
+    note = caught.value.__notes__[0]
+    assert "while serving event_channel_op (sub-operation EVTCHNOP_send" in note and "rip 0x" in note
+
+
+def test_unknown_hypercalls_are_told_once_and_the_rest_each_time():
+    from hv.testing.build import find_guest
+    from hv.testing.runner import DomainUnderTest
+
+    guest = DomainUnderTest(find_guest("hello"))
+    log, vcpu = guest.hv.refusals, guest.domain.vcpus[0].c
+    for _ in range(3):
+        log.note(vcpu, 55, [1] * 6, XenError("unknown_hypercall", hypercall=55))
+        log.note(vcpu, 32, [4] * 6, XenError("unknown_subop", hypercall=32, subop=4))
+    told = log.collect()
+    assert [r.hypercall for r in told] == [55, 32, 32, 32] and log.collect() == []
+    assert str(told[1]).endswith("event_channel_op(EVTCHNOP_send, 0x4) = -38: ENOSYS [unknown_subop] "
+                                 "hypercall 32 has no sub-operation 4")
+    assert log.counts()["unknown_hypercall"] == 3
+
+
 def test_every_handler_on_disk_registers_under_a_real_sub_operation():
     handlers = load_handlers()
     assert handlers.entries
