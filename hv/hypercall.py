@@ -292,6 +292,7 @@ def serve(hv: Hypervisor, vcpu: Vcpu, out: Any) -> None:
 
 def retry(ctx: Context, in_multicall: bool) -> None:
     """Have the guest execute the call again with the arguments as the handler left them."""
+    ctx.args[:] = [value & 0xFFFFFFFFFFFFFFFF for value in ctx.args]  # an array may end where memory does
     if in_multicall:
         lib.hv_multicall_retry(ctx.hv.native, ctx.vcpu.c, ctx.args)
         return

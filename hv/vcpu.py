@@ -14,6 +14,8 @@ GENERAL_REGISTERS = (
     "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rip",
 )  # fmt: skip
 
+LAST_ADDRESS = (1 << 64) - 1
+
 
 class Vcpu:
     """One vcpu of a domain. `c` is its `struct vcpu`, `cpu` the engine's cpu that runs it."""
@@ -48,6 +50,8 @@ class Vcpu:
 
     def read(self, address: int, length: int) -> bytes | None:
         """Guest memory by linear address with the vcpu's present rights; None where it is not mapped."""
+        if address > LAST_ADDRESS:  # an array that runs off the end of the address space
+            return None
         out = ffi.new("unsigned char[]", max(length, 1))
         if lib.hv_copy_from_guest(self.domain.hv.native, self.c, out, address, length) != 0:
             return None
@@ -55,4 +59,6 @@ class Vcpu:
 
     def write(self, address: int, data: bytes) -> bool:
         """Write guest memory by linear address; False where the guest itself could not."""
+        if address > LAST_ADDRESS:
+            return False
         return bool(lib.hv_copy_to_guest(self.domain.hv.native, self.c, address, data, len(data)) == 0)
