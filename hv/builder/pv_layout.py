@@ -18,6 +18,7 @@ LEVELS = 4
 _INDEX_BITS = 9
 _ADDRESS_MASK = (1 << 48) - 1
 _PADDING_PAGES = (512 << 10) >> PAGE_SHIFT
+_LARGEST = (16 << 30) >> PAGE_SHIFT     # pages of kernel and ramdisk that are worth a plan
 _END_MASK = (4 << 20) - 1
 
 
@@ -96,6 +97,14 @@ class _Tables:
 
 def plan(name: str, place: Placement, pages: int, ramdisk_size: int) -> PvLayout:
     """Lay out a domain of `pages` pages. BuilderError when they do not suffice; the line says how many do."""
+    content = pages_of(place.end - place.virt_base) + pages_of(ramdisk_size)
+    if content > _LARGEST:
+        raise BuilderError(
+            name,
+            f"the kernel ends {place.end - place.virt_base:#x} bytes above its VIRT_BASE {place.virt_base:#x}, "
+            f"and the domain has {pages >> 8} MiB",
+            "link the kernel closer to its base",
+        )
     layout = _plan(name, place, pages, ramdisk_size)
     if layout.used > pages:
         enough = layout.used
