@@ -44,7 +44,7 @@ class Thread(NamedTuple):
 
 def core_file(threads: Sequence[Thread], mapped: Sequence[Run], read: ReadFrame) -> bytes:
     """The content of a core file with these threads (the first is the one that gdb shows) and this memory."""
-    mapped = list(mapped)[:_MAX_SEGMENTS]
+    mapped = _merged(mapped)[:_MAX_SEGMENTS]
     frames = _readable(mapped, read)
     notes = b"".join(_thread_notes(thread) for thread in threads)
     notes_at = _HEADER.size + _PROGRAM.size * (1 + len(mapped))
@@ -69,6 +69,21 @@ def core_file(threads: Sequence[Thread], mapped: Sequence[Run], read: ReadFrame)
     for frame in frames:
         out += read(frame)
     return bytes(out)
+
+
+def _merged(mapped: Sequence[Run]) -> list[Run]:
+    """Runs that differ in nothing but their rights, in one: gdb does not look at rights."""
+    out: list[Run] = []
+    for run in mapped:
+        last = out[-1] if out else None
+        if last and run.va == last.va + last.pages * _PAGE and run.frame == last.frame + last.pages:
+            out[-1] = Run(
+                last.va, last.frame, last.pages + run.pages,
+                last.writable or run.writable, last.executable or run.executable,
+            )  # fmt: skip
+        else:
+            out.append(run)
+    return out
 
 
 def _readable(mapped: Sequence[Run], read: ReadFrame) -> list[int]:

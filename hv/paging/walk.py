@@ -83,9 +83,13 @@ def flags(entry: int) -> str:
 
 
 def runs(read: ReadFrame, root: int) -> Iterator[Run]:
-    """Everything mapped by 4 KiB pages below `root`, in ascending order of (unsigned) linear address."""
+    """What is mapped by 4 KiB pages below `root`, in ascending order of (unsigned) linear address.
+
+    Each table is looked at once at each level: what a second entry shows through the same table is left out. Linux has
+    65,536 mappings of one page of that kind (espfix), and a table that maps itself would have 2**36.
+    """
     current: Run | None = None
-    for va, entry in _leaves(read, root, LEVELS, 0, 0):
+    for va, entry in _leaves(read, root, LEVELS, 0, 0, set()):
         frame = (entry & FRAME_MASK) >> 12
         writable, executable = bool(entry & WRITE), not entry & NX
         if (
@@ -103,7 +107,12 @@ def runs(read: ReadFrame, root: int) -> Iterator[Run]:
         yield current
 
 
-def _leaves(read: ReadFrame, table: int, level: int, base: int, nx: int) -> Iterator[tuple[int, int]]:
+def _leaves(
+    read: ReadFrame, table: int, level: int, base: int, nx: int, seen: set[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    if (table, level) in seen:
+        return
+    seen.add((table, level))
     try:
         entries = memoryview(read(table)).cast("Q")
     except LookupError:
@@ -115,4 +124,4 @@ def _leaves(read: ReadFrame, table: int, level: int, base: int, nx: int) -> Iter
         if level == 1:
             yield canonical(va), entry | nx
         else:
-            yield from _leaves(read, (entry & FRAME_MASK) >> 12, level - 1, va, nx | entry & NX)
+            yield from _leaves(read, (entry & FRAME_MASK) >> 12, level - 1, va, nx | entry & NX, seen)

@@ -35,7 +35,7 @@ def tamper(content: bytes, rng: random.Random) -> bytes:
     """One to four changes: a wild number in a header or note, a flipped byte, a cut, a doubled piece."""
     data = bytearray(content)
     # headers and notes are at the two ends; the middle is the kernel's code
-    interesting = [*range(0, 0x100), *range(max(0, len(data) - 0x300), len(data))]
+    interesting = [*range(0x100), *range(max(0, len(data) - 0x300), len(data))]
     for _ in range(rng.randint(1, 4)):
         at = rng.choice(interesting) % max(len(data), 1)
         kind = rng.randrange(6)

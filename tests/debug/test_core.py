@@ -62,6 +62,16 @@ def test_walk_stops_where_nothing_is_present() -> None:
     assert walk(frames.__getitem__, 0x777, 0) == []
 
 
+def test_a_table_that_maps_itself_is_listed_once() -> None:
+    """Entry 5 of the top level leads to itself: 512**3 ways to the same few frames."""
+    frames, root = machine()
+    table = bytearray(frames[root])
+    struct.pack_into("<Q", table, 5 * 8, root << 12 | 0x21)
+    frames[root] = bytes(table)
+    found = list(runs(frames.__getitem__, root))
+    assert len(found) < 50 and Run(VA, 20, 2, True, True) in found
+
+
 def make_core() -> bytes:
     frames, root = machine()
     thread = Thread(0, {"rip": VA + 4, "rsp": VA + 0x1000, "rbx": 0x1234, "cs": 0xE033, "orig_rax": -1})
