@@ -32,7 +32,9 @@ class Refusal(NamedTuple):
 
     @property
     def call(self) -> str:
-        """The call in words: ``event_channel_op(EVTCHNOP_send, 0x7f10)``."""
+        """The call in words: ``event_channel_op(EVTCHNOP_send, 0x7f10)``, or where an emulated instruction is."""
+        if self.hypercall == lib.HV_NO_HYPERCALL:
+            return f"instruction at {self.args[0]:#x}"
         name = abi.HYPERCALLS.get(self.hypercall)
         if name is None:
             return f"hypercall {self.hypercall}"

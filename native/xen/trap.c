@@ -150,6 +150,9 @@ bool op_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
     struct trap_record *record = hv_log_trap(hv, v, TRAP_LOG_EXCEPTION, trap->vector);
     record->error = trap->error;
     record->address = trap->vector == VECTOR_PF ? trap->address : 0;
+    memset(hv->last.args, 0, sizeof hv->last.args);
+    hv->last.hypercall = HV_NO_HYPERCALL;
+    hv->last.args[0] = record->rip;
     if (trap->flags & TRAP_SOFTWARE)
         return software_interrupt(hv, v, trap);
     trap_fn *handler = trap->vector < 32 ? HANDLERS[trap->vector] : NULL;

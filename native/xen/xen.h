@@ -10,6 +10,7 @@
 
 struct hv;
 
+enum { HV_NO_HYPERCALL = 0xffff };   /* refusal.hypercall: an emulated instruction was refused, args[0] is its address */
 /* A refusal: which rule of native/abi/rules.def said no, and the numbers that it spoke of. */
 struct refusal {
     uint64_t when;            /* retired instructions */
