@@ -81,7 +81,7 @@ static void leave_as_granter(struct hv *hv, struct domain *d)
     struct active_grant *active = &hv->grants[(uint64_t)d->slot * HV_MAX_GRANTS];
     uint32_t entries = d->grant_frames * (d->grant_version == 2 ? PER_PAGE_V2 : PER_PAGE_V1);
 
-    for (uint32_t slot = 0; slot < HV_MAX_DOMAINS; slot++) {
+    for (uint32_t slot = 0; slot < hv->s->domain_slots; slot++) {
         struct domain *user = &hv->s->domains[slot];
         struct maptrack *m = &hv->maptracks[(uint64_t)slot * HV_MAX_MAPTRACK];
 

@@ -125,6 +125,8 @@ int hv_domain_create(struct hv *hv, uint16_t domid, uint32_t type, uint64_t max_
             continue;
         memset(d, 0, sizeof *d);
         d->used = 1;
+        if (hv->s->domain_slots <= slot)
+            hv->s->domain_slots = slot + 1u;
         d->slot = slot;
         d->domid = domid;
         d->type = (uint8_t)type;

@@ -58,7 +58,7 @@ typedef int64_t hypercall_fn(struct hv *hv, struct vcpu *v, uint64_t args[6]);
 static inline struct domain *hv_domain(struct hv *hv, const struct vcpu *v) { return &hv->s->domains[v->domain_slot]; }
 static inline struct domain *hv_domain_by_id(struct hv *hv, uint16_t domid)
 {
-    for (unsigned i = 0; i < HV_MAX_DOMAINS; i++)
+    for (unsigned i = 0; i < hv->s->domain_slots; i++)
         if (hv->s->domains[i].used && hv->s->domains[i].domid == domid)
             return &hv->s->domains[i];
     return NULL;

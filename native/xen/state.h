@@ -206,7 +206,7 @@ struct hv_state {
     uint64_t wallclock_ns;               /* wall-clock time at system time 0, since 1970; set by the configuration */
     uint64_t events_sent;
     uint32_t running;                    /* vcpu slot on the processor; HV_NO_SLOT: none */
-    uint32_t pad;
+    uint32_t domain_slots;               /* 1 + highest domain slot that was ever used: where searches end */
     uint64_t quantum_end;                /* retired count at which the running vcpu is switched */
     uint64_t rng;                        /* state of the scheduler's generator */
     uint64_t xen_gdt_frame;              /* the hypervisor's own descriptors (selectors 0xe000..) */

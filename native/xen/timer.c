@@ -34,7 +34,7 @@ uint64_t hv_next_deadline(struct hv *hv)
 {
     uint64_t best = UINT64_MAX;
 
-    for (uint32_t slot = 0; slot < HV_MAX_DOMAINS; slot++) {
+    for (uint32_t slot = 0; slot < hv->s->domain_slots; slot++) {
         const struct domain *d = &hv->s->domains[slot];
 
         if (!alive(d))
@@ -98,7 +98,7 @@ uint32_t hv_fire_due(struct hv *hv)
     uint64_t now = hv_now(hv);
     uint32_t fired = 0;
 
-    for (uint32_t slot = 0; slot < HV_MAX_DOMAINS; slot++) {
+    for (uint32_t slot = 0; slot < hv->s->domain_slots; slot++) {
         struct domain *d = &hv->s->domains[slot];
 
         if (!alive(d))
