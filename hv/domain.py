@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from hv.hypervisor import Hypervisor
 
 PAGE_SIZE = 4096
+CONSOLE_LOG = 1 << 16
+"""Bytes of console_io output that are kept while nobody takes them."""
 
 
 class Service(Protocol):
@@ -56,7 +58,7 @@ class Domain:
     def write_console(self, data: bytes) -> None:
         """What the guest writes by console_io: to `console_sink`, kept in `console_log` while there is none."""
         if self.console_sink is None:
-            self.console_log += data
+            self.console_log = (self.console_log + data)[-CONSOLE_LOG:]
         else:
             self.console_sink(data)
 

@@ -38,11 +38,6 @@ __all__ = [
 
 Handler = Callable[["Context", dict[str, Any]], "int | Disposition"]
 
-TRAP_BYTES = 2  # syscall, int 0x82
-ARGUMENT_REGISTERS = {
-    "x86_64": ("rdi", "rsi", "rdx", "r10", "r8", "r9"),
-    "x86_32": ("rbx", "rcx", "rdx", "rsi", "rdi", "rbp"),
-}
 # Which argument points to the structure: the last, but for an array that is followed by its length.
 POINTER_ARGUMENT = {"grant_table_op": 1}
 
@@ -293,13 +288,7 @@ def serve(hv: Hypervisor, vcpu: Vcpu, out: Any) -> None:
 def retry(ctx: Context, in_multicall: bool) -> None:
     """Have the guest execute the call again with the arguments as the handler left them."""
     ctx.args[:] = [value & 0xFFFFFFFFFFFFFFFF for value in ctx.args]  # an array may end where memory does
-    if in_multicall:
-        lib.hv_multicall_retry(ctx.hv.native, ctx.vcpu.c, ctx.args)
-        return
-    gprs = lib.cpu_gprs(ctx.vcpu.cpu)
-    for name, value in zip(ARGUMENT_REGISTERS[ctx.abi], ctx.args, strict=True):
-        setattr(gprs, name, value)
-    gprs.rip -= TRAP_BYTES
+    lib.hv_answer_again(ctx.hv.native, ctx.vcpu.c, ctx.args, in_multicall)
 
 
 def crash(ctx: Context, reason: str) -> None:

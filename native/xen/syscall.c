@@ -54,7 +54,7 @@ void hypercall_to_python(struct hv *hv, struct vcpu *v, uint64_t nr, const uint6
 }
 
 /* The hypercall's arguments are rdi, rsi, rdx, r10, r8, r9. */
-static void continue_later(struct x86_gprs *g, const uint64_t args[6])
+void hypercall_again(struct x86_gprs *g, const uint64_t args[6])
 {
     g->rdi = args[0];
     g->rsi = args[1];
@@ -79,7 +79,7 @@ static bool hypercall(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
         hypercall_to_python(hv, v, nr, args, 0);
         return false;
     case HV_RETRY:
-        continue_later(g, args);
+        hypercall_again(g, args);
         break;
     case HV_DONE:
         break;

@@ -38,3 +38,11 @@ void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall)
         cpu_gprs(hv_cpu_of(hv, v))->rax =
             hv_domain(hv, v)->type == DOMAIN_PV32 ? (uint32_t)result : (uint64_t)result;
 }
+
+void hv_answer_again(struct hv *hv, struct vcpu *v, const uint64_t args[6], bool in_multicall)
+{
+    if (in_multicall)
+        hv_multicall_retry(hv, v, args);
+    else
+        hypercall_again(cpu_gprs(hv_cpu_of(hv, v)), args);
+}

@@ -82,6 +82,8 @@ enum { HV_TURN_LIMIT = 100, HV_TURN_TIME, HV_TURN_OVER };   /* OVER: the schedul
 int hv_run_turn(struct hv *hv, uint64_t limit, uint64_t end_ns, bool once, struct cpu_exit *exit);
 /* Python has served a hypercall: log its result and store it where the guest looks, or in the multicall's entry. */
 void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall);
+/* The same for a continuation: the guest makes the call again, with these arguments. */
+void hv_answer_again(struct hv *hv, struct vcpu *v, const uint64_t args[6], bool in_multicall);
 
 /* the refusals logged since the last call, oldest first */
 uint32_t hv_refusals(struct hv *hv, struct refusal *out, uint32_t max);
