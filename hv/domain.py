@@ -117,6 +117,10 @@ class Domain:
         """Machine-to-phys entries: the frames are pfn, pfn + 1 and so on."""
         lib.hv_set_m2p(self.hv.native, list(mfns), len(mfns), pfn)
 
+    def fill_hypercall_page(self, mfn: int) -> None:
+        """Write the hypercall page of a 64-bit PV guest into a frame."""
+        lib.hv_hypercall_page(self.hv.native, mfn)
+
     def pin_table(self, mfn: int, level: int) -> None:
         """As MMUEXT_PIN_L1_TABLE .. PIN_L4_TABLE; raises NativeError when the table is not valid."""
         check(lib.hv_pin_table(self.hv.native, self.c, mfn, level), f"{self.name}: pin of level {level} table {mfn:#x}")

@@ -7,7 +7,6 @@ order.
 
 from __future__ import annotations
 
-import struct
 from array import array
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -27,7 +26,6 @@ _PRESENT, _RW, _USER, _ACCESSED, _DIRTY = 0x01, 0x02, 0x04, 0x20, 0x40
 _LEAF = _PRESENT | _RW | _ACCESSED
 _TABLE = _PRESENT | _RW | _USER | _ACCESSED | _DIRTY
 _ENTRIES = 512
-_SLOT = 32  # bytes of the hypercall page for each number
 _LEGACY_VCPUS = 32  # vcpu_info that shared_info holds
 _MAX_RAMDISK = 1 << 30
 
@@ -49,6 +47,9 @@ class Host(Protocol):
 
     def set_m2p(self, mfns: Sequence[int], pfn: int) -> None:
         """Machine-to-phys entries: the frames are pfn, pfn + 1 and so on."""
+
+    def fill_hypercall_page(self, mfn: int) -> None:
+        """Write the page that HYPERCALL_PAGE asks for into a frame."""
 
     def pin_table(self, mfn: int, level: int) -> None:
         """As MMUEXT_PIN_L1_TABLE .. PIN_L4_TABLE; raises when the table is not valid."""
@@ -107,23 +108,6 @@ def unpack_ramdisk(data: bytes) -> bytes:
     return out if stream.eof and not stream.unused_data else data
 
 
-def hypercall_page() -> bytes:
-    """The page that HYPERCALL_PAGE asks for: 128 slots of 32 bytes, one a hypercall number, the rest int3.
-
-    Slot n: push rcx; push r11; mov eax, n; syscall; pop r11; pop rcx; ret. Slot iret does not come back, and
-    expects rax on the stack: push rcx; push r11; push rax; mov eax, iret; syscall. Xen,
-    arch/x86/pv/hypercall.c.
-    """
-    page = bytearray(b"\xcc" * PAGE_SIZE)
-    for number in range(PAGE_SIZE // _SLOT):
-        if number == abi.__HYPERVISOR_iret:
-            code = b"\x51\x41\x53\x50\xb8" + struct.pack("<I", number) + b"\x0f\x05"
-        else:
-            code = b"\x51\x41\x53\xb8" + struct.pack("<I", number) + b"\x0f\x05\x41\x5b\x59\xc3"
-        page[number * _SLOT : number * _SLOT + len(code)] = code
-    return bytes(page)
-
-
 def build_pv(host: Host, image: KernelImage, config: PvConfig) -> PvDomain:
     """Build the domain.
 
@@ -156,7 +140,7 @@ def build_pv(host: Host, image: KernelImage, config: PvConfig) -> PvDomain:
         memory.write(layout.ramdisk.pfn << PAGE_SHIFT, ramdisk)
     memory.write(layout.p2m.pfn << PAGE_SHIFT, p2m.tobytes())
     if place.hypercall_page is not None:
-        memory.write(place.hypercall_page - place.virt_base, hypercall_page())
+        host.fill_hypercall_page(p2m[(place.hypercall_page - place.virt_base) >> PAGE_SHIFT])
     shared_info = host.alloc_shared_frame()
     host.write(shared_info << PAGE_SHIFT, _shared_info())
     memory.write(layout.start_info.pfn << PAGE_SHIFT, _start_info(layout, p2m, shared_info, config))

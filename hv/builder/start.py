@@ -7,24 +7,19 @@ hv.run()
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hv import abi, clock, evtchn, grant
 from hv.builder.image import BuilderError, KernelImage
 from hv.builder.pv import PvConfig, PvContext, PvDomain, build_pv
-from hv.native import NativeError, check, ffi, lib
+from hv.errors import XenError
+from hv.native import NativeError, ffi, lib
 
 if TYPE_CHECKING:
     from hv.domain import Domain
     from hv.vcpu import Vcpu
 
-# Hidden parts of the flat descriptors of ring 3 in Xen's GDT (FLAT_RING3_CS64, FLAT_RING3_SS64), as
-# struct x86_segment_state has them: type, S, DPL 3, P; L for code, D/B for the stack; G.
-_FLAT_CODE = 0xB << 8 | 1 << 12 | 3 << 13 | 1 << 15 | 1 << 21 | 1 << 23
-_FLAT_DATA = 0x3 << 8 | 1 << 12 | 3 << 13 | 1 << 15 | 1 << 22 | 1 << 23
-_FLAT_LIMIT = 0xFFFFFFFF
-_RFLAGS_FIXED = 0x2
-_DR6, _DR7 = 0xFFFF0FF0, 0x400
+_DR6, _DR7 = 0xFFFF0FF0, 0x400  # as after reset
 
 
 def start_pv(
@@ -73,28 +68,24 @@ def start_pv(
 
 
 def load_context(vcpu: Vcpu, context: PvContext) -> None:
-    """Give an offline vcpu its first registers and page table, and bring it up."""
+    """Give an offline vcpu its first registers and page table, and bring it up: what VCPUOP_initialise does, as
+    Xen's tools do it (vcpu_x86_64() of xg_dom_x86.c)."""
     native, c = vcpu.domain.hv.native, vcpu.c
-    check(lib.hv_set_base_pointer(native, c, context.cr3 >> 12, False), f"vcpu {vcpu.id}: page table")
-    c.kernel_mode = 1
-    c.kernel_sp, c.kernel_ss = context.rsp, context.ss
-    c.debugreg[6], c.debugreg[7] = _DR6, _DR7
-    state = vcpu.state()
-    for name in ("rax", "rbx", "rcx", "rdx", "rbp", "rdi", *(f"r{number}" for number in range(8, 16))):
-        setattr(state.gprs, name, 0)
-    state.gprs.rip, state.gprs.rsp, state.gprs.rsi = context.rip, context.rsp, context.rsi
-    state.rflags = context.rflags | _RFLAGS_FIXED
-    state.cr3 = context.cr3
-    for index in (lib.SEG_ES, lib.SEG_DS, lib.SEG_FS, lib.SEG_GS):
-        _segment(state, index, 0, 0, 0)
-    _segment(state, lib.SEG_CS, context.cs, _FLAT_CODE, _FLAT_LIMIT)
-    _segment(state, lib.SEG_SS, context.ss, _FLAT_DATA, _FLAT_LIMIT)
-    vcpu.set_state(state)
-    c.initialised = c.online = 1
-    lib.hv_runstate_set(native, c, lib.RS_RUNNABLE)
+    registers = {
+        "rip": context.rip, "rsp": context.rsp, "rsi": context.rsi, "rflags": context.rflags,
+        "cs": context.cs, "ss": context.ss,
+    }  # fmt: skip
+    data = abi.layout("vcpu_guest_context", vcpu.domain.abi).pack({
+        "user_regs": registers,
+        "kernel_ss": context.ss,
+        "kernel_sp": context.rsp,
+        "flags": abi.VGCF_in_kernel | abi.VGCF_online,
+        "ctrlreg": [0, 0, 0, context.cr3, 0, 0, 0, 0],
+        "debugreg": [0, 0, 0, 0, 0, 0, _DR6, _DR7],
+    })  # fmt: skip
+    facts = ffi.new("uint64_t[4]")
+    rule = lib.hv_set_vcpu_context(native, c, data, facts)
+    if rule:
+        # of checked inputs: a refusal is a mistake of ours
+        raise RuntimeError(f"vcpu {vcpu.id}: first context: {XenError.from_number(rule, tuple(facts))}")
     clock.start_vcpu(native, c)
-
-
-def _segment(state: Any, index: int, selector: int, attributes: int, limit: int) -> None:
-    segment = ffi.addressof(state.segments, index)
-    segment.selector, segment.attributes, segment.limit, segment.base = selector, attributes, limit, 0

@@ -10,7 +10,7 @@ from hv.builder.load import parse_kernel
 from hv.hypervisor import Stop
 from hv.toolstack.launch import GuestConfig, launch
 from hv.xenstore.errors import StoreError
-from tests.cli.machinecode import LOOP, UD2, call, guest, repeat, say, shutdown
+from tests.cli.machinecode import ENTRY, LOOP, UD2, call, guest, repeat, say, shutdown
 
 POWEROFF = shutdown(abi.SHUTDOWN_poweroff)
 
@@ -24,6 +24,30 @@ def test_a_guest_alone() -> None:
     assert len(one.domain.vcpus) == 3
     assert one.hv.run().stop is Stop.SHUTDOWN
     assert one.console.text() == "one\n" and one.hv.audit() == ""
+
+
+def test_the_first_vcpu_as_the_guest_finds_it() -> None:
+    one = launch(parse_kernel("k", guest(LOOP)), GuestConfig(memory_mib=8))
+    vcpu = one.domain.vcpus[0]
+    registers, state = vcpu.registers, vcpu.state()
+    stack, info = one.built.layout.boot_stack.va, one.built.layout.start_info.va
+    assert stack is not None
+    assert {name: value for name, value in registers.items() if value} == {
+        "rip": ENTRY, "rsp": stack + 4096, "rsi": info,
+    }  # fmt: skip
+    assert state.rflags == 0x202 and state.cr3 == one.built.l4 << 12
+    assert [state.segments[number].selector for number in range(6)] == [0, 0xE033, 0xE02B, 0, 0, 0]
+    assert vcpu.read(ENTRY, 2) == LOOP and vcpu.c.kernel_mode and vcpu.c.online
+    assert (vcpu.c.kernel_ss, vcpu.c.kernel_sp) == (0xE02B, stack + 4096)
+
+
+def test_the_hypercall_page() -> None:
+    """Xen, arch/x86/pv/hypercall.c: slot n is push rcx; push r11; mov eax, n; syscall; pop r11; pop rcx; ret."""
+    one = launch(kernel("one\n"), GuestConfig(memory_mib=8))
+    page = bytes(one.domain.frame(one.built.p2m[0x101]))
+    assert page[29 * 32 : 29 * 32 + 15] == bytes.fromhex("51 41 53 b8 1d 00 00 00 0f 05 41 5b 59 c3 cc")
+    # iret does not come back, and wants rax on the stack
+    assert page[23 * 32 : 23 * 32 + 12] == bytes.fromhex("51 41 53 50 b8 17 00 00 00 0f 05 cc")
 
 
 def test_output_goes_to_a_sink_as_it_comes() -> None:
