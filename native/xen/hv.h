@@ -36,6 +36,8 @@ struct hv {
     uint64_t run_base;               /* hv_state.retired when the current run began */
     bool tlb_stale;                  /* a page table changed: flush before the next guest instruction */
     uint64_t mm_work;                /* page-table entries examined by the current hypercall */
+    uint64_t mm_work_limit;          /* how many before it asks for a continuation */
+    struct vcpu *mm_vcpu;            /* whose hypercall may be interrupted for that; NULL: work runs to its end */
     struct refusal last;             /* of the hypercall being answered */
     struct refusal log[HV_REFUSAL_LOG];
     uint32_t log_head, log_tail;

@@ -28,8 +28,15 @@
  *    maptrack entry, GNTMAP_device_map   1 reference, and 1 writable type reference unless read-only
  *    (GNTMAP_host_map is its L1 entry)
  *
- * Bounded work: hv->mm_work counts examined entries, and the hypercalls that loop ask for a continuation when it
- * passes MM_WORK_LIMIT. One tree is validated or torn down in one go; it is no larger than the domain's memory.
+ *    PGC_PARTIAL                         1 reference, and the 1 type reference that there is
+ *    vcpu.old_table                      1 reference, and 1 type reference unless it is PGC_PARTIAL
+ *
+ * Bounded work: hv->mm_work counts examined entries. When it passes hv->mm_work_limit inside mmu_update or mmuext_op,
+ * the hypercall asks for a continuation, in the middle of a tree if need be: a table of level 2 to 4 whose validation
+ * or teardown was interrupted is PGC_PARTIAL with a type count of 1, not VALIDATED, and its cursor says which entries
+ * hold references (with PT_PARTIAL_CHILD the entry at the cursor holds its page reference, and its child is partial).
+ * Whoever asks for the same type again carries the validation on; the calling vcpu carries teardowns on (old_table)
+ * before it starts anything new. Everywhere else (builder, emulated mov cr3, destruction) work runs to its end.
  *
  * Translations that may be cached are those whose entries have the accessed bit set, as only the walker fills the
  * TLBs and it sets the bit first. A present entry with A set that loses anything sets hv->tlb_stale.
@@ -67,7 +74,8 @@
 #define ADDR_GDT_WINDOW UINT64_C(0xffff82d000000000)    /* 0x20000 a vcpu slot: 16 GDT pages, 16 LDT pages */
 
 enum { PT_ENTRIES = 512, L4_XEN_FIRST = 256, L4_XEN_LAST = 271, LDT_PAGES = 16, GDT_GUEST_PAGES = 14 };
-enum { MM_WORK_LIMIT = 1 << 17, MM_WORK_REQUEST = 32 };
+enum { MM_WORK_LIMIT = 1 << 17, MM_WORK_REQUEST = 32, PT_PARTIAL_CHILD = 1 << 16 };
+enum { MM_AGAIN = -85 };                  /* -ERESTART: interrupted, ask again */
 #define M2P_INVALID (~UINT64_C(0))
 
 static inline bool addr_ok(uint64_t va) { return va < ADDR_HOLE_START || va >= ADDR_XEN_END; }
@@ -117,22 +125,39 @@ static inline bool page_get_writable(struct page_info *page)
 void mm_take_frame(struct hv *hv, uint64_t f, uint16_t owner);
 
 /* ---- mm_types.c ---- */
-/* A type reference (the caller holds a page reference); 0 or -errno with the refusal recorded. */
+/* A type reference (the caller holds a page reference); 0, MM_AGAIN, or -errno with the refusal recorded. */
 int mm_type_get(struct hv *hv, uint64_t mfn, uint32_t type);
-/* `parent`: the table whose linear entry this was, else NULL. */
-void mm_type_put(struct hv *hv, uint64_t mfn, struct page_info *parent);
+/* Let a type reference go; 0 or MM_AGAIN. `parent`: the table whose linear entry this was, else NULL. `partial`: only
+ * carry on with what was begun. */
+int mm_type_put(struct hv *hv, uint64_t mfn, struct page_info *parent, bool partial);
 /* Page and type reference together, on a frame of `domid`. */
 int mm_page_and_type_get(struct hv *hv, uint64_t mfn, uint16_t domid, uint32_t type);
+/* Both let go. What is left to do when work is interrupted waits in vcpu.old_table. */
 void mm_page_and_type_put(struct hv *hv, uint64_t mfn);
+/* The hypercall of `v` begins (ends): may work be interrupted? */
+void mm_begin(struct hv *hv, struct vcpu *v);
+void mm_end(struct hv *hv);
+/* Carry on with vcpu.old_table; 0 or MM_AGAIN. */
+int mm_finish_old(struct hv *hv, struct vcpu *v);
+static inline bool mm_interrupted(const struct hv *hv) { return hv->mm_vcpu && hv->mm_work > hv->mm_work_limit; }
+/* Did the frame whose validation was just refused become old_table? (Frame 0 never does: it is Xen's.) */
+static inline bool mm_became_old(const struct hv *hv, uint64_t mfn)
+{
+    return hv->mm_vcpu && mfn != 0 && hv->mm_vcpu->old_table == mfn;
+}
+static inline bool page_partial(const struct page_info *page) { return page->ref_info & PGC_PARTIAL; }
 
 /* ---- mm_validate.c ---- */
+/* Take (drop) the references of all entries, from page_info.cursor on; 0, MM_AGAIN, -errno (promote). When it is not 0,
+ * the cursor says how far it came. */
 int mm_promote(struct hv *hv, uint64_t mfn, uint32_t type);
-void mm_demote(struct hv *hv, uint64_t mfn, uint32_t type);
+int mm_demote(struct hv *hv, uint64_t mfn, uint32_t type);
 /* The references of one present entry: of an L1 entry that maps a frame of `pg_domid`, of a table entry at `level`. */
 int mm_l1e_get(struct hv *hv, uint64_t pte, uint16_t pg_domid);
 void mm_l1e_put(struct hv *hv, uint64_t pte);
-int mm_table_entry_get(struct hv *hv, uint32_t level, uint64_t table, uint64_t pte);
-void mm_table_entry_put(struct hv *hv, uint32_t level, uint64_t table, uint64_t pte);
+/* `partial`: the page reference is held already (get); only carry on (put). */
+int mm_table_entry_get(struct hv *hv, uint32_t level, uint64_t table, uint64_t pte, bool partial);
+int mm_table_entry_put(struct hv *hv, uint64_t table, uint64_t pte, bool partial);
 
 /* What Xen makes of a present entry: 64-bit PV runs kernel and user at CPL 3, so every entry is USER; bit 52 remembers
  * the entries that were not, and the others are GLOBAL, as they are the same in both of the guest's page tables. */
@@ -153,6 +178,12 @@ int mm_mod_table(struct hv *hv, uint32_t level, uint64_t table, unsigned slot, u
 /* Find the L1 table that maps `va` in the vcpu's current page table; 0 and *table, *slot, or the level at which the
  * walk ended (4..2), or 5 for an address that is not the guest's. */
 unsigned mm_find_l1(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t *table, unsigned *slot);
+
+/* ---- mm_update.c ---- */
+/* The requests of one call from `va` on; counts those done in *i. 0, -errno, MM_AGAIN. */
+typedef int64_t batch_fn(struct hv *hv, struct vcpu *v, uint64_t va, uint32_t count, uint32_t foreign, uint32_t *i);
+/* mmu_update and mmuext_op: array, count, *pdone, owner; requests of `size` bytes; continuations. */
+int64_t mm_batch(struct hv *hv, struct vcpu *v, uint64_t args[6], uint32_t size, batch_fn *run);
 
 /* ---- mm_owner.c ---- */
 struct pg_owner { uint16_t domid; bool self; };

@@ -79,11 +79,14 @@ static void audit_l1(struct audit *a, uint64_t table, const struct page_info *in
 static void audit_table(struct audit *a, uint32_t level, uint64_t table, const struct page_info *info)
 {
     const uint64_t *pte = mm_table(a->hv, table);
+    unsigned held = page_partial(info) ? info->cursor & (PT_PARTIAL_CHILD - 1) : (unsigned)PT_ENTRIES;
+    if (page_partial(info) && (info->cursor & PT_PARTIAL_CHILD))
+        hold(a, pte_mfn(pte[held]), PGT_none, "partial table", table);
     for (unsigned i = 0; i < PT_ENTRIES; i++) {
         uint64_t mfn = pte_mfn(pte[i]);
-        if (level == 4 && l4_xen_slot(i) && pte[i] != 0)
+        if (level == 4 && l4_xen_slot(i) && pte[i] != 0 && !page_partial(info))
             differ(a, "L4 %#llx: Xen's slot %u holds %#llx", (unsigned long long)table, i, (unsigned long long)pte[i]);
-        if (!(pte[i] & PTE_P) || (level == 4 && l4_xen_slot(i)))
+        if (!(pte[i] & PTE_P) || (level == 4 && l4_xen_slot(i)) || i >= held)
             continue;
         const struct page_info *page = mm_page(a->hv, mfn);
         bool linear = page && page_type(page) == level;
@@ -116,7 +119,9 @@ static void audit_frames(struct audit *a)
             hold(a, f, type, "pin of", f);
         if (page_type_count(page) == 0)
             continue;
-        if (!(page->type_info & PGT_VALIDATED))
+        if (page_partial(page))
+            hold(a, f, type, "interrupted validation of", f);
+        if (!(page->type_info & PGT_VALIDATED) && !page_partial(page))
             differ(a, "frame %#llx has type references but is not validated", (unsigned long long)f);
         else if (type == PGT_l1)
             audit_l1(a, f, page);
@@ -131,6 +136,9 @@ static void audit_vcpu(struct audit *a, const struct domain *d, const struct vcp
         hold(a, v->cr3_kernel >> 12, PGT_l4, "cr3_kernel of vcpu", v->id);
     if (v->cr3_user)
         hold(a, v->cr3_user >> 12, PGT_l4, "cr3_user of vcpu", v->id);
+    if (v->old_table)
+        hold(a, v->old_table, v->old_table_partial ? PGT_none : page_type(&a->hv->pages[v->old_table]),
+             "old table of vcpu", v->id);
     for (unsigned i = 0; i < GDT_GUEST_PAGES; i++)
         if (v->gdt_frames[i])
             hold(a, v->gdt_frames[i], PGT_seg, "gdt of vcpu", v->id);

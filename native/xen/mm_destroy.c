@@ -13,6 +13,7 @@ void mm_vcpu_destroy(struct hv *hv, struct vcpu *v)
 {
     const struct domain *d = hv_domain(hv, v);
     uint64_t *bases[] = { &v->cr3_kernel, &v->cr3_user };
+    (void)mm_finish_old(hv, v);
     mm_put_ldt(hv, v);
     v->ldt_entries = 0;
     for (unsigned i = 0; i < 2; i++) {
@@ -56,6 +57,12 @@ void mm_domain_destroy(struct hv *hv, struct domain *d)
             mm_page_and_type_put(hv, f);
         }
     }
+    /* Validations that nobody carried on. */
+    for (uint64_t f = 0; f < hv->s->frames; f++)
+        if (hv->pages[f].owner == d->domid && page_partial(&hv->pages[f]) && page_get(&hv->pages[f])) {
+            (void)mm_type_put(hv, f, NULL, true);
+            page_put(hv, f);
+        }
     for (uint64_t f = 0; f < hv->s->frames; f++)
         if (hv->pages[f].owner == d->domid)
             hv_free_frame(hv, f);

@@ -40,6 +40,15 @@ int mm_mod_l1(struct hv *hv, uint64_t table, unsigned slot, uint64_t pte, bool p
     return 0;
 }
 
+/* The entry is gone already; what it held may take longer than this hypercall. */
+static void put_old_entry(struct hv *hv, uint64_t table, uint64_t old)
+{
+    if (mm_table_entry_put(hv, table, old, false) != 0) {
+        hv->mm_vcpu->old_table = pte_mfn(old);
+        hv->mm_vcpu->old_table_partial = 1;
+    }
+}
+
 int mm_mod_table(struct hv *hv, uint32_t level, uint64_t table, unsigned slot, uint64_t pte, bool preserve_ad)
 {
     uint64_t old = mm_table(hv, table)[slot];
@@ -53,13 +62,13 @@ int mm_mod_table(struct hv *hv, uint32_t level, uint64_t table, unsigned slot, u
             mm_write_entry(hv, table, slot, old, preserve_ad ? pte | (old & (PTE_A | PTE_D)) : pte);
             return 0;
         }
-        int rc = mm_table_entry_get(hv, level, table, pte);
+        int rc = mm_table_entry_get(hv, level, table, pte, false);
         if (rc != 0)
             return rc;
     }
     mm_write_entry(hv, table, slot, old, preserve_ad ? pte | (old & (PTE_A | PTE_D)) : pte);
     if (old & PTE_P)
-        mm_table_entry_put(hv, level, table, old);
+        put_old_entry(hv, table, old);
     return 0;
 }
 

@@ -7,8 +7,6 @@
 #include "../abi/xen.h"
 #include "mm.h"
 
-#define MMU_UPDATE_PREEMPTED 0x80000000u
-
 typedef int op_fn(struct hv *hv, struct vcpu *v, const struct mmuext_op *op, const struct pg_owner *pg);
 
 static struct domain *owner_domain(struct hv *hv, const struct pg_owner *pg) { return hv_domain_by_id(hv, pg->domid); }
@@ -151,44 +149,25 @@ static int one_op(struct hv *hv, struct vcpu *v, const struct mmuext_op *op, con
     return OPS[op->cmd].fn(hv, v, op, pg);
 }
 
-int64_t do_mmuext_op(struct hv *hv, struct vcpu *v, uint64_t args[6])
+static int64_t operations(struct hv *hv, struct vcpu *v, uint64_t va, uint32_t count, uint32_t foreign, uint32_t *i)
 {
-    uint64_t va = args[0], pdone = args[2];
-    uint32_t count = (uint32_t)args[1], foreign = (uint32_t)args[3], done = 0, i;
     struct pg_owner pg;
-
-    if (count & MMU_UPDATE_PREEMPTED) {
-        if (count == MMU_UPDATE_PREEMPTED && va == 0)
-            return (int32_t)foreign;
-        count &= ~MMU_UPDATE_PREEMPTED;
-        if (pdone && hv_copy_from_guest(hv, v, &done, pdone, sizeof done) != 0)
-            done = 0;
-    }
-    if (count && !addr_ok(va))
-        return hv_refuse(hv, RULE_bad_guest_pointer, va, (uint64_t)count * sizeof(struct mmuext_op), 0, 0);
     int64_t rc = mm_pg_owner(hv, v, (uint16_t)foreign, false, &pg);
-    if (rc != 0)
-        return rc;
-
-    hv->mm_work = 0;
-    for (i = 0; i < count; i++, va += sizeof(struct mmuext_op)) {
+    for (; rc == 0 && *i < count; va += sizeof(struct mmuext_op)) {
         struct mmuext_op op;
-        if (hv->mm_work > MM_WORK_LIMIT) {
-            args[0] = va;
-            args[1] = (count - i) | MMU_UPDATE_PREEMPTED;
-            rc = HV_RETRY;
-            break;
-        }
+        if (v->old_table != 0 || (*i != 0 && mm_interrupted(hv)))
+            return MM_AGAIN;
         hv->mm_work += MM_WORK_REQUEST;
         if (hv_copy_from_guest(hv, v, &op, va, sizeof op) != 0)
             rc = hv_refuse(hv, RULE_bad_guest_pointer, va, sizeof op, 0, 0);
         else
             rc = one_op(hv, v, &op, &pg);
-        if (rc != 0)
-            break;
+        *i += rc == 0;
     }
-    done += i;
-    if (pdone)
-        (void)hv_copy_to_guest(hv, v, pdone, &done, sizeof done);
     return rc;
+}
+
+int64_t do_mmuext_op(struct hv *hv, struct vcpu *v, uint64_t args[6])
+{
+    return mm_batch(hv, v, args, sizeof(struct mmuext_op), operations);
 }

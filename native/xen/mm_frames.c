@@ -26,6 +26,7 @@ int mm_init(struct hv *hv)
     uint64_t m2p = (s->frames + M2P_PER_FRAME - 1) / M2P_PER_FRAME;
     if (s->frames < m2p + 2)
         return -ENOMEM;
+    hv->mm_work_limit = MM_WORK_LIMIT;
     s->m2p_frame = 1;
     s->m2p_frames = m2p;
     for (uint64_t f = 0; f < s->frames; f++)
@@ -115,7 +116,7 @@ void hv_free_frame(struct hv *hv, uint64_t frame)
         return;
     page->ref_info &= ~PGC_ALLOCATED;
     if (page->ref_info & PGC_XEN_HEAP)
-        mm_type_put(hv, frame, NULL);
+        (void)mm_type_put(hv, frame, NULL, false);
     page_put(hv, frame);
 }
 

@@ -11,6 +11,8 @@
 #include "mm.h"
 
 #define MMU_UPDATE_PREEMPTED 0x80000000u
+/* Refused before anything began: the one refusal (tables of a domain that is not there) that leaves *pdone alone. */
+enum { MM_NOT_STARTED = -4096 };
 
 /* ptr and val of one table update, with the owners of table and target. */
 static int update_entry(struct hv *hv, uint64_t ptr, uint64_t val, bool preserve_ad, uint16_t pt_domid, uint16_t pg_domid)
@@ -22,9 +24,10 @@ static int update_entry(struct hv *hv, uint64_t ptr, uint64_t val, bool preserve
     if (!page || page->owner != pt_domid || !page_get(page))
         return (int)hv_refuse(hv, RULE_mmu_update_frame, ptr, page ? page->owner : (uint64_t)OWNER_NONE, pt_domid, 0);
     uint32_t type = page_type_count(page) ? page_type(page) : (uint32_t)PGT_none;
-    if (type == PGT_l1) {
+    bool settled = type == PGT_none || (page->type_info & PGT_VALIDATED);
+    if (type == PGT_l1 && settled) {
         rc = mm_mod_l1(hv, mfn, slot, val, preserve_ad, pg_domid);
-    } else if (type >= PGT_l2 && type <= PGT_l4) {
+    } else if (type >= PGT_l2 && type <= PGT_l4 && settled) {
         rc = pg_domid == pt_domid ? mm_mod_table(hv, type, mfn, slot, val, preserve_ad)
                                   : (int)hv_refuse(hv, RULE_mmu_update_foreign_table, type, pg_domid, ptr, val);
     } else if (type == PGT_none || type == PGT_writable) {
@@ -88,51 +91,73 @@ static int table_owner(struct hv *hv, struct vcpu *v, uint32_t foreign, uint16_t
     return 0;
 }
 
-int64_t do_mmu_update(struct hv *hv, struct vcpu *v, uint64_t args[6])
+/* What a batch is told of its start, its length and how much of it is done. */
+int64_t mm_batch(struct hv *hv, struct vcpu *v, uint64_t args[6], uint32_t size, batch_fn *run)
 {
-    uint64_t va = args[0], pdone = args[2];
-    uint32_t count = (uint32_t)args[1], foreign = (uint32_t)args[3], done = 0, i = 0;
+    uint64_t pdone = args[2];
+    uint32_t count = (uint32_t)args[1], done = 0, i = 0;
+    bool foreign_result = count == MMU_UPDATE_PREEMPTED && args[0] == 0;
+    mm_begin(hv, v);
+    int64_t rc = mm_finish_old(hv, v);
+    if (rc == 0 && !foreign_result) {
+        if (count & MMU_UPDATE_PREEMPTED) {
+            count &= ~MMU_UPDATE_PREEMPTED;
+            if (pdone && hv_copy_from_guest(hv, v, &done, pdone, sizeof done) != 0)
+                done = 0;
+        }
+        if (count && !addr_ok(args[0]))
+            rc = hv_refuse(hv, RULE_bad_guest_pointer, args[0], (uint64_t)count * size, 0, 0);
+        else
+            rc = run(hv, v, args[0], count, (uint32_t)args[3], &i);
+        if (rc == MM_AGAIN) {
+            args[0] += (uint64_t)i * size;
+            args[1] = (count - i) | MMU_UPDATE_PREEMPTED;
+        } else if (v->old_table != 0) {
+            /* All done but letting go: the result travels where it is not needed any more. */
+            args[3] = (uint32_t)rc;
+            args[0] = 0;
+            args[1] = MMU_UPDATE_PREEMPTED;
+            args[2] = 0;
+            rc = MM_AGAIN;
+        }
+        done += i;
+        if (pdone && rc != MM_NOT_STARTED)
+            (void)hv_copy_to_guest(hv, v, pdone, &done, sizeof done);
+    }
+    mm_end(hv);
+    if (rc == 0 && foreign_result)
+        return (int32_t)args[3];
+    return rc == MM_AGAIN ? HV_RETRY : rc == MM_NOT_STARTED ? -ESRCH : rc;
+}
+
+static int64_t updates(struct hv *hv, struct vcpu *v, uint64_t va, uint32_t count, uint32_t foreign, uint32_t *i)
+{
     uint16_t pt_domid;
     struct pg_owner pg;
-    int64_t rc;
-
-    if (count & MMU_UPDATE_PREEMPTED) {
-        if (count == MMU_UPDATE_PREEMPTED && va == 0)
-            return (int32_t)foreign;
-        count &= ~MMU_UPDATE_PREEMPTED;
-        if (pdone && hv_copy_from_guest(hv, v, &done, pdone, sizeof done) != 0)
-            done = 0;
-    }
-    if (count && !addr_ok(va))
-        return hv_refuse(hv, RULE_bad_guest_pointer, va, (uint64_t)count * sizeof(struct mmu_update), 0, 0);
-    if ((rc = table_owner(hv, v, foreign, &pt_domid)) == -ESRCH)
-        return rc;                /* the one refusal that leaves *pdone alone, as in Xen */
+    struct guest_array cache;
+    int64_t rc = table_owner(hv, v, foreign, &pt_domid);
+    if (rc == -ESRCH)
+        return MM_NOT_STARTED;
     if (rc == 0)
         rc = mm_pg_owner(hv, v, (uint16_t)foreign, true, &pg);
-
-    struct guest_array cache;
     cache.host = NULL;
-    hv->mm_work = 0;
-    for (; rc == 0 && i < count; i++, va += sizeof(struct mmu_update)) {
+    for (; rc == 0 && *i < count; va += sizeof(struct mmu_update)) {
         struct mmu_update req;
-        if (hv->mm_work > MM_WORK_LIMIT) {
-            args[0] = va;
-            args[1] = (count - i) | MMU_UPDATE_PREEMPTED;
-            rc = HV_RETRY;
-            break;
-        }
+        if (v->old_table != 0 || (*i != 0 && mm_interrupted(hv)))
+            return MM_AGAIN;
         hv->mm_work += MM_WORK_REQUEST;
         if (mm_array_read(hv, v, &cache, va, &req, sizeof req) != 0)
             rc = hv_refuse(hv, RULE_bad_guest_pointer, va, sizeof req, 0, 0);
         else
             rc = one_request(hv, v, &req, pt_domid, pg.domid);
-        if (rc != 0)
-            break;
+        *i += rc == 0;
     }
-    done += i;
-    if (pdone)
-        (void)hv_copy_to_guest(hv, v, pdone, &done, sizeof done);
     return rc;
+}
+
+int64_t do_mmu_update(struct hv *hv, struct vcpu *v, uint64_t args[6])
+{
+    return mm_batch(hv, v, args, sizeof(struct mmu_update), updates);
 }
 
 /* The set of vcpus that a flush names: read as Xen reads it, since a bad pointer is an error; then it has no effect. */

@@ -1,8 +1,8 @@
 /* mm_validate.c - what makes a frame a page table: every entry's references, taken and dropped.
  *
- * Invariants. mm_promote() either takes the references of all present entries or, refusing, of none: entries before
- * the bad one are put back in reverse order. mm_demote() drops exactly what promotion and later updates took, as the
- * entries of a validated table change only through mm_entry.c. A table holds its children, never the other way round,
+ * Invariants. mm_promote() takes the references of all present entries; refusing, or interrupted, it leaves the cursor
+ * at the entry where it stopped, and mm_demote() from there drops exactly what was taken, in reverse order. A
+ * validated table's entries change only through mm_entry.c. A table holds its children, never the other way round,
  * and levels fall by one a step, so recursion ends after four tables. The exceptions are linear ("recursive") entries,
  * in which a table of level N stands in for one of N-1 so that a guest can see its page tables as an array:
  *
@@ -61,7 +61,7 @@ static int linear_get(struct hv *hv, uint32_t level, uint64_t table, uint64_t pt
     return 0;
 }
 
-int mm_table_entry_get(struct hv *hv, uint32_t level, uint64_t table, uint64_t pte)
+int mm_table_entry_get(struct hv *hv, uint32_t level, uint64_t table, uint64_t pte, bool partial)
 {
     uint64_t mfn = pte_mfn(pte);
     uint16_t domid = hv->pages[table].owner;
@@ -70,19 +70,22 @@ int mm_table_entry_get(struct hv *hv, uint32_t level, uint64_t table, uint64_t p
     struct page_info *page = mm_page(hv, mfn);
     if (!page || page->owner != domid || page_refs(page) == 0)
         return (int)hv_refuse(hv, RULE_page_owner, mfn, page ? page->owner : (uint64_t)OWNER_NONE, domid, pte);
+    if (partial)
+        return mm_type_get(hv, mfn, level - 1);
     if (page_type(page) == level && page_type_count(page) != 0)
         return linear_get(hv, level, table, pte);
     return mm_page_and_type_get(hv, mfn, domid, level - 1);
 }
 
-void mm_table_entry_put(struct hv *hv, uint32_t level, uint64_t table, uint64_t pte)
+int mm_table_entry_put(struct hv *hv, uint64_t table, uint64_t pte, bool partial)
 {
     uint64_t mfn = pte_mfn(pte);
-    (void)level;
     if (mfn == table)
-        return;
-    mm_type_put(hv, mfn, &hv->pages[table]);
-    page_put(hv, mfn);
+        return 0;
+    int rc = mm_type_put(hv, mfn, &hv->pages[table], partial);
+    if (rc == 0)
+        page_put(hv, mfn);
+    return rc;
 }
 
 static int promote_l1(struct hv *hv, uint64_t mfn)
@@ -112,32 +115,43 @@ static int promote_l1(struct hv *hv, uint64_t mfn)
     return 0;
 }
 
+/* An entry that counts: present, and not in Xen's part of an L4. */
+static bool in_use(uint32_t level, unsigned slot, uint64_t pte)
+{
+    return (pte & PTE_P) && !(level == 4 && l4_xen_slot(slot));
+}
+
 static int promote_table(struct hv *hv, uint32_t level, uint64_t mfn)
 {
     uint64_t *table = mm_table(hv, mfn);
-    bool written = false;
-    for (unsigned i = 0; i < PT_ENTRIES; i++) {
-        uint64_t pte = table[i];
-        if (!(pte & PTE_P) || (level == 4 && l4_xen_slot(i)))
+    struct page_info *page = &hv->pages[mfn];
+    unsigned start = page->cursor & (PT_PARTIAL_CHILD - 1);
+    bool partial = page->cursor & PT_PARTIAL_CHILD;
+    machine_write_begin(hv->m, mfn);
+    for (unsigned i = start; i < PT_ENTRIES; i++, partial = false) {
+        if (!in_use(level, i, table[i]))
             continue;
-        int rc = mm_table_entry_get(hv, level, mfn, pte);
+        int rc = MM_AGAIN;
+        if (i == start || !mm_interrupted(hv)) {
+            rc = mm_table_entry_get(hv, level, mfn, table[i], partial);
+            /* We hold an interrupted child's page; a refused child may have become old_table, and is ours now. */
+            if (rc == MM_AGAIN) {
+                if (!partial)
+                    (void)page_get(&hv->pages[pte_mfn(table[i])]);
+                partial = true;
+            } else if (rc != 0 && mm_became_old(hv, pte_mfn(table[i]))) {
+                hv->mm_vcpu->old_table = 0;
+                partial = true;
+            }
+        }
         if (rc != 0) {
-            while (i-- > 0)
-                if ((table[i] & PTE_P) && !(level == 4 && l4_xen_slot(i)))
-                    mm_table_entry_put(hv, level, mfn, table[i]);
+            page->cursor = i | (partial ? PT_PARTIAL_CHILD : 0u);
             return rc;
         }
-        if (!(pte & PTE_USER)) {
-            if (!written)
-                machine_write_begin(hv->m, mfn);
-            written = true;
-            table[i] = pte | PTE_USER;
-        }
+        table[i] |= PTE_USER;
     }
-    if (level == 4) {
-        machine_write_begin(hv->m, mfn);
+    if (level == 4)
         memset(&table[L4_XEN_FIRST], 0, (L4_XEN_LAST - L4_XEN_FIRST + 1) * sizeof table[0]);
-    }
     return 0;
 }
 
@@ -151,16 +165,35 @@ int mm_promote(struct hv *hv, uint64_t mfn, uint32_t type)
     return promote_table(hv, type, mfn);
 }
 
-void mm_demote(struct hv *hv, uint64_t mfn, uint32_t type)
+static int demote_table(struct hv *hv, uint32_t level, uint64_t mfn)
+{
+    const uint64_t *table = mm_table(hv, mfn);
+    struct page_info *page = &hv->pages[mfn];
+    unsigned i = page->cursor & (PT_PARTIAL_CHILD - 1);
+    bool partial = page->cursor & PT_PARTIAL_CHILD, first = true;
+    for (i += partial; i-- > 0; partial = false, first = false) {
+        if (!in_use(level, i, table[i]))
+            continue;
+        if (!first && mm_interrupted(hv)) {
+            page->cursor = i + 1;
+            return MM_AGAIN;
+        }
+        if (mm_table_entry_put(hv, mfn, table[i], partial) != 0) {
+            page->cursor = i | PT_PARTIAL_CHILD;
+            return MM_AGAIN;
+        }
+    }
+    return 0;
+}
+
+int mm_demote(struct hv *hv, uint64_t mfn, uint32_t type)
 {
     const uint64_t *table = mm_table(hv, mfn);
     hv->mm_work += PT_ENTRIES;
-    for (unsigned i = 0; i < PT_ENTRIES; i++) {
-        if (!(table[i] & PTE_P))
-            continue;
-        if (type == PGT_l1)
+    if (type != PGT_l1)
+        return demote_table(hv, type, mfn);
+    for (unsigned i = 0; i < PT_ENTRIES; i++)
+        if (table[i] & PTE_P)
             mm_l1e_put(hv, table[i]);
-        else
-            mm_table_entry_put(hv, type, mfn, table[i]);
-    }
+    return 0;
 }

@@ -37,6 +37,7 @@ enum { PGT_TYPE_SHIFT = 28, PGT_PINNED = 1 << 27, PGT_VALIDATED = 1 << 26, PGT_C
 enum { PGC_COUNT_MASK = (1 << 26) - 1 };
 #define PGC_ALLOCATED 0x80000000u
 #define PGC_XEN_HEAP 0x40000000u     /* a page of Xen's that its owner may map: not in tot_pages, type fixed to writable */
+#define PGC_PARTIAL 0x10000000u      /* a table whose validation or teardown was interrupted; holds a reference itself */
 #define PGC_DIRTY 0x20000000u        /* free, with contents left from its last owner: cleared when allocated */
 enum { OWNER_NONE = 0x7fff, OWNER_XEN = 0x7ff2 };
 
@@ -45,7 +46,7 @@ struct page_info {
     uint32_t type_info;           /* PGT_* */
     uint16_t owner;               /* domid, OWNER_XEN or OWNER_NONE (free) */
     int16_t linear_pt_count;      /* > 0: linear entries that this table holds; < 0: linear entries that point to it */
-    uint32_t l2_slot;             /* reserved: where this table is linked */
+    uint32_t cursor;              /* PGC_PARTIAL: entries below hold their references; PT_PARTIAL_CHILD, see mm.h */
 };
 
 /* ---- event channels ---- */
@@ -115,6 +116,8 @@ struct vcpu {
     struct hv_callback callbacks[6];     /* CB_COUNT */
     uint64_t kernel_ss, kernel_sp;       /* stack_switch */
     uint64_t cr3_kernel, cr3_user;       /* machine addresses; 0: none */
+    uint64_t old_table;                  /* frame of a table still to be let go of; 0: none */
+    uint64_t old_table_partial;          /* 1: its teardown has begun */
     uint64_t ctrlreg[8];                 /* what the guest reads from cr0..cr7 */
     uint64_t debugreg[8];
     uint64_t fs_base, gs_base_kernel, gs_base_user;

@@ -133,6 +133,8 @@ int hv_pin_table(struct hv *hv, struct domain *d, uint64_t mfn, uint32_t level);
 int hv_unpin_table(struct hv *hv, struct domain *d, uint64_t mfn);
 /* Make `mfn` the vcpu's top-level table, of the kernel or of user mode; takes the references, drops the old table's. */
 int hv_set_base_pointer(struct hv *hv, struct vcpu *v, uint64_t mfn, bool user);
+/* Page-table entries that one hypercall examines before it asks for a continuation (tests; results must not change). */
+void hv_set_work_limit(struct hv *hv, uint64_t entries);
 /* recompute every type and count from the tables; number of differences, the first described in `text` */
 uint64_t hv_audit(struct hv *hv, char *text, uint64_t len);
 
