@@ -48,6 +48,10 @@ def probe(abi_name: str) -> str:
                 f"_Static_assert(__builtin_offsetof({one.kind} {name}, {path}) == {one.offset(path)}, "
                 f'"{name}.{path}");'
             )
+    lines += [
+        f'_Static_assert(CONST_RING_SIZE({ring}, 4096) == {entries}, "{ring}");'
+        for ring, entries in (("blkif", 32), ("netif_tx", 256), ("netif_rx", 256))
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -101,6 +105,11 @@ def test_a_wrong_size_would_be_noticed(tmp_path):
         ("e820entry", (20, 20, 20)),
         ("evtchn_fifo_control_block", (72, 72, 72)),
         ("xencons_interface", (3088, 3088, 3088)),
+        ("blkif_request", (112, 108, 112)),
+        ("blkif_response", (16, 12, 16)),
+        ("blkif_sring", (64 + 112, 64 + 108, 64 + 112)),
+        ("netif_tx_sring", (64 + 12, 64 + 12, 64 + 12)),
+        ("netif_extra_info", (8, 8, 8)),
     ],
 )
 def test_known_sizes(name, sizes):
