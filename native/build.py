@@ -49,7 +49,7 @@ WRAPPED_X86 = [
     "helper_rechecking_single_step",
     "helper_debug",
     "cpu_check_watchpoint",
-    "cpu_watchpoint_address_matches",
+    "cpu_watchpoint_address_matches", "helper_ldmxcsr", "helper_fxrstor",
 ]
 
 CFLAGS = [

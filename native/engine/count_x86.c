@@ -111,7 +111,8 @@ static void translate_insn_in_page(void *db, void *cs)
 {
     struct cpu *c = cpu_of_cs(cs);
     enum { INSN_MAX = 15 };
-    c->translate_insn(db, cs);
+    if (!cpu_refuse_hidden(c, FIELD(void *, (char *)c->uc, U_UC_TCG_CTX), db))
+        c->translate_insn(db, cs);
     uint64_t next = FIELD(uint64_t, (char *)db, U_DCB_PC_NEXT);
     bool may_cross = (next & ~UINT64_C(0xfff)) != ((next + INSN_MAX - 1) & ~UINT64_C(0xfff)) || (next & 0xfff) == 0;
     if (may_cross && FIELD(uint32_t, (char *)db, U_DCB_IS_JMP) == U_DCB_NEXT)

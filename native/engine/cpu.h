@@ -75,6 +75,10 @@ const char *cpu_block_at(struct cpu *c, uintptr_t ra);
 /* Give back what the running block has not retired; the instruction at rip + `length` is the next one to run. */
 void cpu_settle(struct cpu *c, uintptr_t ra, int length);
 
+/* ---- strict_x86.c ---- */
+/* If the instruction about to be translated is one that CPUID hides: make it #UD, and true. */
+bool cpu_refuse_hidden(struct cpu *c, void *ctx, char *db);
+
 /* ---- debug_x86.c ---- */
 /* At the start of a block of `count` instructions that found no budget, while a data breakpoint holds it back: gives it
  * back. Returns only when it really does not suffice; else the block runs, or the breakpoint's #DB is raised. */

@@ -127,6 +127,7 @@ enum {
     U_DCB_NUM_INSNS = 28,
     U_DCB_NEXT = 0,
     U_DCB_TOO_MANY = 1,
+    U_DCB_NORETURN = 2,
     U_OPS_TRANSLATE_INSN = 32,
     U_OPS_SIZE = 56,
     /* TCG */

@@ -140,6 +140,7 @@ int main(void)
     OFF("U_DCB_NUM_INSNS", DisasContextBase, num_insns);
     NUM("U_DCB_NEXT", DISAS_NEXT);
     NUM("U_DCB_TOO_MANY", DISAS_TOO_MANY);
+    NUM("U_DCB_NORETURN", DISAS_NORETURN);
     OFF("U_OPS_TRANSLATE_INSN", TranslatorOps, translate_insn);
     NUM("U_OPS_SIZE", sizeof(TranslatorOps));
     printf("    /* TCG */\n");

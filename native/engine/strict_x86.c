@@ -1,0 +1,100 @@
+/* strict_x86.c - checks of the architecture that libunicorn leaves out, as far as they cost running guests nothing.
+ *
+ * It executes VEX forms of SSE instructions although its AVX is off, and CPUID says so: they are refused while translating,
+ * all but the general-purpose ones of BMI1 and BMI2. Reserved bits of MXCSR are refused where it is loaded.
+ * Not checked: alignment of SSE operands (and #AC), unmasked SSE exceptions.
+ * Facts: AMD64 APM volume 3, 1.2.7 (VEX prefix) and appendix A; volume 1, 4.2.2 (MXCSR).
+ */
+#include "cpu.h"
+
+enum { VECTOR_GP = 13 };
+enum { HF_CS64 = 1 << 15, CR4_OSFXSR = 1 << 9, FXSAVE_MXCSR = 24 };
+#define MXCSR_RESERVED 0xffff0000u
+
+extern uint8_t cpu_ldub_code_x86_64(void *env, uint64_t pc);
+extern uint32_t cpu_ldl_data_ra_x86_64(void *env, uint64_t va, uintptr_t ra);
+extern void *tcg_temp_new_internal_x86_64(void *ctx, int type, bool local);
+extern void tcg_temp_free_internal_x86_64(void *ctx, void *temp);
+extern void __real_tcg_gen_callN_x86_64(void *ctx, void *function, void *ret, int n, void **args);
+extern uint64_t __wrap_helper_rdrand_x86_64(char *env);
+extern void __real_helper_ldmxcsr_x86_64(char *env, uint32_t value);
+extern void __real_helper_fxrstor_x86_64(char *env, uint64_t va);
+void __wrap_helper_ldmxcsr_x86_64(char *env, uint32_t value);
+void __wrap_helper_fxrstor_x86_64(char *env, uint64_t va);
+
+/* ---- hidden instructions ---- */
+
+enum { VEX2 = 0xc5, VEX3 = 0xc4, VEX_L = 4, MAP_0F38 = 2, MAP_0F3A = 3, RORX = 0xf0 };
+enum { PREFIXES_MAX = 14 };
+
+/* Prefixes that may stand before a VEX prefix, or that libunicorn refuses there itself. */
+static bool is_prefix(uint8_t byte, bool long_mode)
+{
+    static const uint8_t LEGACY[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3};
+    for (unsigned i = 0; i < sizeof LEGACY; i++)
+        if (byte == LEGACY[i])
+            return true;
+    return long_mode && (byte & 0xf0) == 0x40;
+}
+
+/* ANDN; BLSR, BLSMSK, BLSI; BZHI, PEXT, PDEP; MULX; BEXTR and the shifts; RORX: general-purpose, with L = 0 */
+static bool is_bmi(unsigned map, uint8_t payload, uint8_t opcode)
+{
+    if (payload & VEX_L)
+        return false;
+    return map == MAP_0F3A ? opcode == RORX
+                           : map == MAP_0F38 && opcode >= 0xf2 && opcode <= 0xf7 && opcode != 0xf4;
+}
+
+/* Bytes of the hidden instruction at `pc` as far as it takes to know; 0: it is none. Reading them may raise the same #PF
+ * that translating it would. */
+static unsigned hidden(struct cpu *c, uint64_t pc)
+{
+    bool long_mode = ENV(uint32_t, U_ENV_HFLAGS) & HF_CS64;
+    unsigned n = 0;
+    uint8_t byte = cpu_ldub_code_x86_64(c->env, pc);
+    while (n < PREFIXES_MAX && is_prefix(byte, long_mode))
+        byte = cpu_ldub_code_x86_64(c->env, pc + ++n);
+    if (byte != VEX2 && byte != VEX3)
+        return 0;
+    uint8_t second = cpu_ldub_code_x86_64(c->env, pc + n + 1);
+    if (!long_mode && (second & 0xc0) != 0xc0)
+        return 0;                 /* LES, LDS */
+    if (byte == VEX2)
+        return n + 2;
+    uint8_t payload = cpu_ldub_code_x86_64(c->env, pc + n + 2), opcode = cpu_ldub_code_x86_64(c->env, pc + n + 3);
+    return is_bmi(second & 0x1f, payload, opcode) ? 0 : n + 4;
+}
+
+bool cpu_refuse_hidden(struct cpu *c, void *ctx, char *db)
+{
+    unsigned bytes = hidden(c, FIELD(uint64_t, db, U_DCB_PC_NEXT));
+    if (!bytes)
+        return false;
+    /* RDRAND is hidden too, and our stand-in for it raises #UD: a call of it does so at this instruction. */
+    void *env = (char *)ctx + U_TCG_TEMPS, *result = tcg_temp_new_internal_x86_64(ctx, U_TCG_T_I64, false);
+    __real_tcg_gen_callN_x86_64(ctx, (void *)__wrap_helper_rdrand_x86_64, result, 1, &env);
+    tcg_temp_free_internal_x86_64(ctx, result);
+    FIELD(uint64_t, db, U_DCB_PC_NEXT) += bytes;
+    FIELD(uint32_t, db, U_DCB_IS_JMP) = U_DCB_NORETURN;
+    return true;
+}
+
+/* ---- MXCSR ---- */
+
+void __wrap_helper_ldmxcsr_x86_64(char *env, uint32_t value)
+{
+    if (value & MXCSR_RESERVED)
+        raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, (uintptr_t)__builtin_return_address(0));
+    __real_helper_ldmxcsr_x86_64(env, value);
+}
+
+void __wrap_helper_fxrstor_x86_64(char *env, uint64_t va)
+{
+    struct cpu *c = cpu_of_env(env);
+    uintptr_t ra = (uintptr_t)__builtin_return_address(0);
+    if (ENV(uint64_t, U_ENV_CR + 32) & CR4_OSFXSR && !(va & 15) &&
+        cpu_ldl_data_ra_x86_64(env, va + FXSAVE_MXCSR, ra) & MXCSR_RESERVED)
+        raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, ra);
+    __real_helper_fxrstor_x86_64(env, va);
+}
