@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hv.cli.session import Session
 
 _TYPES = ("auto", "pv")
+_SCHEDULERS = ("round_robin", "credit")
 _EPILOG = """\
 exit codes:
   0  the guest powered off (or asked for a reboot, or the user left with Ctrl-])
@@ -82,6 +83,7 @@ OPTIONS = (
     Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),
     Option("--wall-timeout", _LIMITS, _seconds, None, "SECONDS", "stop after this time on the wall"),
     Option("--realtime", _CLOCK, None, False, "", "do not skip idle time: wait for it, and for keys"),
+    Option("--scheduler", _CLOCK, str, "round_robin", "NAME", "who runs next: round_robin or credit", _SCHEDULERS),
     Option("--quantum", _CLOCK, _positive, None, "N", "instructions of a vcpu's turn"),
     Option("--seed", _CLOCK, int, 0, "N", "other lengths of turns for each N (default 0)"),
     Option("--stats", _OUTPUT, None, False, "", "print traps, hypercalls, instructions and the state hash"),

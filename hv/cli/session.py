@@ -34,6 +34,7 @@ class Session:
             ramdisk=options.ramdisk,
             quantum=options.quantum or DEFAULT_QUANTUM,
             seed=options.seed,
+            scheduler=options.scheduler,
             wallclock_ns=time.time_ns() if options.realtime else None,
         )
         self.guest = launch(options.kernel, config)

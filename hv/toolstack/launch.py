@@ -41,6 +41,7 @@ class GuestConfig(NamedTuple):
     wallclock_ns: int | None = None
     name: str = "guest"
     machine_mib: int | None = None
+    scheduler: str = "round_robin"
 
 
 class Guest:
@@ -112,7 +113,8 @@ def _hypervisor(config: GuestConfig) -> Hypervisor:
         )  # fmt: skip
     try:
         return Hypervisor(
-            memory_mib=size, quantum=config.quantum, seed=config.seed, wallclock_ns=config.wallclock_ns
-        )
+            memory_mib=size, quantum=config.quantum, seed=config.seed, scheduler=config.scheduler,
+            wallclock_ns=config.wallclock_ns,
+        )  # fmt: skip
     except NativeError as error:
         raise BuilderError("--memory", f"{size} MiB: {error}", "give the guest less memory") from None
