@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,13 +44,27 @@ def build(tree: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def pytest(tree: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest in a copied tree, on that tree's packages and not on the installed ones."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+def pytest(
+    tree: Path, *arguments: str, timeout: float | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a copied tree, on that tree's packages and not on the installed ones.
+
+    Raises subprocess.TimeoutExpired, with all of its processes ended, after `timeout` seconds.
+    """
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    process = subprocess.Popen(
+        command,
         cwd=tree,
         env={**os.environ, "PYTHONPATH": str(tree), **environment},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
+        start_new_session=True,
     )
+    try:
+        output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)

@@ -84,6 +84,28 @@ def test_d4_d5_every_store_to_code_is_seen(bench: Bench, where: int) -> None:
     assert bench.reg("rbx") == sum(range(100, 150))
 
 
+@pytest.mark.parametrize("where", [CODE, ALIAS])
+def test_d5_stores_to_code_in_another_page_are_seen_each_time(bench: Bench, where: int) -> None:
+    """Fewer than make the frame a mixed one: each call takes the writable translation away, each store the code."""
+    bench.map(ALIAS + 0x1000, CODE_FRAME + 1)
+    bench.load(f"""
+        mov r12d, 4
+        mov rdi, {where} + 0x1001
+    1:  call patch
+        add rbx, rax
+        inc dword ptr [rdi]
+        dec r12d
+        jnz 1b
+        {LEAVE}
+        .org 0x1000
+    patch:
+        mov eax, 100
+        ret
+    """)
+    bench.finish()
+    assert bench.reg("rbx") == sum(range(100, 104))
+
+
 def test_a_store_into_the_running_block_takes_effect_at_the_next_instruction(bench: Bench) -> None:
     bench.load(f"""
         mov r12d, 20

@@ -1,0 +1,169 @@
+"""`make mutants`: faults planted in the hypervisor, one at a time, each of which the suite must catch.
+
+Each mutant changes one place of a copied tree, which is built again and tested with the tests named (a few, to save
+time; they are part of `make test`). A mutant that lives is a hole in the suite, and fails the run; so does one whose
+place in the source is gone. `make mutants ARGS="refund mask"` runs those whose names contain a word.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tree import build, copy_tree, pytest
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One planted fault: in `file`, `old` (which occurs once) becomes `new`; `tests` should notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+PATIENCE = 120.0  # seconds; the tests of a mutant take a quarter of that
+GUESTS = "tests/guests/test_guests.py"
+MUTANTS = (
+    Mutant(
+        "wrong page-fault error code",
+        "native/xen/bounce.c",
+        "error = v->kernel_mode ? error & ~(uint32_t)PF_USER : error | PF_USER;",
+        "error = v->kernel_mode ? error : error | PF_USER;",
+        (f"{GUESTS}", "-k", "exc_pf"),
+    ),
+    Mutant(
+        "missing type check: a page table may be mapped writable",
+        "native/xen/mm_validate.c",
+        "if ((pte & PTE_RW) && !page_get_writable(page)) {",
+        "if ((pte & PTE_RW) && !page_get_writable(page) && page_type(page) != PGT_l1) {",
+        ("tests/native/test_mm_update.py",),
+    ),
+    Mutant(
+        "dropped upcall mask",
+        "native/xen/bounce.c",
+        "pv_bounce(hv, v, v->callbacks[CB_EVENT].address, FRAME_MASK_EVENTS, 0)",
+        "pv_bounce(hv, v, v->callbacks[CB_EVENT].address, 0, 0)",
+        (f"{GUESTS}", "-k", "evtchn_mask"),
+    ),
+    Mutant(
+        "lost refund of the count",
+        "native/engine/count_x86.c",
+        "    LEFT += cpu_unretired(c, c->restored_pc);\n",
+        "",
+        ("tests/engine/test_count.py",),
+    ),
+    Mutant(
+        "stale translation after a changed page-table entry",
+        "native/xen/mm_entry.c",
+        "        hv->tlb_stale = true;",
+        "        hv->tlb_stale = hv->tlb_stale;",
+        ("tests/native/test_mm_update.py",),
+    ),
+    Mutant(
+        "store to translated code not noticed",
+        "native/engine/tlb_x86.c",
+        "            machine_drop_writable(m, map.frame);",
+        "            (void)0;",
+        ("tests/engine/test_defects.py",),
+    ),
+    Mutant(
+        "events delivered where a run was cut",
+        "native/xen/hv_run.c",
+        "    v->undisturbed = reason == EXIT_BUDGET || reason == EXIT_DECODE;",
+        "    v->undisturbed = 0;",
+        ("tests/guests/test_cuts.py",),
+    ),
+    Mutant(
+        "timer that fires late",
+        "native/xen/timer.c",
+        "    if (*deadline == 0 || *deadline > now)",
+        "    if (*deadline == 0 || *deadline + 100 > now)",
+        (GUESTS, "-k", "timer or time or poll"),
+    ),
+    Mutant(
+        "iret that keeps the upcall mask",
+        "native/xen/pvops_iret.c",
+        "    pv_set_upcall_mask(hv, v, !(f.rflags & RFLAGS_IF));",
+        "    pv_set_upcall_mask(hv, v, pv_upcall_masked(hv, v));",
+        (GUESTS, "-k", "evtchn"),
+    ),
+    Mutant(
+        "Xen's flat segments with the wrong DPL",
+        "native/xen/segment.c",
+        "page[(XEN_DESCRIPTORS[i].selector - GDT_RESERVED_FIRST) / 8] = XEN_DESCRIPTORS[i].descriptor;",
+        "page[(XEN_DESCRIPTORS[i].selector - GDT_RESERVED_FIRST) / 8] = XEN_DESCRIPTORS[0].descriptor;",
+        (GUESTS, "-k", "user_mode or descriptors or segment"),
+    ),
+    Mutant(
+        "int n through a closed gate",
+        "native/xen/trap.c",
+        "    return (gate->flags & 3) >= (v->kernel_mode ? 1 : 3);",
+        "    return (gate->flags & 3) >= (v->kernel_mode ? 1 : 2) || !v->kernel_mode;",
+        (f"{GUESTS}", "-k", "int_n"),
+    ),
+    Mutant(
+        "state hash without the event channels",
+        "hv/statehash.py",
+        '        ("struct evtchn", hv.state.evtchn_offset, lib.HV_MAX_PORTS, lib.hv_evtchn_limit(domain.c)),\n',
+        "",
+        ("tests/test_statehash.py",),
+    ),
+    Mutant(
+        "reference kept by a refused update",
+        "native/xen/mm_validate.c",
+        "    if ((pte & PTE_RW) && !page_get_writable(page)) {\n        page_put(hv, mfn);",
+        "    if ((pte & PTE_RW) && !page_get_writable(page)) {",
+        ("tests/native/test_mm_update.py", "tests/native/test_mm_random.py"),
+    ),
+)
+
+
+def plant(tree: Path, mutant: Mutant) -> str | None:
+    """Change the place; what is wrong with the mutant itself, or None."""
+    path = tree / mutant.file
+    text = path.read_text()
+    if text.count(mutant.old) != 1:
+        return f"its place occurs {text.count(mutant.old)} times in {mutant.file}"
+    path.write_text(text.replace(mutant.old, mutant.new))
+    return None
+
+
+def judge(tree: Path, mutant: Mutant) -> str | None:
+    """Run the tests; None when the mutant was caught. A suite that hangs has noticed, too."""
+    try:
+        done = pytest(tree, "-x", "-q", *mutant.tests, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return None
+    if done.returncode == 0:
+        return "lives: no test failed"
+    return None if done.returncode == 1 else f"pytest left with {done.returncode}:\n{done.stdout[-2000:]}"
+
+
+def main(words: list[str]) -> int:
+    """Run the mutants; 1 when one of them lives or cannot be planted."""
+    chosen = [m for m in MUTANTS if not words or any(word in m.name for word in words)]
+    failed = 0
+    for mutant in chosen:
+        start = time.monotonic()
+        tree = copy_tree("mutants")  # puts the file of the mutant before back as it was
+        verdict = plant(tree, mutant)
+        if verdict is None and mutant.file.startswith("native/"):
+            built = build(tree)
+            verdict = f"does not build:\n{built.stderr[-2000:]}" if built.returncode else None
+        if verdict is None:
+            verdict = judge(tree, mutant)
+        failed += verdict is not None
+        print(f"{verdict or 'caught':<8} {time.monotonic() - start:5.0f} s  {mutant.name}", flush=True)
+    copy_tree("mutants")
+    print(f"{len(chosen) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
