@@ -94,11 +94,11 @@ MUTANTS = (
         (GUESTS, "-k", "evtchn"),
     ),
     Mutant(
-        "Xen's flat segments with the wrong DPL",
+        "descriptor kept at DPL 0",
         "native/xen/segment.c",
-        "page[(XEN_DESCRIPTORS[i].selector - GDT_RESERVED_FIRST) / 8] = XEN_DESCRIPTORS[i].descriptor;",
-        "page[(XEN_DESCRIPTORS[i].selector - GDT_RESERVED_FIRST) / 8] = XEN_DESCRIPTORS[0].descriptor;",
-        (GUESTS, "-k", "user_mode or descriptors or segment"),
+        "    high |= SEG_ATTR_DPL;\n",
+        "",
+        (GUESTS, "-k", "descriptors"),
     ),
     Mutant(
         "int n through a closed gate",
