@@ -210,6 +210,7 @@ bool pv_go_on(struct hv *hv, struct vcpu *v)
 {
     if (hv->tlb_stale) {
         hv->tlb_stale = false;
+        hv->code_page.host = NULL;
         machine_tlb_stale(hv->m);
     }
     return !hv_domain(hv, v)->shut_down;

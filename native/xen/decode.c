@@ -97,6 +97,21 @@ uint32_t insn_mode(struct cpu *cpu)
     return cs.attributes & SEG_ATTR_L ? 64 : cs.attributes & SEG_ATTR_DB ? 32 : 16;
 }
 
+/* Host address of the page of code at `va` in the vcpu's present page table, remembered until translations go stale. NULL:
+ * it cannot be read. */
+static const uint8_t *code_page(struct hv *hv, struct vcpu *v, uint64_t va)
+{
+    struct code_page *last = &hv->code_page;
+    uint64_t root = v->kernel_mode ? v->cr3_kernel : v->cr3_user, page = va >> ENGINE_PAGE_SHIFT;
+    struct mapping map;
+    if (last->host && last->root == root && last->page == page && !hv->tlb_stale)
+        return last->host;
+    if (!pv_guest_address(va) || !mm_translate(hv, hv_cpu_of(hv, v), va, ACCESS_READ, true, &map))
+        return NULL;
+    *last = (struct code_page){.root = root, .page = page, .host = machine_frame(hv->m, map.frame)};
+    return last->host;
+}
+
 /* Bytes at rip: 15, or as many as the page holds when the next one cannot be read. */
 static uint32_t fetch_bytes(struct hv *hv, struct vcpu *v, uint32_t mode, uint8_t bytes[INSN_MAX_BYTES])
 {
@@ -104,12 +119,16 @@ static uint32_t fetch_bytes(struct hv *hv, struct vcpu *v, uint32_t mode, uint8_
     uint64_t va = cpu_gprs(cpu)->rip;
     if (mode != 64)
         va = (uint32_t)(va + cpu_segment_base(cpu, SEG_CS));
-    if (hv_copy_from_guest(hv, v, bytes, va, INSN_MAX_BYTES) == 0)
-        return INSN_MAX_BYTES;
-    uint32_t rest = (uint32_t)(ENGINE_PAGE_SIZE - (va & (ENGINE_PAGE_SIZE - 1)));
-    if (rest >= INSN_MAX_BYTES || hv_copy_from_guest(hv, v, bytes, va, rest))
+    uint32_t offset = va & (ENGINE_PAGE_SIZE - 1), rest = ENGINE_PAGE_SIZE - offset;
+    const uint8_t *page = code_page(hv, v, va);
+    if (!page)
         return 0;
-    return rest;
+    if (rest >= INSN_MAX_BYTES) {
+        memcpy(bytes, page + offset, INSN_MAX_BYTES);
+        return INSN_MAX_BYTES;
+    }
+    memcpy(bytes, page + offset, rest);
+    return hv_copy_from_guest(hv, v, bytes + rest, va + rest, INSN_MAX_BYTES - rest) ? rest : INSN_MAX_BYTES;
 }
 
 enum insn_status insn_fetch(struct hv *hv, struct vcpu *v, const struct insn **out)

@@ -160,6 +160,7 @@ void hv_domain_destroy(struct hv *hv, uint32_t slot)
         memset(v, 0, sizeof *v);
     }
     mm_domain_destroy(hv, d);
+    hv->code_page.host = NULL;
     memset(d, 0, sizeof *d);
 }
 

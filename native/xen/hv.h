@@ -42,6 +42,7 @@ struct hv {
     struct refusal log[HV_REFUSAL_LOG];
     uint32_t log_head, log_tail;
     struct decode_cache *decode;
+    struct code_page { uint64_t root, page; const uint8_t *host; } code_page;   /* decode.c; a cache, dropped with the TLBs */
     const char *crash_reason;        /* why a domain was last crashed by the hypervisor */
     uint64_t hypercall_counts[64][64];   /* [domain slot][number]: statistics only */
     uint64_t trap_counts[64][32];
