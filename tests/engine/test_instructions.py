@@ -23,6 +23,10 @@ UNDEFINED = 6
         "andn eax, ebx, ecx",
         "bextr eax, ebx, ecx",
         "pdep eax, ebx, ecx",
+        "mulx eax, ebx, ecx",
+        "shlx eax, ebx, ecx",
+        "rorx eax, ebx, 3",
+        "mov eax, fs:[rsp]",
         "lzcnt eax, ebx",
         "tzcnt eax, ebx",
         "addsubps xmm0, xmm1",
@@ -44,6 +48,11 @@ def test_offered(bench: Bench, source: str) -> None:
         ("rdseed eax", 3),
         ("stac", 3),
         ("adcx eax, ebx", 5),
+        ("vaddps xmm0, xmm0, xmm1", 4),
+        ("vpaddd xmm0, xmm0, xmm1", 4),
+        ("vpshufb xmm0, xmm0, xmm1", 5),
+        ("vmovaps xmm0, fs:[rsp]", 6),
+        ("vzeroupper", 3),
     ],
 )
 def test_hidden(bench: Bench, source: str, length: int) -> None:
