@@ -215,6 +215,7 @@ static void give_back_restored(struct cpu *c)
         return;
     c->block = c->restored_block;
     LEFT += cpu_unretired(c, c->restored_pc);
+    c->m->hooked--;               /* it had started */
     c->block = NULL;
     c->restored_block = NULL;
     c->settled = true;

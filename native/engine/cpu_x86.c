@@ -159,7 +159,11 @@ int64_t cpu_retired(const struct cpu *c)
     return c->budget - LEFT - cpu_unretired(c, pc);
 }
 
-void cpu_retire(struct cpu *c) { LEFT--; }
+void cpu_retire(struct cpu *c)
+{
+    LEFT--;
+    c->m->hooked++;
+}
 
 void cpu_set_budget(struct cpu *c, int64_t budget)
 {

@@ -157,6 +157,10 @@ void machine_tlb_stale(struct machine *m);
 void machine_flush_code(struct machine *m);
 /* At most this many instructions a translated block; 0: the engine's own limit (tests: results must not change). */
 void machine_set_block_limit(struct machine *m, uint32_t limit);
+/* Count by a hook on every instruction as well, from now on, in every cpu that there is (tests: the counts must be equal).
+ * 0 or -ENOMEM. */
+int machine_count_by_hook(struct machine *m);
+int64_t machine_hooked(const struct machine *m);
 /* Set per-frame dirty flags since the last collect. Returns the number of dirty frames copied to `out` (up to `max`). */
 void machine_dirty_start(struct machine *m);
 uint64_t machine_dirty_collect(struct machine *m, uint64_t *out, uint64_t max);

@@ -27,6 +27,7 @@ struct machine {
     uint32_t block_limit;
     uint64_t tlb_epoch;           /* raised by machine_tlb_stale(); each cpu flushes when it has an older one */
     bool dirty_log;
+    int64_t hooked;               /* oracle_x86.c: instructions that the per-instruction hook has seen retire */
     int fd;
     struct engine_ops ops;
 };

@@ -90,6 +90,7 @@ void cpu_settle(struct cpu *c, uintptr_t ra, int length)
 void __wrap_helper_raise_exception_x86_64(char *env, int vector)
 {
     cpu_settle(cpu_of_env(env), RETURN_ADDRESS, 0);
+    cpu_of_env(env)->m->hooked--;
     __real_helper_raise_exception_x86_64(env, vector);
 }
 

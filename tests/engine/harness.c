@@ -14,7 +14,6 @@ struct bench {
     int64_t when[BENCH_LOG];
     uint64_t rip[BENCH_LOG];
     uint32_t count;
-    uint64_t hooked, faulted;
     uint64_t before;                       /* retired in earlier runs: the clock goes on */
     uint32_t skip;                         /* bytes by which a fault's rip is moved on; 0: leave */
 };
@@ -26,8 +25,6 @@ static bool on_exception(void *ctx, struct cpu *c, const struct trap *trap)
     b->log[n] = *trap;
     b->when[n] = cpu_retired(c);
     b->rip[n] = cpu_gprs(c)->rip;
-    if (!(trap->flags & TRAP_SOFTWARE) && trap->vector != 1)
-        b->faulted++;
     if (trap->flags & TRAP_SOFTWARE || trap->vector == 1)
         return true;
     if (b->skip) {
@@ -134,7 +131,7 @@ void bench_reset(struct bench *b, struct cpu *c, uint64_t rip, uint64_t rsp)
     s.dr[7] = 0x400;
     cpu_set_state(c, &s);
     b->count = 0;
-    b->hooked = b->faulted = b->before = 0;
+    b->before = 0;
 }
 
 int bench_run(struct bench *b, struct cpu *c, int64_t budget, struct cpu_exit *exit)
@@ -154,22 +151,4 @@ uint32_t bench_log(struct bench *b, struct trap *traps, int64_t *when, uint64_t 
 }
 
 void bench_skip(struct bench *b, uint32_t bytes) { b->skip = bytes; }
-
-/* The oracle of the count: libunicorn's per-instruction hook. It sees an instruction when it starts, so those that
- * fault are taken off. Only for blocks translated after this call. */
-static void on_instruction(uc_engine *uc, uint64_t address, uint32_t size, void *user)
-{
-    (void)uc, (void)address, (void)size;
-    ((struct bench *)user)->hooked++;
-}
-
-void bench_hook_instructions(struct bench *b, struct cpu *c)
-{
-    uc_hook hook;
-    machine_flush_code(b->m);
-    if (uc_hook_add((uc_engine *)c->uc, &hook, UC_HOOK_CODE, (void *)on_instruction, b, 1, 0) != UC_ERR_OK)
-        abort();
-}
-
-int64_t bench_hooked(struct bench *b) { return (int64_t)(b->hooked - b->faulted); }
 

@@ -14,7 +14,5 @@ void bench_reset(struct bench *b, struct cpu *c, uint64_t rip, uint64_t rsp);
 int bench_run(struct bench *b, struct cpu *c, int64_t budget, struct cpu_exit *exit);
 uint32_t bench_log(struct bench *b, struct trap *traps, int64_t *when, uint64_t *rip, uint32_t max);
 void bench_skip(struct bench *b, uint32_t bytes);
-void bench_hook_instructions(struct bench *b, struct cpu *c);
-int64_t bench_hooked(struct bench *b);
 
 #endif
