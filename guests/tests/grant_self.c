@@ -2,7 +2,7 @@
  * @fact   a domain can grant a frame to itself, map it, see the same memory, and unmap it; wrong references, rights and
  *         handles have their statuses
  * @source xen/include/public/grant_table.h
- * @env    pv64
+ * @env    pv64 pv64low
  */
 #include <guest.h>
 #include <grants.h>
@@ -94,7 +94,7 @@ void test_main(void)
     check(map(self, REF, GNTMAP_host_map, window).status < 0);
     grant_v1(REF, 0, 0, GTF_invalid);
 
-    check_eq(hcall(grant_table_op, GNTTABOP_map_grant_ref, 0x1000, 1), -XEN_EFAULT);
+    check_eq(hcall(grant_table_op, GNTTABOP_map_grant_ref, BAD_POINTER, 1), -XEN_EFAULT);
     check_eq(hcall(grant_table_op, 99, &op, 1), -XEN_ENOSYS);
     check_eq(pt_set(window, pte_make(own, PTE_P | PTE_RW | PTE_US)), 0);
 }

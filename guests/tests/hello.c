@@ -1,7 +1,7 @@
 /* @title  hello
  * @fact   a guest starts, reaches its console and powers off
  * @source xen/include/public/xen.h (start_info), io/console.h
- * @env    pv64
+ * @env    pv64 pv64low pv64p2m
  */
 #include <guest.h>
 

@@ -1,7 +1,7 @@
 /* @title  multicall
  * @fact   every entry runs in order and gets its own result; errors do not stop the list; a list in a list is refused
  * @source xen/include/public/xen.h (multicall_entry), xen/common/multicall.c
- * @env    pv64
+ * @env    pv64 pv64low
  */
 #include <guest.h>
 
@@ -49,7 +49,7 @@ void test_main(void)
     hcall(fpu_taskswitch, 0);
 
     check_eq(hcall(multicall, calls, 0), 0);
-    check_eq(hcall(multicall, 0x1000, 1), -XEN_EFAULT);
+    check_eq(hcall(multicall, BAD_POINTER, 1), -XEN_EFAULT);
     check_eq(hcall(multicall, HYPERVISOR_VIRT_START, 1), -XEN_EFAULT);
     check_eq(virt_to_mfn(calls), before);
 }

@@ -2,7 +2,7 @@
  * @fact   a frame becomes a page table only when it is not writable and each of its entries is allowed; a pinned table
  *         cannot become anything else
  * @source xen/arch/x86/mm.c (opening comment), xen/include/public/xen.h (MMUEXT_PIN_*)
- * @env    pv64
+ * @env    pv64 pv64low
  */
 #include <guest.h>
 

@@ -2,7 +2,7 @@
  * @fact   VCPUOP_initialise, up and down bring vcpus up and take them down; IPIs by event channel reach the right one;
  *         memory is shared
  * @source xen/include/public/vcpu.h
- * @env    pv64
+ * @env    pv64 pv64low
  * @vcpus  4
  */
 #include <guest.h>
@@ -43,7 +43,7 @@ void test_main(void)
     vcpu_context(&context, 1, secondary, NULL);
     context.ctrlreg[3] = ~0UL;
     check(hcall(vcpu_op, VCPUOP_initialise, 1, &context) < 0);
-    check_eq(hcall(vcpu_op, VCPUOP_initialise, 1, 0x1000), -XEN_EFAULT);
+    check_eq(hcall(vcpu_op, VCPUOP_initialise, 1, BAD_POINTER), -XEN_EFAULT);
 
     for (unsigned i = 1; i < CPUS; i++) {
         long port = event_bind_ipi(i);

@@ -2,7 +2,7 @@
  * @fact   set_timer_op, single-shot and periodic timers raise VIRQ_TIMER when they are due, never before; the
  *         periodic timer ticks while its vcpu runs, and does not wake one that blocks
  * @source xen/include/public/vcpu.h, xen.h (set_timer_op, VIRQ_TIMER); xen/common/sched/core.c
- * @env    pv64
+ * @env    pv64 pv64low
  */
 #include <guest.h>
 

@@ -2,7 +2,7 @@
  * @fact   the iret hypercall enters guest user mode, SYSCALL there enters the syscall callback on the kernel stack with
  *         the user's registers, and exceptions of the user arrive with CPL 3 in their frame
  * @source xen/include/public/arch-x86/xen-x86_64.h (iret_context, stack_switch), callback.h
- * @env    pv64
+ * @env    pv64 pv64low
  */
 #include <guest.h>
 

@@ -40,6 +40,8 @@ class Environment:
     folders: tuple[str, ...]
     """Library folders under guests/lib: sources compiled in, and include path, most special first."""
     emulation: str
+    base: int = 0
+    """Address that the image's first page frame has when it runs (the linker script's `base`)."""
 
 
 _COMMON = (
@@ -60,6 +62,24 @@ ENVIRONMENTS = {
             flags=("-mno-red-zone", "-mcmodel=kernel", "-mcpu=x86_64-mmx-sse-sse2+soft_float"),
             folders=("pv64", "pv", "x86", "core"),
             emulation="elf_x86_64",
+            base=0xFFFFFFFF80000000,
+        ),
+        Environment(
+            # The same at the other end of the address space, as GRUB has it.
+            name="pv64low",
+            target="x86_64-freestanding-none",
+            flags=("-mno-red-zone", "-mcpu=x86_64-mmx-sse-sse2+soft_float", "-DGUEST_LOW"),
+            folders=("pv64", "pv", "x86", "core"),
+            emulation="elf_x86_64",
+        ),
+        Environment(
+            # With what Linux asks for: the p2m at an address of its own, the ramdisk by its frame number.
+            name="pv64p2m",
+            target="x86_64-freestanding-none",
+            flags=("-mno-red-zone", "-mcmodel=kernel", "-mcpu=x86_64-mmx-sse-sse2+soft_float", "-DGUEST_P2M"),
+            folders=("pv64", "pv", "x86", "core"),
+            emulation="elf_x86_64",
+            base=0xFFFFFFFF80000000,
         ),
     )
 }
@@ -148,8 +168,9 @@ def _link(env: Environment, objects: list[tuple[Path, str]], output: Path) -> No
     made = _scratch(output)
     try:
         script = GUESTS / "lib" / env.folders[0] / "link.ld"
+        base = f"--defsym=base={env.base:#x}"
         _run([zig(), "ld.lld", "-m", env.emulation, "-static", "-z", "max-page-size=4096",
-              "-z", "noexecstack", "-T", str(script), *(str(path) for path, _ in objects), "-o", str(made)])
+              "-z", "noexecstack", base, "-T", str(script), *(str(path) for path, _ in objects), "-o", str(made)])
         _install(made, output, digest)
     finally:
         made.unlink(missing_ok=True)

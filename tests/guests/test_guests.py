@@ -5,15 +5,19 @@ from pathlib import Path
 import pytest
 
 from hv.testing.build import guest_sources
-from hv.testing.runner import DomainUnderTest, Verdict
+from hv.testing.metadata import read_metadata
+from hv.testing.runner import DomainUnderTest, Options, Verdict
 
 GUESTS = guest_sources("tests")
 MAX_INSNS = 100_000_000
 
 
-@pytest.mark.parametrize("source", GUESTS, ids=[path.stem for path in GUESTS])
-def test_guest(source: Path) -> None:
-    outcome = DomainUnderTest(source).run(MAX_INSNS).outcome()
+CASES = [(path, env) for path in GUESTS for env in read_metadata(path).environments]
+
+
+@pytest.mark.parametrize(("source", "env"), CASES, ids=[f"{path.stem}-{env}" for path, env in CASES])
+def test_guest(source: Path, env: str) -> None:
+    outcome = DomainUnderTest(source, Options(env=env)).run(MAX_INSNS).outcome()
     if outcome.verdict == Verdict.SKIP and not outcome.notes:
         pytest.skip(outcome.console.strip().splitlines()[-2])
     assert outcome.verdict == Verdict.SUCCESS, "\n".join([outcome.console, *outcome.notes])
@@ -21,3 +25,13 @@ def test_guest(source: Path) -> None:
 
 def test_there_are_guests() -> None:
     assert len(GUESTS) >= 30
+
+
+@pytest.mark.parametrize("env", ["pv64", "pv64low", "pv64p2m"])
+@pytest.mark.parametrize("length", [1, 4096, 10_001])
+def test_ramdisk(tmp_path: Path, env: str, length: int) -> None:
+    data = bytes(i * i % 251 for i in range(length))
+    (tmp_path / "module").write_bytes(data)
+    options = Options(env=env, ramdisk=tmp_path / "module", cmdline=f"length={length} sum={sum(data)}")
+    outcome = DomainUnderTest("ramdisk", options).run(MAX_INSNS).outcome()
+    assert outcome.verdict == Verdict.SUCCESS, outcome.console

@@ -61,8 +61,16 @@ pte_t *pt_entry(const void *va, int level)
     }
 }
 
+/* The frames of a p2m that lies outside the image's mapping may be inside it all the same, in its padding. */
+static bool of_p2m(uint64_t pfn)
+{
+    return pfn - start->first_p2m_pfn < start->nr_p2m_frames;
+}
+
 void *page_alloc(void)
 {
+    while (of_p2m(virt_to_pfn(next_page)))
+        next_page += PAGE_SIZE;
     pte_t *entry = pt_entry(next_page, 1);
 
     if (!entry || !(*entry & PTE_P))
@@ -73,7 +81,9 @@ void *page_alloc(void)
 
 uint64_t pfn_alloc(void)
 {
-    next_pfn--;
+    do
+        next_pfn--;
+    while (of_p2m(next_pfn));
     pte_t *entry = pt_entry(pfn_to_virt(next_pfn), 1);
 
     if (entry && *entry & PTE_P)

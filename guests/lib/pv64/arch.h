@@ -2,7 +2,15 @@
 #ifndef GUEST_ARCH_PV64_H
 #define GUEST_ARCH_PV64_H
 
+#ifdef GUEST_LOW
+#define VIRT_BASE 0x0
+#else
 #define VIRT_BASE 0xffffffff80000000
+#endif
+#ifdef GUEST_P2M
+#define INIT_P2M 0x0000100000000000     /* where this kernel wants its p2m */
+#endif
+#define BAD_POINTER 0x0000400000001000 /* nothing is mapped there, ever */
 #define PERCPU_SIZE 0x4000              /* struct percpu, trap stack, stack: aligned to its size */
 #define TRAP_STACK_END 0x2000
 #define ARCH_ASM_WORD ".quad"
