@@ -175,7 +175,8 @@ static inline uint64_t l1e_adjust(uint64_t pte)
 void mm_write_entry(struct hv *hv, uint64_t table, unsigned slot, uint64_t old, uint64_t pte);
 int mm_mod_l1(struct hv *hv, uint64_t table, unsigned slot, uint64_t pte, bool preserve_ad, uint16_t pg_domid);
 int mm_mod_table(struct hv *hv, uint32_t level, uint64_t table, unsigned slot, uint64_t pte, bool preserve_ad);
-/* Find the L1 table that maps `va` in the vcpu's current page table; 0 and *table, *slot, or the level at which the
+/* Find the L1 table that maps `va` in the kernel's page table of the vcpu (the kernel makes the hypercalls, and its
+ * mapping of the LDT counts in user mode too); 0 and *table, *slot, or the level at which the
  * walk ended (4..2), or 5 for an address that is not the guest's. */
 unsigned mm_find_l1(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t *table, unsigned *slot);
 

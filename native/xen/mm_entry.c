@@ -74,7 +74,7 @@ int mm_mod_table(struct hv *hv, uint32_t level, uint64_t table, unsigned slot, u
 
 unsigned mm_find_l1(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t *table, unsigned *slot)
 {
-    uint64_t mfn = (v->kernel_mode ? v->cr3_kernel : v->cr3_user) >> 12;
+    uint64_t mfn = v->cr3_kernel >> 12;
     if (!addr_ok(va) || mfn == 0)
         return 5;
     for (unsigned level = 4; level > 1; level--) {

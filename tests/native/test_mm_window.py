@@ -6,7 +6,7 @@ import pytest
 
 from hv import abi
 from hv._native import lib
-from tests.native.ptbench import NX, RW, A, Bench, D, P
+from tests.native.ptbench import NX, RW, USER, A, Bench, D, P
 from tests.native.test_mm_ptwr import CODE_VA, Machine
 
 DATA32 = 0x00CFF2000000FFFF           # present, DPL 3, writable data, 4 GiB
@@ -102,6 +102,20 @@ def test_new_kernel_table_drops_the_ldt(machine: Machine) -> None:
     assert bench.type_of(frame)[1] == 0
     assert run(machine, MOV_ES, rax=LDT_SELECTOR)
     assert bench.type_of(frame) == (lib.PGT_seg, 1)
+
+
+def test_the_kernels_mapping_of_the_ldt_counts_in_user_mode(machine: Machine) -> None:
+    bench, g = machine.bench, machine.g
+    frame = use_ldt(machine, DATA32)
+    l4, l3, l2, l1 = (g.alloc() for _ in range(4))
+    for table, entry in ((l4, l3), (l3, l2), (l2, l1)):
+        bench.poke(table, 0, entry << 12 | P | RW | USER)
+    bench.poke(l1, CODE_VA >> 12, g.data[0] << 12 | P | USER)       # user mode maps its code and nothing else
+    assert g.mmuext((abi.MMUEXT_NEW_USER_BASEPTR, l4, 0)) == ("ok", 1)
+    g.v.kernel_mode = 0
+    lib.cpu_set_cr(machine.cpu, 3, l4 << 12)
+    assert run(machine, MOV_ES, rax=LDT_SELECTOR)
+    assert g.v.ldt_frames[0] == frame
 
 
 def test_guest_gdt(machine: Machine) -> None:
