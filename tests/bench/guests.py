@@ -6,10 +6,9 @@ import time
 from functools import cache
 from pathlib import Path
 
-from hv.builder.load import load_kernel
-from hv.builder.start import start_pv
-from hv.hypervisor import Hypervisor, Stop
+from hv.hypervisor import Stop
 from hv.testing.build import build_guest, find_guest
+from hv.toolstack.launch import GuestConfig, launch
 
 MEMORY_MIB = 32
 
@@ -22,14 +21,12 @@ def guest(name: str) -> Path:
 
 def seconds_of_guest(name: str, cmdline: str) -> float:
     """Seconds that the run of a guest takes, from its first instruction to its shutdown. It must power off."""
-    hv = Hypervisor(memory_mib=MEMORY_MIB)
-    domain = hv.create_domain(name, memory_mib=MEMORY_MIB)
-    start_pv(domain, load_kernel(guest(name)), cmdline=cmdline)
+    one = launch(guest(name), GuestConfig(memory_mib=MEMORY_MIB, cmdline=cmdline))
     start = time.perf_counter()
-    result = hv.run()
+    result = one.hv.run()
     seconds = time.perf_counter() - start
-    if result.stop is not Stop.SHUTDOWN or domain.c.shutdown_code != 0:
-        raise RuntimeError(f"{name} {cmdline!r}: {result}, shutdown code {domain.c.shutdown_code}")
+    if result.stop is not Stop.SHUTDOWN or one.domain.c.shutdown_code != 0:
+        raise RuntimeError(f"{name} {cmdline!r}: {result}, shutdown code {one.domain.c.shutdown_code}")
     return seconds
 
 

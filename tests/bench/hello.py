@@ -8,9 +8,7 @@ from functools import cache
 from pathlib import Path
 from shutil import which
 
-from hv.builder.load import load_kernel
-from hv.builder.start import start_pv
-from hv.hypervisor import Hypervisor
+from hv.toolstack.launch import GuestConfig, launch
 from tests.bench.guests import MEMORY_MIB, guest
 from tests.bench.measure import BUILD, Row, measure
 from tests.bench.processes import HV, run
@@ -40,12 +38,13 @@ def _cold() -> float:
 
 def _in_process() -> float:
     start = time.perf_counter()
-    hv = Hypervisor(memory_mib=MEMORY_MIB)
-    domain = hv.create_domain("hello", memory_mib=MEMORY_MIB)
-    start_pv(domain, load_kernel(guest("hello")))
-    hv.run()
-    hv.destroy_domain(domain)
-    return (time.perf_counter() - start) * 1e3
+    hello = launch(guest("hello"), GuestConfig(memory_mib=MEMORY_MIB))
+    hello.hv.run()
+    hello.destroy()
+    seconds = time.perf_counter() - start
+    if SUCCESS.decode() not in hello.console.text():
+        raise RuntimeError(f"hello: {hello.console.text()!r}")
+    return seconds * 1e3
 
 
 @cache

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hv.builder.load import load_kernel
-from hv.builder.start import start_pv
-from hv.hypervisor import Hypervisor
+from hv.toolstack.launch import GuestConfig, launch
 from tests.bench.guests import guest
 from tests.bench.measure import Row, measure
 
@@ -25,10 +23,11 @@ def _resident_mb() -> float:
 
 
 def _each() -> float:
-    hv = Hypervisor(memory_mib=DOMAINS * DOMAIN_MIB)
-    image = load_kernel(guest("hello"))
+    config = GuestConfig(memory_mib=DOMAIN_MIB, machine_mib=DOMAIN_MIB * (DOMAINS + 2))
+    first = launch(guest("hello"), config)
     before = _resident_mb()
-    for number in range(DOMAINS):
-        start_pv(hv.create_domain(f"hello{number}", memory_mib=DOMAIN_MIB), image)
-    hv.run()
-    return (_resident_mb() - before) / DOMAINS
+    others = [launch(guest("hello"), config, beside=first) for _ in range(DOMAINS)]
+    first.hv.run()
+    each = (_resident_mb() - before) / DOMAINS
+    assert all("SUCCESS" in other.console.text() for other in others)
+    return each
