@@ -4,6 +4,7 @@
 wheel, so that installing one needs no compiler.
 """
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 ABI_GENERATOR = ROOT / "native" / "abi" / "gen.py"
+# What guests are built from (hv/testing/build.py looks for it there when there is no checkout): folder, its place.
+GUEST_KIT = ((ROOT / "guests" / "lib", "lib"), (ROOT / "native" / "abi", "abi"))
 
 
 class BuildPython(build_py):
@@ -22,6 +25,17 @@ class BuildPython(build_py):
         if ABI_GENERATOR.exists():
             subprocess.run([sys.executable, str(ABI_GENERATOR)], check=True, cwd=ROOT)
         super().run()
+        if not self.editable_mode:
+            for folder, name in GUEST_KIT:
+                self.copy_sources(folder, Path(self.build_lib) / "hv" / "testing" / "kit" / name)
+
+    def copy_sources(self, folder: Path, target: Path) -> None:
+        """Headers and sources, with the folders they are in."""
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".c", ".h", ".S", ".ld", ".def"):
+                copy = target / path.relative_to(folder)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)
 
 
 setup(

@@ -20,10 +20,19 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-GUESTS = ROOT / "guests"
-ABI = ROOT / "native" / "abi"
-BUILD = ROOT / "build" / "guests"
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_KIT = Path(__file__).resolve().parent / "kit"
+
+
+def _places() -> tuple[Path, Path, Path]:
+    """(guests, ABI headers, where to build): those of the checkout, or of the installed package (setup.py)."""
+    if (_CHECKOUT / "guests" / "lib").is_dir():
+        return _CHECKOUT / "guests", _CHECKOUT / "native" / "abi", _CHECKOUT / "build" / "guests"
+    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return _KIT, _KIT / "abi", cache_home / "xenlab" / "guests"
+
+
+GUESTS, ABI, BUILD = _places()
 
 
 class BuildError(Exception):
@@ -113,7 +122,7 @@ def _library_digest(env: Environment) -> str:
     digest = hashlib.sha256(repr(env).encode() + repr(_COMMON).encode())
     folders = [GUESTS / "lib" / folder for folder in env.folders]
     for path in [*_files(folders, (".h", ".ld")), *_files([ABI], (".h", ".def"))]:
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+        digest.update(f"{path.parent.name}/{path.name}".encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
@@ -195,6 +204,8 @@ def build_guests(sources: Sequence[Path], env_name: str = "pv64", jobs: int | No
     env = ENVIRONMENTS.get(env_name)
     if env is None:
         raise BuildError(f"unknown environment {env_name!r} (known: {', '.join(ENVIRONMENTS)})")
+    if not (GUESTS / "lib").is_dir():
+        raise BuildError(f"the guest library is missing: {GUESTS / 'lib'}; install xenlab anew, or use a checkout")
     with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
         library = _library(env, pool)
 
