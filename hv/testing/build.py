@@ -148,7 +148,9 @@ def _scratch(output: Path) -> Path:
 
 def _compile(env: Environment, source: Path, output: Path) -> str:
     """Compile one file; returns the digest of what it was made from."""
-    digest = hashlib.sha256((_library_digest(env) + str(source)).encode() + source.read_bytes()).hexdigest()
+    inputs = [source, *sorted(source.parent.glob("*.h"))]
+    contents = b"\0".join(path.read_bytes() for path in inputs)
+    digest = hashlib.sha256((_library_digest(env) + str(source)).encode() + contents).hexdigest()
     if _stamped(output, digest):
         return digest
     made = _scratch(output)

@@ -103,6 +103,13 @@ def test_what_cannot_be_built(tmp_path: Path) -> None:
     assert run_test(str(tmp_path / "missing.elf")).verdict == Verdict.ERROR
 
 
+def test_a_changed_header_is_noticed(tmp_path: Path) -> None:
+    body = '#include "mine.h"\nprintf(MINE);'
+    for text in ("three", "four"):
+        (tmp_path / "mine.h").write_text(f'#define MINE "{text}\\n"\n')
+        assert text in run_test(guest(tmp_path, "with_header", body)).console
+
+
 def test_a_changed_source_is_built_again(tmp_path: Path) -> None:
     assert "one" in run_test(guest(tmp_path, "text", 'printf("one\\n");')).console
     assert "two" in run_test(guest(tmp_path, "text", 'printf("two\\n");')).console

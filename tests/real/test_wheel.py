@@ -30,6 +30,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_holds_what_it_needs(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "hv/_abi_data.py" in names and "isa/py.typed" in names
+    assert "hv/testing/kit/lib/core/guest.h" in names and "hv/testing/kit/abi/xen.h" in names
     assert any(name.startswith("hv/_native") and name.endswith(".so") for name in names)
     assert not any(name.startswith(("tests", "guests", "native", "tools")) for name in names)
 
