@@ -97,9 +97,9 @@ void mm_domain_destroy(struct hv *hv, struct domain *d);
 bool mm_translate(void *ctx, struct cpu *cpu, uint64_t va, enum access access, bool user, struct mapping *map);
 /* Drop the cached pages of the vcpu's LDT (SET_LDT, a new base pointer). */
 void mm_put_ldt(struct hv *hv, struct vcpu *v);
-/* A store of `size` bytes at machine address pa inside a validated L1 table of the vcpu's domain. `expected` non-NULL:
- * only if the old bytes equal *expected (cmpxchg). 0; 1: they differ, *expected holds them; -errno: refused. */
-int mm_ptwr_store(struct hv *hv, struct vcpu *v, uint64_t pa, uint64_t *expected, uint64_t value, uint32_t size);
+/* A store of `size` bytes (1, 2, 4, 8, aligned) at machine address pa, which the caller knows to lie in a validated L1
+ * table of the vcpu's domain. 0 or -errno */
+int mm_ptwr_store(struct hv *hv, struct vcpu *v, uint64_t pa, uint64_t value, uint32_t size);
 /* The validity of a descriptor page (segment.c). 0 or -errno */
 int seg_validate_frame(struct hv *hv, struct domain *d, uint64_t mfn);
 

@@ -249,12 +249,13 @@ bool mm_emulate_pt_write(struct hv *hv, struct vcpu *v, uint64_t va, uint32_t er
     case INSN_FOUND:
         break;
     }
-    if (!operands(hv, v, &s, &address) || (address ^ va) & ~UINT64_C(0xfff) || (address & (s.size - 1)))
+    if (!operands(hv, v, &s, &address) || (address ^ va) & ~UINT64_C(0xfff) ||
+        (s.size & (s.size - 1)) || (address & (s.size - 1)))
         return true;
     uint64_t pa = pte_mfn(pte) << 12 | (address & 0xfff);
     memcpy(&s.old, (const uint8_t *)machine_frame(hv->m, pa >> 12) + (pa & 0xfff), s.size);
     STORES[s.insn->op](&s);
-    if (mm_ptwr_store(hv, v, pa, NULL, s.value & size_mask(s.size), s.size) != 0)
+    if (mm_ptwr_store(hv, v, pa, s.value, s.size) != 0)
         return true;
     *handled = true;
     write_registers(&s);

@@ -7,21 +7,11 @@
  */
 #include "mm.h"
 
-int mm_ptwr_store(struct hv *hv, struct vcpu *v, uint64_t pa, uint64_t *expected, uint64_t value, uint32_t size)
+int mm_ptwr_store(struct hv *hv, struct vcpu *v, uint64_t pa, uint64_t value, uint32_t size)
 {
     uint64_t table = pa >> 12, mask = size == 8 ? ~UINT64_C(0) : (UINT64_C(1) << (size * 8)) - 1;
     unsigned slot = (unsigned)(pa >> 3) & (PT_ENTRIES - 1), shift = (unsigned)(pa & 7) * 8;
-    struct page_info *page = mm_page(hv, table);
-    if (size == 0 || size > 8 || (size & (size - 1)) || (pa & (size - 1)))
-        return (int)hv_refuse(hv, RULE_ptwr_access, pa, size, 0, 0);
-    if (!page || page->owner != v->domid || page_type(page) != PGT_l1 || !page_type_count(page))
-        return (int)hv_refuse(hv, RULE_ptwr_table, pa, page ? page_type(page) : 0u, 0, 0);
-
     uint64_t old = mm_table(hv, table)[slot];
-    if (expected && (((old >> shift) ^ *expected) & mask)) {
-        *expected = old >> shift & mask;
-        return 1;
-    }
     uint64_t pte = (old & ~(mask << shift)) | (value & mask) << shift;
     if (pte & PTE_P) {
         int rc = mm_l1e_get(hv, pte, v->domid);

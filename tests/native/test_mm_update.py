@@ -289,3 +289,11 @@ def test_a_batch_that_moves_the_page_it_is_read_from(bench: Bench) -> None:
         bench.write(frame << 12, move + struct.pack("<QQ", l1_ptr(bench, slot), g.data[11] << 12 | P))
     assert name_of(g.call(1, g.data_va(10), 2, 0, SELF)) == "ok"
     assert (bench.entry(g.l1, 100) & P, bench.entry(g.l1, 101) & P) == (0, 1)
+
+
+def test_tables_of_a_domain_without_a_vcpu(bench: Bench) -> None:
+    slot = lib.hv_domain_create(bench.hv, 9, lib.DOMAIN_PV64, 16)
+    bench.refusals()
+    assert bench.g.mmu_update([(l1_ptr(bench), 0)], SELF | (9 + 1) << 16) == ("EINVAL", 0)
+    assert bench.refusals() == ["mmu_update_no_vcpu"]
+    lib.hv_domain_destroy(bench.hv, slot)
