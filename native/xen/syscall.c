@@ -122,7 +122,8 @@ bool op_syscall(void *ctx, struct cpu *cpu)
         cpu_set_segment(cpu, SEG_CS, &cs);
     }
     pv_sysret(cpu, g);
-    return v->kernel_mode ? hypercall(hv, v, g) : system_call(hv, v, g, compat);
+    /* 32-bit code has no hypercalls in a 64-bit domain, whichever mode it runs in. */
+    return v->kernel_mode && !compat ? hypercall(hv, v, g) : system_call(hv, v, g, compat);
 }
 
 /* An AMD processor in long mode has no SYSENTER. */
