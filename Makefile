@@ -12,7 +12,7 @@ NATIVE := $(shell find native -name '*.[chS]' -o -name '*.def' -o -name '*.py')
 VENV_DONE := $(VENV)/.packages
 NATIVE_DONE := build/.native
 
-.PHONY: build run test real-test check bench asan mutants clean
+.PHONY: build run test real-test check bench asan mutants internals clean
 .DELETE_ON_ERROR:
 
 build: $(VENV_DONE) $(NATIVE_DONE)
@@ -65,6 +65,10 @@ asan: build
 mutants: build
 	$(call need,tests/mutants.py)
 	$(Q)$(PY) tests/mutants.py $(ARGS)
+
+# The offsets of libunicorn's private fields, anew from its sources (PyPI's sdist).
+internals: build
+	$(Q)$(PY) tools/unicorn_internals.py
 
 clean:
 	$(Q)rm -rf $(VENV) build dist *.egg-info hv/_native*.so hv/_native.c hv/_abi_data.py

@@ -104,14 +104,6 @@ def declarations() -> str:
     return text + "\n" + constants
 
 
-def weak_pragmas() -> str:
-    """With XENLAB_PARTIAL set, functions that no file defines yet become null pointers (while the tree is growing)."""
-    if not os.environ.get("XENLAB_PARTIAL"):
-        return ""
-    names = re.findall(r"\b(\w+)\((?=[^()]*\);)", declarations())
-    return "".join(f"#pragma weak {name}\n" for name in names)
-
-
 def make_builder() -> FFI:
     """The cffi builder for `hv._native`."""
     builder = FFI()
@@ -120,7 +112,7 @@ def make_builder() -> FFI:
     # libunicorn's internal helpers pass their return address along: identical code folding or LTO must stay off.
     builder.set_source(
         "hv._native",
-        '#include <stdbool.h>\n#include <stdint.h>\n#include "xen/xen.h"\n' + weak_pragmas(),
+        '#include <stdbool.h>\n#include <stdint.h>\n#include "xen/xen.h"\n',
         # Relative: setuptools wants paths below the project.
         sources=[str(path.relative_to(ROOT)) for path in sources()],
         depends=[str(path.relative_to(ROOT)) for path in NATIVE.rglob("*.[hd]*")],
