@@ -159,7 +159,9 @@ def decode(code: bytes, mode: int) -> Instruction:
         operation = "OTHER"  # movsd of SSE2
     known = tuple(operand for operand in operands if operand is not None)
     if len(known) != len(operands) or len(known) > 3:
-        operation, known = "OTHER", ()
+        operation = "OTHER"
+    if operation == "OTHER":
+        known = ()  # whatever they are (fxsave's has 512 bytes), nobody looks at them
     return Instruction(
         operation=operation,
         length=int(found.size),
@@ -168,5 +170,5 @@ def decode(code: bytes, mode: int) -> Instruction:
         stack=_through_stack(found),
         operand_size=known[0].size if known else 0,
         address_size=int(found.addr_size),
-        operands=known if operation != "OTHER" else (),
+        operands=known,
     )

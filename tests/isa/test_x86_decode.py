@@ -87,3 +87,9 @@ def test_sse_move_with_the_name_of_a_string_move_is_not_one() -> None:
 
 def test_bytes_that_are_no_instruction() -> None:
     assert decode(b"\x06" + b"\xff" * 14, 64) == Instruction("OTHER", 15)
+
+
+@pytest.mark.parametrize("code", ["d933", "dd33", "0fae03", "0fae23"])  # fnstenv, fnsave, fxsave, xsave
+def test_large_operands_of_what_nobody_emulates_are_left_out(code: str) -> None:
+    insn = at(code)
+    assert (insn.operation, insn.operand_size, insn.operands) == ("OTHER", 0, ())
