@@ -46,6 +46,18 @@ static bool is_bmi(unsigned map, uint8_t payload, uint8_t opcode)
                            : map == MAP_0F38 && opcode >= 0xf2 && opcode <= 0xf7 && opcode != 0xf4;
 }
 
+/* LOCK before BT, which writes nothing, or before BTS, BTR and BTC of a register: #UD (APM volume 3, 1.2.5). libunicorn
+ * reads an address that it never computed, and ends the whole process. `n`: where the opcode is. */
+static bool locked_bit_test(struct cpu *c, uint64_t pc, unsigned n)
+{
+    uint8_t opcode = cpu_ldub_code_x86_64(c->env, pc + n + 1);
+    bool group8 = opcode == 0xba;
+    if (!group8 && (opcode & 0xe7) != 0xa3)       /* a3 bt, ab bts, b3 btr, bb btc */
+        return false;
+    uint8_t modrm = cpu_ldub_code_x86_64(c->env, pc + n + 2);
+    return modrm >= 0xc0 || opcode == 0xa3 || (group8 && (modrm & 0x38) == 0x20);
+}
+
 /* Bytes of the hidden instruction at `pc` as far as it takes to know; 0: it is none. Reading them may raise the same #PF
  * that translating it would. */
 static unsigned hidden(struct cpu *c, uint64_t pc)
@@ -53,8 +65,13 @@ static unsigned hidden(struct cpu *c, uint64_t pc)
     bool long_mode = ENV(uint32_t, U_ENV_HFLAGS) & HF_CS64;
     unsigned n = 0;
     uint8_t byte = cpu_ldub_code_x86_64(c->env, pc);
-    while (n < PREFIXES_MAX && is_prefix(byte, long_mode))
+    bool locked = false;
+    while (n < PREFIXES_MAX && is_prefix(byte, long_mode)) {
+        locked |= byte == 0xf0;
         byte = cpu_ldub_code_x86_64(c->env, pc + ++n);
+    }
+    if (byte == 0x0f && locked && n + 3 <= PREFIXES_MAX + 1)
+        return locked_bit_test(c, pc, n) ? n + 3 : 0;
     if (byte != VEX2 && byte != VEX3)
         return 0;
     uint8_t second = cpu_ldub_code_x86_64(c->env, pc + n + 1);
