@@ -1,6 +1,6 @@
 """Which rules of rules.def guests have broken: `python -m tests.rules_table [FUZZED CALLS]`.
 
-Runs every guest test and the fuzzing guest, adds up how often each rule refused, and prints a table, the rules that
+Runs every guest test, the fuzzing guest and the guests that come in pairs, adds up how often each rule refused, and prints a table, the rules that
 nothing broke last.
 """
 
@@ -13,6 +13,7 @@ from hv import abi
 from hv.hypervisor import HostError
 from hv.testing.build import guest_sources
 from hv.testing.runner import DomainUnderTest, Options
+from tests.guests import pairs
 
 MAX_INSNS = 100_000_000
 
@@ -28,6 +29,8 @@ def broken_rules(fuzzed_calls: int) -> Counter[str]:
         except HostError as error:
             print(f"{source.stem}: {error}", file=sys.stderr)
         counts.update(guest.hv.refusals.counts())
+    for pair in (pairs.exchange, pairs.beside):
+        counts.update(pair()[0].refusals.counts())
     return counts
 
 
