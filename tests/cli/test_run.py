@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from hv.cli.main import main
 from hv.cli.run import OPTIONS, parse, parser
 from tests.builder.elfwriter import BASE, Load, elf
 from tests.cli.machinecode import DATA_VA, ENTRY, LOOP, UD2, call, guest, repeat, say, shutdown, store
+from tests.debug.gdb import look_at_core
 
 POWEROFF = shutdown(abi.SHUTDOWN_poweroff)
 HELLO = guest(say("hello\n"), POWEROFF, text="hello\n")
@@ -203,14 +203,7 @@ def test_a_core_file_that_gdb_opens(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "core"
     result = run(guest(store(DATA_VA, 0x1122334455667788), UD2), "--core", str(path))
     assert result.code == 1 and f"core file in {path}" in result.err
-    gdb = shutil.which("gdb")
-    if gdb is None:
-        pytest.skip("gdb is not installed")
-    commands = ["info registers rip", f"x/gx {DATA_VA:#x}", "x/i $rip"]
-    shown = subprocess.run(
-        [gdb, "-nx", "-batch", *(part for command in commands for part in ("-ex", command)), "-c", str(path)],
-        capture_output=True, text=True, timeout=60, check=False,
-    ).stdout  # fmt: skip
+    shown = look_at_core(path, ["info registers rip", f"x/gx {DATA_VA:#x}", "x/i $rip"])
     assert f"{ENTRY + 20:#x}" in shown and "0x1122334455667788" in shown and "ud2" in shown
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
-import subprocess
 from typing import TYPE_CHECKING
-
-import pytest
 
 from hv.debug.core import Thread, core_file
 from hv.paging.walk import NX, Run, runs, walk
+from tests.debug.gdb import look_at_core
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,17 +93,10 @@ def test_memory_is_in_the_file_once_and_found_by_address() -> None:
 
 
 def test_gdb_opens_it(tmp_path: Path) -> None:
-    gdb = shutil.which("gdb")
-    if gdb is None:
-        pytest.skip("gdb is not installed")
     path = tmp_path / "core"
     path.write_bytes(make_core())
-    commands = ["info registers rip rbx cs", f"x/2gx {VA:#x}", f"x/gx {VA + 0x2000:#x}", "info threads"]
-    shown = subprocess.run(
-        [gdb, "-nx", "-batch", *(part for command in commands for part in ("-ex", command)), "-c", str(path)],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert "0xffffffff80000004" in shown.stdout and "0x1234" in shown.stdout and "0xe033" in shown.stdout
-    assert "0xffffffff80000000:\t0x0000000000000014\t0x0000000000000000" in shown.stdout
-    assert "0xffffffff80002000:\t0x000000000000000a" in shown.stdout
-    assert "0xffffffff80000008" in shown.stdout  # the second thread
+    shown = look_at_core(path, ["info registers rip rbx cs", f"x/2gx {VA:#x}", f"x/gx {VA + 0x2000:#x}", "info threads"])
+    assert "0xffffffff80000004" in shown and "0x1234" in shown and "0xe033" in shown
+    assert "0xffffffff80000000:\t0x0000000000000014\t0x0000000000000000" in shown
+    assert "0xffffffff80002000:\t0x000000000000000a" in shown
+    assert "0xffffffff80000008" in shown  # the second thread
