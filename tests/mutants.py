@@ -63,7 +63,7 @@ MUTANTS = (
         "native/xen/mm_entry.c",
         "        hv->tlb_stale = true;",
         "        hv->tlb_stale = hv->tlb_stale;",
-        ("tests/native/test_mm_update.py",),
+        (GUESTS, "-k", "exc_pf or pt_"),
     ),
     Mutant(
         "store to translated code not noticed",

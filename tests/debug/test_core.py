@@ -95,7 +95,8 @@ def test_memory_is_in_the_file_once_and_found_by_address() -> None:
 def test_gdb_opens_it(tmp_path: Path) -> None:
     path = tmp_path / "core"
     path.write_bytes(make_core())
-    shown = look_at_core(path, ["info registers rip rbx cs", f"x/2gx {VA:#x}", f"x/gx {VA + 0x2000:#x}", "info threads"])
+    memory = [f"x/2gx {VA:#x}", f"x/gx {VA + 0x2000:#x}"]
+    shown = look_at_core(path, ["info registers rip rbx cs", *memory, "info threads"])
     assert "0xffffffff80000004" in shown and "0x1234" in shown and "0xe033" in shown
     assert "0xffffffff80000000:\t0x0000000000000014\t0x0000000000000000" in shown
     assert "0xffffffff80002000:\t0x000000000000000a" in shown
