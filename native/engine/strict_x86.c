@@ -1,9 +1,11 @@
 /* strict_x86.c - checks of the architecture that libunicorn leaves out, as far as they cost running guests nothing.
  *
  * It executes VEX forms of SSE instructions although its AVX is off, and CPUID says so: they are refused while translating,
- * all but the general-purpose ones of BMI1 and BMI2. Reserved bits of MXCSR are refused where it is loaded.
+ * all but the general-purpose ones of BMI1 and BMI2. LOCK in front of what cannot be locked is undefined too: libunicorn
+ * ignores it, and for the bit operations on registers its translator aborts. Reserved bits of MXCSR are refused where it
+ * is loaded.
  * Not checked: alignment of SSE operands (and #AC), unmasked SSE exceptions.
- * Facts: AMD64 APM volume 3, 1.2.7 (VEX prefix) and appendix A; volume 1, 4.2.2 (MXCSR).
+ * Facts: AMD64 APM volume 3, 1.2.5 (LOCK), 1.2.7 (VEX prefix) and appendix A; volume 1, 4.2.2 (MXCSR).
  */
 #include "cpu.h"
 
@@ -46,16 +48,44 @@ static bool is_bmi(unsigned map, uint8_t payload, uint8_t opcode)
                            : map == MAP_0F38 && opcode >= 0xf2 && opcode <= 0xf7 && opcode != 0xf4;
 }
 
-/* LOCK before BT, which writes nothing, or before BTS, BTR and BTC of a register: #UD (APM volume 3, 1.2.5). libunicorn
- * reads an address that it never computed, and ends the whole process. `n`: where the opcode is. */
-static bool locked_bit_test(struct cpu *c, uint64_t pc, unsigned n)
+/* ---- LOCK: only the read-modify-write instructions take it, and only with a destination in memory ---- */
+
+enum { LOCK = 0xf0, ESCAPE = 0x0f, ANY = 0xff, INSN_BYTES_MAX = 15 };
+
+/* Which values of ModRM.reg make an opcode one that can be locked: bit r for r. */
+static const struct { uint8_t first, last, regs; } LOCKABLE[] = {
+    {0x80, 0x83, 0x7f}, {0x86, 0x87, ANY}, {0xf6, 0xf7, 1 << 2 | 1 << 3}, {0xfe, 0xff, 1 << 0 | 1 << 1},
+}, LOCKABLE_0F[] = {
+    {0xab, 0xab, ANY}, {0xb0, 0xb1, ANY}, {0xb3, 0xb3, ANY}, {0xba, 0xba, 0xe0}, {0xbb, 0xbb, ANY}, {0xc0, 0xc1, ANY},
+    {0xc7, 0xc7, 1 << 1},
+};
+
+static unsigned lockable_regs(bool escaped, uint8_t opcode)
 {
-    uint8_t opcode = cpu_ldub_code_x86_64(c->env, pc + n + 1);
-    bool group8 = opcode == 0xba;
-    if (!group8 && (opcode & 0xe7) != 0xa3)       /* a3 bt, ab bts, b3 btr, bb btc */
-        return false;
-    uint8_t modrm = cpu_ldub_code_x86_64(c->env, pc + n + 2);
-    return modrm >= 0xc0 || opcode == 0xa3 || (group8 && (modrm & 0x38) == 0x20);
+    if (!escaped && opcode < 0x38)          /* ADD OR ADC SBB AND SUB XOR, with the destination first */
+        return (opcode & 7) < 2 ? ANY : 0;
+    for (unsigned i = 0; escaped && i < sizeof LOCKABLE_0F / sizeof *LOCKABLE_0F; i++)
+        if (opcode >= LOCKABLE_0F[i].first && opcode <= LOCKABLE_0F[i].last)
+            return LOCKABLE_0F[i].regs;
+    for (unsigned i = 0; !escaped && i < sizeof LOCKABLE / sizeof *LOCKABLE; i++)
+        if (opcode >= LOCKABLE[i].first && opcode <= LOCKABLE[i].last)
+            return LOCKABLE[i].regs;
+    return 0;
+}
+
+/* Bytes of the instruction at `pc`, whose opcode stands behind `n` prefixes, that show that LOCK is undefined here; 0: it
+ * is not, or the instruction is too long, which is refused elsewhere. */
+static unsigned bad_lock(struct cpu *c, uint64_t pc, unsigned n, uint8_t opcode)
+{
+    bool escaped = opcode == ESCAPE;
+    n++;
+    if (escaped && n < INSN_BYTES_MAX)
+        opcode = cpu_ldub_code_x86_64(c->env, pc + n++);
+    unsigned regs = lockable_regs(escaped, opcode);
+    if (!regs || n >= INSN_BYTES_MAX)
+        return regs ? 0 : n;
+    uint8_t modrm = cpu_ldub_code_x86_64(c->env, pc + n++);
+    return modrm < 0xc0 && regs >> (modrm >> 3 & 7) & 1 ? 0 : n;
 }
 
 /* Bytes of the hidden instruction at `pc` as far as it takes to know; 0: it is none. Reading them may raise the same #PF
@@ -64,14 +94,15 @@ static unsigned hidden(struct cpu *c, uint64_t pc)
 {
     bool long_mode = ENV(uint32_t, U_ENV_HFLAGS) & HF_CS64;
     unsigned n = 0;
-    uint8_t byte = cpu_ldub_code_x86_64(c->env, pc);
     bool locked = false;
+    uint8_t byte = cpu_ldub_code_x86_64(c->env, pc);
     while (n < PREFIXES_MAX && is_prefix(byte, long_mode)) {
-        locked |= byte == 0xf0;
+        locked |= byte == LOCK;
         byte = cpu_ldub_code_x86_64(c->env, pc + ++n);
     }
-    if (byte == 0x0f && locked && n + 3 <= PREFIXES_MAX + 1)
-        return locked_bit_test(c, pc, n) ? n + 3 : 0;
+    unsigned bytes = locked ? bad_lock(c, pc, n, byte) : 0;
+    if (bytes)
+        return bytes;
     if (byte != VEX2 && byte != VEX3)
         return 0;
     uint8_t second = cpu_ldub_code_x86_64(c->env, pc + n + 1);
