@@ -155,7 +155,8 @@ def maximum_gpfn(ctx: Context, arg: dict[str, Any]) -> int:
     d, layout = asked_domain(ctx), abi.layout("shared_info", ctx.abi)
     at = (int(d.shared_info_frame) << 12) + layout.offset("arch.max_pfn")
     max_pfn = int.from_bytes(ctx.domain.read(at, ctx.word_size()), "little")
-    return (max_pfn or 1) - 1
+    last = (max_pfn or 1) - 1
+    return last - (last >> 63 << 64)  # a C long: the guest may have written anything
 
 
 @arch(abi.XENMEM_machphys_mapping, "xen_machphys_mapping")

@@ -287,6 +287,9 @@ def test_questions(lab: Lab) -> None:
     assert lab.call(v, "memory_op", [abi.XENMEM_maximum_gpfn, ARGUMENT], asked) == 0
     lab.write(lab.d1.shared("arch.max_pfn"), (5000).to_bytes(8, "little"))
     assert lab.call(v, "memory_op", [abi.XENMEM_maximum_gpfn, ARGUMENT], asked) == 4999
+    for written, told in ((1 << 63, (1 << 63) - 1), ((1 << 63) + 1, -1 << 63), ((1 << 64) - 1, -2)):
+        lab.write(lab.d1.shared("arch.max_pfn"), written.to_bytes(8, "little"))
+        assert lab.call(v, "memory_op", [abi.XENMEM_maximum_gpfn, ARGUMENT], asked) == told, "a C long"
     asked[ARGUMENT >> 12][0:2] = b"\2\0"
     assert lab.call(v, "memory_op", [abi.XENMEM_current_reservation, ARGUMENT], asked) == "EPERM other_domain_denied"
     asked[ARGUMENT >> 12][0:2] = b"\x77\0"
