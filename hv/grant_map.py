@@ -53,6 +53,7 @@ def _device_hold(c: Any, granter: Any, frame: int, *, readonly: bool) -> bool:
 
 
 def _device_drop(c: Any, granter: Any, frame: int, *, readonly: bool) -> None:
+    # A null granter: whoever owns the frame now.
     if not readonly:
         lib.hv_put_page_type(c, granter, frame)
     lib.hv_put_page(c, frame)
@@ -127,7 +128,7 @@ def unmap(
         _unmap_host(c, v, m, host_addr, new_addr)
         done |= abi.GNTMAP_host_map
     if dev_bus_addr and m.flags & abi.GNTMAP_device_map:
-        _device_drop(c, granter or mine.d, m.frame, readonly=bool(m.flags & abi.GNTMAP_readonly))
+        _device_drop(c, granter, m.frame, readonly=bool(m.flags & abi.GNTMAP_readonly))
         done |= abi.GNTMAP_device_map
     _forget(mine, table(c, granter) if granter else None, handle, done)
 

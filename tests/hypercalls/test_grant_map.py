@@ -200,9 +200,12 @@ def test_the_granter_goes(bench: Bench) -> None:
     frame = bench.give(8)
     bench.write(frame << 12, b"still here")
     handles = [bench.map(8, HOST)[1], bench.map(8, DEVICE)[1]]
+    other = bench.map(8, DEVICE)[1]
     lib.hv_domain_destroy(bench.native, bench.d1.slot)
     assert bench.audit() == "" and bench.read(frame << 12, 10) == b"still here"
     assert lib.hv_domain_create(bench.native, 1, lib.DOMAIN_PV64, 10) < 0, "its number is not free while frames are"
+    assert bench.unmap(other, 0, frame << 12) == 0
+    assert bench.audit() == "", "the type reference went with the mapping, whoever owns the frame"
     assert bench.unmap(handles[0]) == 0 and bench.unmap(handles[1], 0, frame << 12) == 0
     assert bench.d2.c.maptrack_used == 0 and bench.audit() == ""
     assert lib.hv_pages(bench.native)[frame].owner == lib.OWNER_NONE, "the frame is free now"
