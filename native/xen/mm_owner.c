@@ -35,7 +35,7 @@ int hv_set_base_pointer(struct hv *hv, struct vcpu *v, uint64_t mfn, bool user)
 {
     uint64_t *base = user ? &v->cr3_user : &v->cr3_kernel;
     uint64_t old = *base >> 12;
-    if (mfn == old)
+    if (mfn == old && (user || mfn != 0))
         return 0;
     if (!user || mfn != 0) {
         int rc = mm_page_and_type_get(hv, mfn, v->domid, PGT_l4);

@@ -82,6 +82,12 @@ def test_not_online_waits_for_up(lab: Lab) -> None:
     assert lab.d1.vcpus[1].c.online
 
 
+def test_there_must_be_a_kernel_table(lab: Lab) -> None:
+    for nothing in (0, 0xFFF):
+        assert initialise(lab, context(lab, ctrlreg__3=nothing)) == "EINVAL vcpu_context_table"
+    assert not lab.d1.vcpus[1].c.initialised and lab.audit() == ""
+
+
 def test_user_mode_start_with_its_table(lab: Lab) -> None:
     user = lab.d1.frame() << 12
     assert initialise(lab, context(lab, flags=abi.VGCF_online, ctrlreg__1=user)) == 0
