@@ -5,6 +5,11 @@
  */
 #include <guest.h>
 
+static unsigned long user_load(unsigned long address)
+{
+    return *(volatile unsigned long *)address;
+}
+
 void test_main(void)
 {
     uint64_t pages = guest_start_info()->nr_pages;
@@ -35,4 +40,20 @@ void test_main(void)
     f = fault_arm();
     __asm__ volatile(FAULTING("movb $1, (%0)") : : "r"(HYPERVISOR_VIRT_START + (1UL << 39)) : "memory");
     check(f->count == 1 && f->vector == X86_EXC_PF);
+
+    /* With m2p_strict user mode does not see the table, even when the kernel has just read it through the same tables. */
+    f = fault_arm();
+    check_eq(user_call(user_load, (unsigned long)&m2p[mfn]), pfn);
+    check_no_fault(f);
+    require_eq(hcall(vm_assist, VMASST_CMD_enable, VMASST_TYPE_m2p_strict), 0);
+    require_eq(pt_ext(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(pt_root())), 0);
+    check_eq(mfn_to_pfn(mfn), pfn);
+    f = fault_arm();
+    user_call(user_load, (unsigned long)&m2p[mfn]);
+    check_fault(f, X86_EXC_PF, PFEC_user_mode);
+    check_eq(mfn_to_pfn(mfn), pfn);
+    require_eq(hcall(vm_assist, VMASST_CMD_disable, VMASST_TYPE_m2p_strict), 0);
+    f = fault_arm();
+    check_eq(user_call(user_load, (unsigned long)&m2p[mfn]), pfn);
+    check_no_fault(f);
 }

@@ -52,6 +52,9 @@ void pv_toggle_mode(struct hv *hv, struct vcpu *v)
     }
     v->kernel_mode = !v->kernel_mode;
     mm_load_cr3(hv, v);
+    /* One table for both: loading CR3 forgets nothing, but user mode must not see what the kernel's M2P left behind. */
+    if (v->cr3_user == v->cr3_kernel && hv_domain(hv, v)->vm_assist >> VMASST_TYPE_m2p_strict & 1)
+        hv->tlb_stale = true;
 }
 
 /* Make CS and SS the flat ones of 64-bit code, which is where every way into a guest kernel leads. */
