@@ -113,6 +113,11 @@ class Domain:
             raise IndexError(f"machine frame {mfn:#x} does not exist")
         return view(address, PAGE_SIZE).toreadonly()
 
+    def hold_ring(self, ring: int) -> None:
+        """Keep the page of a back end's ring (HV_RING_STORE, HV_RING_CONSOLE) this domain's, and plain memory, as long
+        as the domain lives. NativeError: it is not."""
+        check(lib.hv_hold_ring(self.hv.native, self.c, ring), f"{self.name}: ring page {ring}")
+
     def set_m2p(self, mfns: Sequence[int], pfn: int) -> None:
         """Machine-to-phys entries: the frames are pfn, pfn + 1 and so on."""
         lib.hv_set_m2p(self.hv.native, list(mfns), len(mfns), pfn)

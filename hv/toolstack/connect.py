@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hv import abi, evtchn
 from hv.backend.console import ConsoleBackend
+from hv.native import lib
 from hv.shared_ring import Window
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Console:
         port = int(c.console_port)
         self.sink = sink
         self.output = bytearray()
+        domain.hold_ring(lib.HV_RING_CONSOLE)
         window = frame_window(domain, int(c.console_frame))
         self.ring = ConsoleBackend(window, lambda: notify(domain, port), self.print)
         domain.connect_host_port(port, self._event)
@@ -109,6 +111,7 @@ class StoreClient:
         self.domain = domain
         self.memory_kib = memory_kib
         page = abi.layout("xenstore_domain_interface")
+        domain.hold_ring(lib.HV_RING_STORE)
         window = frame_window(domain, int(domain.c.store_frame))
         # what StoreRing.start() says
         features = abi.XENSTORE_SERVER_FEATURE_RECONNECTION | abi.XENSTORE_SERVER_FEATURE_ERROR
@@ -156,7 +159,7 @@ class StoreClient:
 
 
 def frame_window(domain: Domain, mfn: int) -> Window:
-    """Access to one machine frame for a ring: every write goes through the domain's checked one."""
+    """Access to one machine frame for a ring, which the domain holds (Domain.hold_ring)."""
     base = mfn * PAGE_SIZE
     return Window(
         lambda offset, length: domain.read(base + offset, length),

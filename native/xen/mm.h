@@ -24,6 +24,8 @@
  *    vcpu.gdt_frames[0..13], ldt_frames  1 reference and 1 PGT_seg type reference each
  *    vcpu.info_pa off the shared_info frame, vcpu.fifo_control_frame, domain.fifo_page[], domain.pirq_eoi_frame
  *                                        1 reference and 1 writable type reference each
+ *    domain.store_frame, console_frame as far as rings_held says so
+ *                                        1 reference and 1 writable type reference each
  *    PGC_XEN_HEAP frames                 1 writable type reference, for ever
  *    maptrack entry, GNTMAP_device_map   1 reference, and 1 writable type reference unless read-only
  *    (GNTMAP_host_map is its L1 entry)

@@ -162,6 +162,10 @@ static void audit_domain(struct audit *a, const struct domain *d)
             hold(a, d->fifo_page[i], PGT_writable, "FIFO array of domain", d->domid);
     if (d->pirq_eoi_frame)
         hold(a, d->pirq_eoi_frame, PGT_writable, "EOI map of domain", d->domid);
+    if (d->rings_held & HV_RING_STORE)
+        hold(a, d->store_frame, PGT_writable, "xenstore ring of domain", d->domid);
+    if (d->rings_held & HV_RING_CONSOLE)
+        hold(a, d->console_frame, PGT_writable, "console ring of domain", d->domid);
     const struct maptrack *track = &a->hv->maptracks[(size_t)d->slot * HV_MAX_MAPTRACK];
     for (unsigned i = 0; d->maptrack_used != 0 && i < HV_MAX_MAPTRACK; i++)
         if (track[i].flags & GNTMAP_device_map)

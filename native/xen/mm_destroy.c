@@ -50,6 +50,11 @@ void mm_domain_destroy(struct hv *hv, struct domain *d)
     if (d->pirq_eoi_frame != 0)
         mm_page_and_type_put(hv, d->pirq_eoi_frame);
     d->pirq_eoi_frame = 0;
+    if (d->rings_held & HV_RING_STORE)
+        mm_page_and_type_put(hv, d->store_frame);
+    if (d->rings_held & HV_RING_CONSOLE)
+        mm_page_and_type_put(hv, d->console_frame);
+    d->rings_held = 0;
     for (uint64_t f = 0; f < hv->s->frames; f++) {
         struct page_info *page = &hv->pages[f];
         if (page->owner == d->domid && (page->type_info & PGT_PINNED)) {

@@ -55,3 +55,13 @@ bool hv_frame_unused(struct hv *hv, const struct domain *d, uint64_t mfn)
     return page && page->owner == d->domid && page_refs(page) == 1 && (page->ref_info & PGC_ALLOCATED) &&
            !(page->ref_info & PGC_XEN_HEAP) && page_type_count(page) == 0;
 }
+
+int hv_hold_ring(struct hv *hv, struct domain *d, uint32_t ring)
+{
+    if (d->rings_held & ring)
+        return 0;
+    int rc = mm_page_and_type_get(hv, ring == HV_RING_STORE ? d->store_frame : d->console_frame, d->domid, PGT_writable);
+    if (rc == 0)
+        d->rings_held |= ring;
+    return rc;
+}

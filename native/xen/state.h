@@ -159,6 +159,7 @@ struct vcpu {
 /* ---- domains ---- */
 enum { DOMAIN_PV64 = 0, DOMAIN_PV32 = 1, DOMAIN_PVH = 2, DOMAIN_HVM = 3 };
 struct hv_e820 { uint64_t addr, size; uint32_t type, pad; };
+enum host_ring { HV_RING_STORE = 1, HV_RING_CONSOLE = 2 };
 struct domain {
     uint16_t domid, slot;
     uint8_t used, type;
@@ -169,6 +170,7 @@ struct domain {
     uint8_t grant_version;               /* 1 or 2 */
     uint32_t vcpu_count;
     uint32_t e820_entries;               /* XENMEM_set_memory_map; 0: the domain has none */
+    uint32_t rings_held;                 /* enum host_ring: pages that back ends of the host write to */
     uint64_t vm_assist;                  /* bits VMASST_TYPE_* */
     uint16_t vcpu_slot[64];              /* HV_DOMAIN_VCPUS; HV_NO_SLOT: none */
     uint64_t tot_pages, max_pages;

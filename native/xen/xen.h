@@ -108,6 +108,10 @@ uint64_t hv_alloc_extent(struct hv *hv, struct domain *d, uint32_t order, uint32
 int hv_release_frame(struct hv *hv, struct domain *d, uint64_t mfn);
 /* Whether the domain owns the frame and nothing refers to it in any way. */
 bool hv_frame_unused(struct hv *hv, const struct domain *d, uint64_t mfn);
+/* A back end of the host begins to use the domain's store or console page (enum host_ring): a reference and a writable
+ * type reference, until the domain goes, so that what the host writes can reach neither another domain nor a page table.
+ * Again for the same page: nothing more. 0 or -errno */
+int hv_hold_ring(struct hv *hv, struct domain *d, uint32_t ring);
 /* A frame of Xen's that `owner` may map writable for ever (shared_info, grant tables): its type never changes and it
  * is not in tot_pages. ~0: none left. */
 uint64_t hv_alloc_shared_frame(struct hv *hv, uint16_t owner);

@@ -8,6 +8,7 @@ from hv import abi
 from hv.builder.image import BuilderError
 from hv.builder.load import parse_kernel
 from hv.hypervisor import Stop
+from hv.native import ffi, lib
 from hv.toolstack.launch import GuestConfig, launch
 from hv.xenstore.errors import StoreError
 from tests.cli.machinecode import ENTRY, LOOP, UD2, call, guest, repeat, say, shutdown
@@ -102,6 +103,31 @@ def test_xenstore_forgets_a_destroyed_guest() -> None:
     third.destroy()         # before xenstored has heard of it
     first.store.daemon.serve()
     assert first.hv.run().stop is Stop.SHUTDOWN and first.hv.audit() == ""
+
+
+@pytest.mark.parametrize("ring", ["store_frame", "console_frame"])
+def test_a_back_ends_page_stays_what_it_is(ring: str) -> None:
+    """The host writes to it whenever it is asked to: it must never be another domain's memory, nor a page table."""
+    one = launch(parse_kernel("k", guest(LOOP)), GuestConfig(memory_mib=8, machine_mib=16))
+    native, d = one.hv.native, one.domain.c
+    frame = int(getattr(d, ring))
+    page, free = lib.hv_pages(native)[frame], int(one.hv.state.free_frames)
+    # The guest lets go of all that it can: its mapping ...
+    flat = one.built.layout
+    va = (flat.xenstore if ring == "store_frame" else flat.console).va
+    args = ffi.new("uint64_t[6]", [va, 0, 0, 0, 0, 0])
+    vcpu = one.domain.vcpus[0]
+    assert lib.hv_hypercall(native, vcpu.c, abi.HYPERCALL_NUMBERS["update_va_mapping"], args) == 0
+    # ... to make it a page table ...
+    assert lib.hv_pin_table(native, d, frame, 1) == -abi.ERRNOS["EINVAL"]
+    assert not lib.hv_frame_unused(native, d, frame)
+    # ... or to give it back.
+    assert lib.hv_release_frame(native, d, frame) == 0
+    assert page.owner == one.domain.domid and one.hv.state.free_frames == free and one.hv.audit() == ""
+    one.store.daemon.serve()
+    one.console.feed(b"x")
+    one.destroy()
+    assert page.owner == lib.OWNER_NONE
 
 
 def test_what_is_refused_takes_nothing() -> None:
