@@ -207,7 +207,7 @@ def test_page_fault_error_codes(bench: Bench, source: str, error: int) -> None:
 def test_nothing_of_the_host_is_visible(bench: Bench) -> None:
     """rdrand is no instruction, rdtsc is the count, rdpmc and port access fault, cpuid is answered above."""
     bench.lib.bench_skip(bench.c, 3)
-    source = "rdrand rax\nmov eax, 7\nmov ecx, 2\ncpuid\nmov esi, edx\nrdpmc\nnop\nin al, 0x70\nnop\nin al, 0x80\n"
+    source = "rdrand eax\nmov eax, 7\nmov ecx, 2\ncpuid\nmov esi, edx\nrdpmc\nnop\nin al, 0x70\nnop\nin al, 0x80\n"
     bench.load(source + LEAVE)
     bench.finish()
     assert [t[0] for t in bench.traps()] == [6, 13, 13]
