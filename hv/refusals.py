@@ -72,6 +72,11 @@ class RefusalLog:
             )
         )  # fmt: skip
 
+    def rewind(self, when: int) -> None:
+        """Time went back: forget what has not been refused yet at `when` retired instructions."""
+        while self._own and self._own[-1].when > when:
+            self._own.pop()
+
     def collect(self) -> list[Refusal]:
         """Every refusal since the last call, oldest first, at most KEPT of each kind."""
         out = ffi.new("struct refusal[]", KEPT)

@@ -144,6 +144,7 @@ int machine_create(struct machine **out, uint64_t frames, uint64_t arena_bytes);
 void machine_destroy(struct machine *m);
 uint64_t machine_frames(const struct machine *m);
 void *machine_arena(const struct machine *m);
+uint64_t machine_arena_bytes(const struct machine *m);
 /* Host address of a frame, NULL when out of range. For reading, and for writing only between
  * machine_write_begin() (marks dirty, drops translated code of the frame) and the next cpu_run(). */
 void *machine_frame(const struct machine *m, uint64_t frame);
@@ -161,9 +162,27 @@ void machine_set_block_limit(struct machine *m, uint32_t limit);
  * 0 or -ENOMEM. */
 int machine_count_by_hook(struct machine *m);
 int64_t machine_hooked(const struct machine *m);
-/* Set per-frame dirty flags since the last collect. Returns the number of dirty frames copied to `out` (up to `max`). */
-void machine_dirty_start(struct machine *m);
-uint64_t machine_dirty_collect(struct machine *m, uint64_t *out, uint64_t max);
+
+/* ---- images: memory at one moment (image.c) ---- */
+struct image;
+/* A part of the arena that is in use. */
+struct arena_span { uint64_t offset, bytes; };
+/* Save RAM and the parts of the arena that `spans` names. Costs what was written since the last save or load; pages that
+ * images have in common are kept once. 0 or -ENOMEM. The caller releases the image. */
+int machine_save(struct machine *m, const struct arena_span *spans, uint32_t count, struct image **out);
+/* Make memory what it was. `spans`: what of the arena is in use now. 0, or -EINVAL for an image of another size of
+ * machine. Registers are not memory: whoever saves them restores them. */
+int machine_load(struct machine *m, struct image *image, const struct arena_span *spans, uint32_t count);
+void image_release(struct image *image);
+/* An image of zeros, to be filled by image_set() before anything shares it. 0 or -ENOMEM */
+int image_create(struct image **out, uint64_t frames, uint64_t arena_bytes);
+/* Pages by number: RAM's frames, then the arena's. image_set(): 0, -EINVAL (no such page), -ENOMEM. */
+uint64_t image_units(const struct image *image);
+int image_set(struct image *image, uint64_t unit, const void *bytes);
+/* The first page from *unit on that is not all zeros, and its number; NULL: none. */
+const void *image_next(const struct image *image, uint64_t *unit);
+/* Bytes of pages that this image and all that share pages with it hold. */
+uint64_t image_held(const struct image *image);
 
 /* ---- cpu ---- */
 int cpu_create(struct machine *m, enum cpu_model model, struct cpu **out);

@@ -12,7 +12,7 @@ enum {
     FRAME_CODE = 1,       /* some cpu may hold translated code of it, or an executable translation */
     FRAME_WRITABLE = 2,   /* some cpu may hold a writable translation */
     FRAME_MIXED = 4,
-    FRAME_DIRTY = 8       /* written since the log was collected */
+    FRAME_DIRTY = 8       /* written since `base_image` */
 };
 enum { FRAME_FLIPS_MAX = 8 };     /* flips after which a frame becomes FRAME_MIXED */
 
@@ -26,7 +26,7 @@ struct machine {
     int cpu_count;                /* 1 + highest index in use */
     uint32_t block_limit;
     uint64_t tlb_epoch;           /* raised by machine_tlb_stale(); each cpu flushes when it has an older one */
-    bool dirty_log;
+    struct image *base_image;     /* what memory equals but for FRAME_DIRTY frames; NULL: zeros */
     int64_t hooked;               /* oracle_x86.c: instructions that the per-instruction hook has seen retire */
     int fd;
     struct engine_ops ops;
@@ -35,6 +35,8 @@ struct machine {
 /* ---- code.c: translated code and cached translations, over all cpus ---- */
 /* Forget all translated code and executable translations of a frame. Not for the frame of the block that is running. */
 void machine_drop_code(struct machine *m, uint64_t frame);
+/* Forget the translated code of a frame; its executable translations stay, for a caller that makes them all stale. */
+void machine_drop_blocks(struct machine *m, uint64_t frame);
 /* Take every writable translation of a frame away. */
 void machine_drop_writable(struct machine *m, uint64_t frame);
 

@@ -79,6 +79,8 @@ static inline struct cpu *hv_cpu_of(struct hv *hv, const struct vcpu *v) { retur
 struct trap_record *hv_log_trap(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);
 /* Take the record just made back: the instruction will trap again when it has been decoded. */
 void hv_unlog_trap(struct hv *hv, const struct vcpu *v);
+/* Forget the records not read yet that were made after `when` retired instructions. */
+void hv_traps_rewind(struct hv *hv, uint64_t when);
 
 /* ---- mm*.c: frames, page types, page-table updates (direct paging) ---- */
 hypercall_fn do_mmu_update, do_update_va_mapping, do_update_va_mapping_otherdomain, do_mmuext_op;

@@ -59,6 +59,14 @@ void hv_log_result(struct hv *hv, const struct vcpu *v, int64_t result)
     r->answered = 1;
 }
 
+void hv_traps_rewind(struct hv *hv, uint64_t when)
+{
+    struct trap_log *log = &hv->traps;
+
+    while (log->made > log->read && log->ring[(log->made - 1) & (ring_size(hv) - 1)].when > when)
+        log->made--;
+}
+
 void hv_trace(struct hv *hv, bool on)
 {
     struct trap_log *log = &hv->traps;

@@ -188,6 +188,23 @@ uint32_t hv_turn(struct hv *hv);                          /* whose turn goes on;
 void hv_yield(struct hv *hv);                             /* the turn of the running vcpu ends now */
 uint32_t hv_runnable(struct hv *hv, uint16_t *slots, uint32_t max);          /* slots that could run, ascending */
 
+/* ---- snapshots (snapshot.c) ---- */
+struct hv_snapshot;
+struct hv_saved_cpu { uint32_t slot, pad; struct x86_state state; };    /* slot: of the vcpu, below HV_MAX_VCPUS */
+/* Save all state, between two runs; the caller releases it. 0 or -ENOMEM. Costs what was written since the last one. */
+int hv_snapshot_take(struct hv *hv, struct hv_snapshot **out);
+/* Make everything what it was: memory, arena, registers, statistics. The hypervisor may be another than the one it was
+ * taken from, of the same size. 0, -EINVAL (another size of machine), -ENOMEM (no room for the cpus that it has). */
+int hv_snapshot_restore(struct hv *hv, const struct hv_snapshot *snapshot);
+void hv_snapshot_release(struct hv_snapshot *snapshot);
+/* Its memory; it stays the snapshot's. */
+struct image *hv_snapshot_image(struct hv_snapshot *snapshot);
+/* Its registers, one record a vcpu. */
+struct hv_saved_cpu *hv_snapshot_cpus(struct hv_snapshot *snapshot, uint32_t *count);
+/* A snapshot of zeros for a hypervisor of this size, whose pages and registers the caller fills in. 0, -EINVAL (too many
+ * cpus), -ENOMEM */
+int hv_snapshot_blank(struct hv *hv, uint32_t cpus, struct hv_snapshot **out);
+
 #include "insn.h"
 
 #endif
