@@ -82,6 +82,12 @@ void hv_unlog_trap(struct hv *hv, const struct vcpu *v);
 /* Forget the records not read yet that were made after `when` retired instructions. */
 void hv_traps_rewind(struct hv *hv, uint64_t when);
 
+/* Which parts of the arena are in use (snapshot.c); how many. */
+enum { HV_SPANS_MAX = 4 + 3 * HV_MAX_DOMAINS };
+uint32_t hv_spans_in_use(const struct hv *hv, struct arena_span spans[HV_SPANS_MAX]);
+/* Where the tables lie in the arena of a machine of this size, and the version of the layout; returns its size. (hv.c) */
+uint64_t hv_lay_out(struct hv_state *s, uint64_t frames);
+
 /* ---- mm*.c: frames, page types, page-table updates (direct paging) ---- */
 hypercall_fn do_mmu_update, do_update_va_mapping, do_update_va_mapping_otherdomain, do_mmuext_op;
 /* The guest's #PF at `va`: a kernel's store to a read-only L1 table of its own? Then it is executed. *handled false: not
