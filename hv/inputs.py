@@ -158,5 +158,10 @@ class InputGate:
             any_due = True
         return any_due
 
+    @property
+    def has_waited(self) -> bool:
+        """Whether what entered last was idle time, so that the run loop is where it is behind a skip of its own."""
+        return self.history is not None and self.history.last.service == WAIT
+
     def __iter__(self) -> Iterator[Input]:
         return iter(inputs_of(self.history))

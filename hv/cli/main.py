@@ -11,10 +11,13 @@ EXIT_OK = 0
 EXIT_CRASH = 1
 EXIT_USAGE = 2
 EXIT_TIMEOUT = 7
+EXIT_INTERRUPTED = 130
 
 # subcommand: (module, what it does)
 COMMANDS = {
     "run": ("hv.cli.run", "boot a guest kernel with its console on this terminal"),
+    "replay": ("hv.cli.replay", "repeat a recorded run, and say whether it is the same"),
+    "snapshot": ("hv.cli.snapshot", "save a guest's state to a file, go on from one, or look into one"),
     "info": ("hv.cli.info", "print what the loader sees in a kernel file"),
     "test": ("hv.cli.test", "run test guests that print a verdict"),
 }
@@ -37,7 +40,7 @@ examples:
 
 def help_text() -> str:
     """What `hv --help` prints."""
-    lines = (f"  {name:<6} {text}" for name, (_, text) in COMMANDS.items())
+    lines = (f"  {name:<8} {text}" for name, (_, text) in COMMANDS.items())
     return _HELP.format(commands="\n".join(lines))
 
 
@@ -81,7 +84,7 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_CRASH
     except KeyboardInterrupt:
         sys.stderr.write("\nhv: interrupted\n")
-        return 130
+        return EXIT_INTERRUPTED
 
 
 if __name__ == "__main__":

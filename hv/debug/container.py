@@ -17,10 +17,10 @@ import hashlib
 import json
 import os
 import struct
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 _HEAD, _SECTION = struct.Struct("<8sII"), struct.Struct("<4sIQQ")
@@ -61,7 +61,7 @@ class _Section(NamedTuple):
 # ---- writing ----
 
 
-def write(path: str | Path, kind: Kind, sections: dict[bytes, Iterable[bytes]]) -> None:
+def write(path: str | Path, kind: Kind, sections: Mapping[bytes, Iterable[bytes]]) -> None:
     """Write a file of these sections, given piece by piece. What was at `path` stays until all is written.
 
     OSError: it cannot be written.
@@ -77,7 +77,7 @@ def write(path: str | Path, kind: Kind, sections: dict[bytes, Iterable[bytes]]) 
         raise
 
 
-def _write(file: BinaryIO, kind: Kind, sections: dict[bytes, Iterable[bytes]]) -> None:
+def _write(file: BinaryIO, kind: Kind, sections: Mapping[bytes, Iterable[bytes]]) -> None:
     import zstandard
 
     heads = []
@@ -179,11 +179,11 @@ class Reader:
         import zstandard
 
         if self.size(name) > limit:
-            raise self.refuse(f"section {name.decode()} would unpack to {self.size(name):,} bytes, {limit:,} are allowed")
+            raise self.refuse(f"would unpack to {self.size(name):,} bytes ({name.decode()}), {limit:,} are allowed")
         section = self._sections[name]
         self._file.seek(section.offset)
         source = zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(
-            _Part(self._file, section.packed), read_across_frames=False, closefd=False
+            cast("BinaryIO", _Part(self._file, section.packed)), read_across_frames=False, closefd=False
         )
         left = section.size
 
@@ -221,6 +221,7 @@ class _Part:
         self._left = length
 
     def read(self, count: int = -1) -> bytes:
+        """At most `count` bytes; none behind the part's end."""
         data = self._file.read(self._left if count < 0 else min(count, self._left))
         self._left -= len(data)
         return data

@@ -1,4 +1,4 @@
-"""One moment of a machine, but for its memory, as plain data and back: registers, Python's state of the domains, counts."""
+"""One moment of a machine, but for its memory, as plain data and back: registers, and what Python knows of domains."""
 
 from __future__ import annotations
 

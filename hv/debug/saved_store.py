@@ -13,7 +13,7 @@ from hv.debug.fields import U64, FieldError, flag, hexbytes, items, mapping, num
 from hv.xenstore import wire
 from hv.xenstore.errors import StoreError
 from hv.xenstore.paths import absolute, watchable
-from hv.xenstore.permissions import MAX_DOMID, PRIVILEGED, Access, Permission
+from hv.xenstore.permissions import MAX_DOMID, PRIVILEGED, Permission
 from hv.xenstore.state import Change, Connection, StoreState, Transaction, Watch
 from hv.xenstore.tree import Node, find, parent_of
 
@@ -70,12 +70,9 @@ def nodes_from(data: Any) -> list[Node]:
         depths.append(1 + max((depths[child] for child in below.values()), default=0))
         if sizes[-1] > MAX_NODES or depths[-1] > MAX_DEPTH:
             raise FieldError(f"{what} has more below it than can be")
-        nodes.append(
-            Node(
-                hexbytes(value, f"value of {what}", 1 << 16), _permissions(permissions, what),
-                number(generation, f"generation of {what}", U64), {name: nodes[child] for name, child in below.items()},
-            )  # fmt: skip
-        )
+        made = {name: nodes[child] for name, child in below.items()}
+        stamp = number(generation, f"generation of {what}", U64)
+        nodes.append(Node(hexbytes(value, f"value of {what}", 1 << 16), _permissions(permissions, what), stamp, made))
     return nodes
 
 
@@ -156,12 +153,12 @@ def _node(value: Any, nodes: list[Node], what: str) -> Node:
 
 
 def _connection_from(data: Any, nodes: list[Node]) -> Connection:
-    fields = record(
-        data, "a connection", "domid", "watches", "transactions", "next_transaction", "received", "outgoing", "sent", "error"
-    )
-    domid, watches, transactions, following, received, outgoing, sent, error = fields
+    names = ("domid", "watches", "transactions", "next_transaction", "received", "outgoing", "sent", "error")
+    domid, watches, transactions, following, received, outgoing, sent, error = record(data, "a connection", *names)
     what = f"connection {number(domid, 'domid of a connection', MAX_DOMID)}"
-    messages = tuple(hexbytes(m, f"message of {what}", _MESSAGE) for m in items(outgoing, f"messages of {what}", _LISTS))
+    messages = tuple(
+        hexbytes(message, f"message of {what}", _MESSAGE) for message in items(outgoing, f"messages of {what}", _LISTS)
+    )
     for message in messages:
         _check_message(message, what, events_only=domid == PRIVILEGED)
     return Connection(

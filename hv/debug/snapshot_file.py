@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import struct
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv.debug import container
@@ -67,7 +68,7 @@ def save(path: str | Path, hv: Hypervisor, snapshots: Sequence[Snapshot], about:
     if not snapshots:
         raise ValueError("a snapshot file holds one moment at least")
     inputs = inputs_of(snapshots[-1].history)
-    for earlier, later in zip(snapshots, snapshots[1:], strict=False):
+    for earlier, later in pairwise(snapshots):
         if (earlier.retired, earlier.idle_ns) > (later.retired, later.idle_ns):
             raise ValueError("the moments are not in order of time")
     for snapshot in snapshots:
@@ -84,6 +85,7 @@ def save(path: str | Path, hv: Hypervisor, snapshots: Sequence[Snapshot], about:
         "seed": seed,
         "scheduler": scheduler,
         "pages": [sum(1 for _ in _changes(before, now)) for before, now in _pairs(snapshots)],
+        "last_slot": hv.last_slot,
         "about": about,
     }
     state = {"nodes": nodes.plain, "moments": moments, "inputs": inputs_plain(inputs)}
@@ -136,6 +138,7 @@ class _Facts(NamedTuple):
     quantum: int
     seed: int
     scheduler: str
+    last_slot: int
     pages: list[int]
     about: dict[str, Any]
     moments: list[dict[str, Any]]
@@ -164,8 +167,10 @@ def info(path: str | Path) -> dict[str, Any]:
 
 
 def _read_facts(reader: container.Reader) -> _Facts:
-    names = ("layout", "memory_mib", "quantum", "seed", "scheduler", "pages", "about", "moments")
-    layout, memory, quantum, seed, scheduler, pages, about, moments = record(reader.json(_ABOUT), "the file", *names)
+    names = ("layout", "memory_mib", "quantum", "seed", "scheduler", "last_slot", "pages", "about", "moments")
+    layout, memory, quantum, seed, scheduler, last, pages, about, moments = record(
+        reader.json(_ABOUT), "the file", *names
+    )
     if layout != layout_digest():
         raise FieldError("its structures are laid out as another version of xenlab does")
     if type(about) is not dict:
@@ -181,8 +186,8 @@ def _read_facts(reader: container.Reader) -> _Facts:
         raise FieldError("its pages are more than the memory of the host")
     summaries = [_check_summary(entry) for entry in items(moments, "moments", _MAX_MOMENTS, 1)]
     return _Facts(
-        memory, number(quantum, "quantum", 1 << 62, 1), number(seed, "seed", 1 << 64, -1 << 64), scheduler, counts, about,
-        summaries,
+        memory, number(quantum, "quantum", 1 << 62, 1), number(seed, "seed", 1 << 64, -1 << 64), scheduler,
+        number(last, "last_slot", int(lib.HV_MAX_VCPUS) - 1), counts, about, summaries,
     )  # fmt: skip
 
 
@@ -219,6 +224,7 @@ def _load(reader: container.Reader, facts: _Facts) -> Loaded:
         _judge(hv, snapshot)
     hv.connect = reconnect
     hv.restore(snapshots[-1])
+    hv.last_slot = facts.last_slot
     return Loaded(hv, snapshots, facts.about)
 
 
@@ -235,7 +241,7 @@ def _fill_pages(snapshot: Snapshot, count: int, read: Callable[[int], bytes]) ->
 
 
 def _judge(hv: Hypervisor, snapshot: Snapshot) -> None:
-    """Put a moment into the hypervisor and look whether it is one. FieldError: it is not, and the hypervisor is lost."""
+    """Put a moment into the hypervisor and look whether it is one. FieldError: it is none, the hypervisor is lost."""
     said = ffi.new("char[]", _TEXT)
     if not lib.hv_snapshot_check(hv.native, snapshot.native, said, _TEXT):
         raise FieldError(ffi.string(said).decode())
