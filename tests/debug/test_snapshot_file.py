@@ -306,7 +306,7 @@ def test_a_tree_that_only_looks_small_is_refused() -> None:
         {"error": 4},
         {"received": "00" * 6000},
         {"transactions": [[0, {"base": 0, "root": 0, "accessed": [], "changes": []}]]},
-        {"transactions": [[1, {"base": 0, "root": 1, "accessed": ["/x/x"], "changes": []}]]},
+        {"transactions": [[1, {"base": 0, "root": 3, "accessed": ["/x/x"], "changes": []}]]},
     ],
 )
 def test_a_store_that_cannot_be_is_refused(edit: dict[str, Any]) -> None:
