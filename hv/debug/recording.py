@@ -4,15 +4,14 @@
     recorder.write("run.rec", "shutdown")       # after it, however it ended
     recording = read("run.rec")                 # anywhere else: hv.debug.replay
 
-A run is a function of its inputs, so this is little: the guest's own doing is not recorded. State hashes at a few
-places say where a run that is repeated first differed, if it ever does.
+A run is a function of its inputs, so this is little: the guest's own doing is not recorded. Hashes of the registers on
+the way say where a run that is repeated first differed, if it ever does.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv.builder.image import BuilderError
@@ -22,6 +21,7 @@ from hv.debug.fields import U64, FieldError, hexbytes, items, number, record, te
 from hv.debug.saved_inputs import FAR_FUTURE, inputs_from, inputs_plain, moment_from
 from hv.inputs import Input, Moment
 from hv.sched import SCHEDULERS
+from hv.statehash import register_hash
 from hv.toolstack.launch import GuestConfig
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from hv.hypervisor import Hypervisor
 
-FIRST_HASH = 1 << 24
-"""Instructions before the first state hash; each further one comes after twice as many."""
-HASH_SHARE = 0.02
-"""Of the time that a run takes, how much may go into them."""
+FIRST_GAP = 1 << 20
+"""Instructions between two hashes of the registers at first."""
+MAX_HASHES = 256
+"""When there would be more, every second one is given up and the gap doubles."""
 _ABOUT, _INPUTS = b"ABOU", b"INPU"
 _STOPS = ("shutdown", "max_insns", "timeout", "wall_timeout", "idle", "paused", "left", "interrupted")
 _PATH = 4096
@@ -90,20 +90,16 @@ class Recorder:
         self._kernel = file_facts(kernel)
         self._ramdisk = None if config.ramdisk is None else file_facts(config.ramdisk)
         self._hashes: list[tuple[int, str]] = []
-        self._started = time.monotonic()
-        self._spent = 0.0
-        self._cost = config.memory_mib / 300  # seconds, until one has been measured
-        self.due = FIRST_HASH
+        self._gap = FIRST_GAP
+        self.due = FIRST_GAP
 
     def reached(self) -> None:
-        """The run stands at `due`: note its state hash, unless that would take too much of the time."""
-        count = self._hv.instructions
-        start = time.monotonic()
-        if self._spent + self._cost <= HASH_SHARE * (start - self._started):
-            self._hashes.append((count, self._hv.state_hash))
-            self._cost = time.monotonic() - start
-            self._spent += self._cost
-        self.due = 2 * count
+        """The run stands at `due`: note what its registers are."""
+        self._hashes.append((self._hv.instructions, register_hash(self._hv)))
+        if len(self._hashes) == MAX_HASHES:
+            del self._hashes[::2]
+            self._gap *= 2
+        self.due += self._gap
 
     def recording(self, stop: str | None) -> Recording:
         """What has been recorded so far. `stop`: why the run ended; None: the state is not worth a hash."""
@@ -177,7 +173,7 @@ def _recording(about: Any, inputs: list[Input]) -> Recording:
         seed=number(seed, "seed", U64, -U64), wallclock_ns=number(wallclock, "wallclock_ns", FAR_FUTURE),
         name=text(name, "name", 255), scheduler=scheduler,
     )  # fmt: skip
-    places = [_hash_from(entry) for entry in items(hashes, "hashes", 64)]
+    places = [_hash_from(entry) for entry in items(hashes, "hashes", MAX_HASHES)]
     if [count for count, _ in places] != sorted({count for count, _ in places}):
         raise FieldError("the hashes are in no order")
     return Recording(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hv.debug.recording import FileFacts, Recording, RecordingError, file_facts
 from hv.inputs import Moment, ReplayError
+from hv.statehash import register_hash
 from hv.toolstack.launch import Guest, launch
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Replay:
                 if to is not None and count > to:
                     break
                 hv.run(max_insns=count)
-                if hv.instructions != count or hv.state_hash != digest:
+                if hv.instructions != count or register_hash(hv) != digest:
                     raise Difference(_between(same, min(count, hv.instructions)))
                 same = count
             if to is None:

@@ -193,7 +193,6 @@ def attempt(path: Path) -> str:
         assert hv.audit() == ""
         hv.run(max_insns=hv.instructions + RUN)
         assert hv.audit() == ""
-        assert len(hv.state_hash) == 64
     return "loaded"
 
 

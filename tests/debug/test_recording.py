@@ -121,19 +121,19 @@ def test_a_key_behind_many_waits_enters_again(tmp_path: Path, monkeypatch: pytes
 
 
 def test_where_a_run_differs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recordings, "FIRST_HASH", 1000)
-    monkeypatch.setattr(recordings, "HASH_SHARE", 1e9)
+    monkeypatch.setattr(recordings, "FIRST_GAP", 1000)
+    monkeypatch.setattr(recordings, "MAX_HASHES", 8)
     guest, recorder = _start("smp")
     while guest.hv.run(max_insns=recorder.due).stop is Stop.INSNS:
         recorder.reached()
     recording = _written(recorder, "shutdown", tmp_path / "f")
-    assert [count for count, _ in recording.hashes] == [1000, 2000, 4000, 8000, 16000, 32000]
+    assert [count for count, _ in recording.hashes] == [8000, 16000, 24000, 32000]
     Replay(recording).run()
     other = recording.hashes.copy()
-    other[3] = (8000, "0" * 64)
+    other[1] = (16000, "0" * 64)
     cases: list[tuple[Recording, str]] = [
-        (recording._replace(hashes=other), "at instruction 8,000 or before, and not yet at 4,000"),
-        (recording._replace(config=recording.config._replace(cmdline="x")), "at instruction 1,000 or before"),
+        (recording._replace(hashes=other), "at instruction 16,000 or before, and not yet at 8,000"),
+        (recording._replace(config=recording.config._replace(cmdline="x")), "at instruction 8,000 or before, and not yet at 0"),
         (recording._replace(config=recording.config._replace(seed=3)), "not yet at"),
         (recording._replace(inputs=[Input(100, 0, Moment.IDLE, 1, "console", b"x")]), "at instruction 100: input"),
         (recording._replace(inputs=[Input(1 << 40, 0, Moment.IDLE, 1, "console", b"x")]), "was not taken"),
