@@ -40,7 +40,7 @@ def state_hash(hv: Hypervisor) -> str:
 
 
 def register_hash(hv: Hypervisor) -> str:
-    """The same of the clocks and the vcpus alone, in microseconds: a run that differs from another soon differs here."""
+    """The same of the clocks and the vcpus alone, in microseconds: runs that differ soon differ here."""
     import hashlib
 
     digest = hashlib.sha256(view(hv.state, ffi.offsetof("struct hv_state", "domains")))

@@ -24,8 +24,8 @@ def _bad(text: str) -> Exception:
 
 def _positive(text: str) -> int:
     value = int(text, 0)
-    if value <= 0:
-        raise _bad(f"{text} is not a positive number")
+    if not 0 < value < 1 << 62:
+        raise _bad(f"{text} is not a positive number below 2**62")
     return value
 
 

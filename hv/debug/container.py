@@ -13,6 +13,7 @@ anything; what a section unpacks to is counted as it comes, so that a small file
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -108,8 +109,11 @@ def _digest(file: BinaryIO, length: int) -> bytes:
 
 
 def dump(value: Any) -> Iterator[bytes]:
-    """JSON as the pieces of a section."""
-    yield json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    """JSON as the pieces of a section. OSError (EFBIG): more than a reader would take."""
+    data = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    if len(data) > JSON_LIMIT:
+        raise OSError(errno.EFBIG, f"{len(data):,} bytes of plain data; a file of this kind holds {JSON_LIMIT:,}")
+    yield data
 
 
 # ---- reading ----

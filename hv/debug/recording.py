@@ -126,7 +126,7 @@ def write(path: str | Path, recording: Recording) -> None:
         "vcpus": config.vcpus,
         "cmdline": config.cmdline,
         "quantum": config.quantum,
-        "seed": config.seed,
+        "seed": config.seed & U64,  # as the scheduler takes it
         "scheduler": config.scheduler,
         "name": config.name,
         "wallclock_ns": config.wallclock_ns,
@@ -170,7 +170,7 @@ def _recording(about: Any, inputs: list[Input]) -> Recording:
     config = GuestConfig(
         memory_mib=memory, vcpus=number(vcpus, "vcpus", 64, 1), cmdline=text(cmdline, "cmdline"),
         ramdisk=None if found is None else found.path, quantum=number(quantum, "quantum", FAR_FUTURE, 1),
-        seed=number(seed, "seed", U64, -U64), wallclock_ns=number(wallclock, "wallclock_ns", FAR_FUTURE),
+        seed=number(seed, "seed", U64), wallclock_ns=number(wallclock, "wallclock_ns", FAR_FUTURE),
         name=text(name, "name", 255), scheduler=scheduler,
     )  # fmt: skip
     places = [_hash_from(entry) for entry in items(hashes, "hashes", MAX_HASHES)]

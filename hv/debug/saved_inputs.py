@@ -8,7 +8,7 @@ from hv.debug.fields import FieldError, hexbytes, items, number, text
 from hv.inputs import WAIT, History, Input, Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 MAX_INPUTS = 1 << 24
 FAR_FUTURE = 1 << 62
@@ -55,3 +55,11 @@ def histories(inputs: Sequence[Input]) -> list[History | None]:
     for entry in inputs:
         found.append(History(found[-1], entry))
     return found
+
+
+def beginnings(history: History | None) -> Iterator[History | None]:
+    """A history and all that it began as, down to none."""
+    while history is not None:
+        yield history
+        history = history.before
+    yield None

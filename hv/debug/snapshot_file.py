@@ -16,8 +16,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv.debug import container
-from hv.debug.fields import FieldError, items, number, record, text
-from hv.debug.saved_inputs import histories, inputs_from, inputs_plain
+from hv.debug.fields import U64, FieldError, items, number, record, text
+from hv.debug.saved_inputs import beginnings, histories, inputs_from, inputs_plain
 from hv.debug.saved_moment import agrees, moment_from_plain, moment_plain
 from hv.debug.saved_store import Nodes, nodes_from
 from hv.debug.structs import layout_digest
@@ -71,10 +71,13 @@ def save(path: str | Path, hv: Hypervisor, snapshots: Sequence[Snapshot], about:
     for earlier, later in pairwise(snapshots):
         if (earlier.retired, earlier.idle_ns) > (later.retired, later.idle_ns):
             raise ValueError("the moments are not in order of time")
-    for snapshot in snapshots:
-        known = inputs_of(snapshot.history)
-        if known != inputs[: len(known)]:
-            raise ValueError("the moments are not of one run: their inputs differ")
+    known: set[int] = set()  # histories that are beginnings of the last one, by identity
+    for snapshot in reversed(snapshots):
+        if id(snapshot.history) not in known:
+            mine = inputs_of(snapshot.history)
+            if mine != inputs[: len(mine)]:
+                raise ValueError("the moments are not of one run: their inputs differ")
+            known |= {id(history) for history in beginnings(snapshot.history)}
     nodes = Nodes()
     memory_mib, quantum, seed, scheduler = hv.made_with
     moments = [moment_plain(snapshot, nodes) for snapshot in snapshots]
@@ -82,7 +85,7 @@ def save(path: str | Path, hv: Hypervisor, snapshots: Sequence[Snapshot], about:
         "layout": layout_digest(),
         "memory_mib": memory_mib,
         "quantum": quantum,
-        "seed": seed,
+        "seed": seed & U64,  # as the scheduler takes it
         "scheduler": scheduler,
         "pages": [sum(1 for _ in _changes(before, now)) for before, now in _pairs(snapshots)],
         "last_slot": hv.last_slot,
@@ -186,7 +189,7 @@ def _read_facts(reader: container.Reader) -> _Facts:
         raise FieldError("its pages are more than the memory of the host")
     summaries = [_check_summary(entry) for entry in items(moments, "moments", _MAX_MOMENTS, 1)]
     return _Facts(
-        memory, number(quantum, "quantum", 1 << 62, 1), number(seed, "seed", 1 << 64, -1 << 64), scheduler,
+        memory, number(quantum, "quantum", 1 << 62, 1), number(seed, "seed", U64), scheduler,
         number(last, "last_slot", int(lib.HV_MAX_VCPUS) - 1), counts, about, summaries,
     )  # fmt: skip
 

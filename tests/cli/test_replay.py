@@ -156,6 +156,31 @@ def test_an_interrupted_run_is_recorded(tmp_path: Path, monkeypatch: pytest.Monk
         assert main(["replay", str(tmp_path / "r")]) == 0
 
 
+def test_a_run_that_the_host_ended_is_recorded(hv: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect of ours: the recording is what is needed to look for it."""
+    from hv import hypercall
+
+    serve = hypercall.serve
+
+    def broken(machine: Any, vcpu: Any, out: Any) -> None:
+        if machine.instructions > 1000:
+            raise ZeroDivisionError
+        serve(machine, vcpu, out)
+
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr(hypercall, "serve", broken)
+        hv("run", "k", *SMALL, "--record", "r")
+    assert read("r").end is None
+    code, _, err = hv("replay", "r")
+    assert code == 0 and "was cut off; nothing differed" in err
+
+
+def test_numbers_beyond_reason_are_refused_or_mean_the_same(hv: Any) -> None:
+    assert hv("run", "k", *SMALL, "--quantum", str(1 << 70))[0] == 2
+    assert hv("run", "k", *SMALL, "--seed", str(-(1 << 70) - 5), "--record", "r")[0] == 0
+    assert hv("replay", "r")[0] == 0
+
+
 # ---- snapshots ----
 
 

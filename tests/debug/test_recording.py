@@ -133,7 +133,7 @@ def test_where_a_run_differs_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     other[1] = (16000, "0" * 64)
     cases: list[tuple[Recording, str]] = [
         (recording._replace(hashes=other), "at instruction 16,000 or before, and not yet at 8,000"),
-        (recording._replace(config=recording.config._replace(cmdline="x")), "at instruction 8,000 or before, and not yet at 0"),
+        (recording._replace(config=recording.config._replace(cmdline="x")), "8,000 or before, and not yet at 0"),
         (recording._replace(config=recording.config._replace(seed=3)), "not yet at"),
         (recording._replace(inputs=[Input(100, 0, Moment.IDLE, 1, "console", b"x")]), "at instruction 100: input"),
         (recording._replace(inputs=[Input(1 << 40, 0, Moment.IDLE, 1, "console", b"x")]), "was not taken"),
