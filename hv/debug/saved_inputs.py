@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MAX_INPUTS = 1 << 24
 FAR_FUTURE = 1 << 62
 """Counts and ns beyond which no machine comes (native/xen/validate.c)."""
-_MOMENTS = {moment.name.lower(): moment for moment in Moment if moment is not Moment.INSIDE}
+_MOMENTS = {moment.name.lower(): moment for moment in Moment}
 
 
 def inputs_plain(inputs: Iterable[Input]) -> list[Any]:
@@ -42,10 +42,10 @@ def inputs_from(data: Any) -> list[Input]:
     return found
 
 
-def moment_from(value: Any) -> Moment:
-    """A moment by its name."""
-    if type(value) is not str or value not in _MOMENTS:
-        raise FieldError("an input enters at no moment that there is")
+def moment_from(value: Any, *, inside: bool = False) -> Moment:
+    """A moment by its name; `inside`: it may be that at a breakpoint, where nothing enters."""
+    if type(value) is not str or value not in _MOMENTS or (value == "inside" and not inside):
+        raise FieldError("there is no such moment")
     return _MOMENTS[value]
 
 

@@ -87,7 +87,7 @@ def moment_from_plain(
     _share_store(found, stores)
     history = histories[number(inputs, "the number of inputs", len(histories) - 1)]
     return Snapshot(
-        native, tuple(found), history, moment_from(moment), number(retired, "the count", FAR_FUTURE),
+        native, tuple(found), history, moment_from(moment, inside=True), number(retired, "the count", FAR_FUTURE),
         number(idle_ns, "the idle time", FAR_FUTURE),
     )  # fmt: skip
 

@@ -162,7 +162,7 @@ static bool check_domain(struct validation *c, unsigned slot)
         return validate_fail(c, "domain slot %u: it does not know its place", slot);
     if (d->grant_version == 2 && d->grant_status_frames * 8 < d->grant_frames)
         return validate_fail(c, "domain %u: its grants of version 2 have no place for their status", d->domid);
-    return own(c, d, d->shared_info_frame, true, "shared_info") && own(c, d, d->start_info_frame, false, "start_info") &&
+    return own(c, d, d->shared_info_frame, true, "shared_info") &&
            own(c, d, d->store_frame, false, "the store's ring") && own(c, d, d->console_frame, false, "the console's ring") &&
            own(c, d, d->pirq_eoi_frame, false, "the EOI map") &&
            own_all(c, d, d->grant_frame, d->grant_frames, HV_GRANT_FRAMES, true, "grant frames") &&
@@ -178,8 +178,8 @@ static const struct limit vcpu_limits[] = {
     LIMIT(struct vcpu, nmi_masked, 1), LIMIT(struct vcpu, iopl, 3), LIMIT(struct vcpu, undisturbed, 1),
     LIMIT(struct vcpu, fpu_taskswitch, 1), LIMIT(struct vcpu, runstate, RS_OFFLINE), LIMIT(struct vcpu, kernel_ss, 0xffff),
     LIMIT(struct vcpu, old_table_partial, 1), LIMIT(struct vcpu, gdt_entries, 512 * 14),
-    LIMIT(struct vcpu, ldt_entries, 8192), LIMIT(struct vcpu, iobmp_ports, 65536), LIMIT(struct vcpu, multicall_va, 0),
-    LIMIT(struct vcpu, multicall_left, 0), LIMIT(struct vcpu, retired, FAR_FUTURE), LIMIT(struct vcpu, sched_order, FAR_FUTURE),
+    LIMIT(struct vcpu, ldt_entries, 8192), LIMIT(struct vcpu, iobmp_ports, 65536),
+    LIMIT(struct vcpu, retired, FAR_FUTURE), LIMIT(struct vcpu, sched_order, FAR_FUTURE),
     LIMIT(struct vcpu, fifo_control_offset, ENGINE_PAGE_SIZE - sizeof(struct evtchn_fifo_control_block)),
 };
 
@@ -192,7 +192,7 @@ static bool check_arrays(struct validation *c, const struct vcpu *v)
         if (v->fifo_tail[i] >= HV_MAX_PORTS)
             return validate_fail(c, "vcpu slot %u: queue %u ends at port %u", v->slot, i, v->fifo_tail[i]);
     for (unsigned i = 0; i < 256; i++)
-        if (v->traps[i].flags > 7 || !pv_canonical(v->traps[i].address))
+        if (!pv_canonical(v->traps[i].address))
             return validate_fail(c, "vcpu slot %u: the handler of trap %u", v->slot, i);
     return true;
 }
@@ -222,9 +222,8 @@ static bool check_loaded(struct validation *c, struct vcpu *v)
 {
     struct x86_state before, after;
     if (!pv_debugregs_ok(v) || v->ctrlreg[4] != pv_fixup_cr4(v->ctrlreg[4]) || v->ldt_base % ENGINE_PAGE_SIZE ||
-        !pv_guest_address(v->ldt_base) || !pv_canonical(v->ldt_base) || !pv_canonical(v->gs_base_kernel) ||
-        !pv_canonical(v->gs_base_user) || !pv_canonical(v->fs_base))
-        return validate_fail(c, "vcpu slot %u: a control or debug register, or a base", v->slot);
+        !pv_guest_address(v->ldt_base) || !pv_canonical(v->ldt_base))
+        return validate_fail(c, "vcpu slot %u: a control or debug register, or where its LDT is", v->slot);
     cpu_get_state(hv_cpu_of(c->hv, v), &before);
     if (v->initialised)
         hv_vcpu_load(c->hv, v);

@@ -10,7 +10,6 @@
 #include "pv.h"
 
 #define RFLAGS_GUEST (RFLAGS_ARITHMETIC | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)
-#define MXCSR_DEFINED 0xffffu
 enum { X87_BYTES = 10, X87_STRIDE = 16 };
 
 #define FIXED(field) {#field, offsetof(struct x86_state, field), sizeof(((struct x86_state *)NULL)->field)}
@@ -34,12 +33,12 @@ static const char *bad_fixed(const struct x86_state *s, const struct x86_state *
 
 static bool segment_ok(enum x86_segment seg, const struct x86_segment_state *s)
 {
-    bool wide = seg == SEG_FS || seg == SEG_GS;
-    if (s->selector > 0xffff || (wide ? !pv_canonical(s->base) : s->base > UINT32_MAX))
+    bool wide = seg == SEG_FS || seg == SEG_GS, ring = seg == SEG_CS || seg == SEG_SS;
+    if (s->selector > 0xffff || (!wide && s->base > UINT32_MAX))
         return false;
-    if (s->attributes == 0 && seg != SEG_CS && seg != SEG_SS)
+    if (s->attributes == 0 && !ring)
         return true;
-    return (s->selector & 3) == 3 && !(s->attributes & ~0x00f0ff00u) && seg_loadable(seg, s->attributes);
+    return (!ring || (s->selector & 3) == 3) && !(s->attributes & ~0x00f0ff00u) && seg_loadable(seg, s->attributes);
 }
 
 static const char *bad_segment(const struct x86_state *s)
@@ -61,8 +60,6 @@ static const char *bad_value(const struct hv *hv, const struct x86_state *s)
         return "cr0";
     if (s->cr3 >> ENGINE_PAGE_SHIFT >= machine_frames(hv->m) || s->cr3 & (ENGINE_PAGE_SIZE - 1))
         return "cr3";
-    if (s->mxcsr & ~MXCSR_DEFINED)
-        return "mxcsr";
     if (s->interrupt_shadow > 1)
         return "interrupt_shadow";
     if (s->dr[6] >> 32)

@@ -30,7 +30,7 @@ static bool page_ok(const struct page_info *page)
     if (page->owner == OWNER_NONE)
         return !(page->ref_info & ~PGC_DIRTY);
     return !(page->ref_info & PGC_DIRTY) && page_refs(page) != 0 &&
-           (!(page->ref_info & PGC_XEN_HEAP) || (type == PGT_writable && page->ref_info & PGC_ALLOCATED));
+           (!(page->ref_info & PGC_XEN_HEAP) || type == PGT_writable);
 }
 
 /* Frame 0 reads as null descriptors, and one page of every GDT is Xen's. */

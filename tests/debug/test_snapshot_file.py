@@ -12,10 +12,14 @@ from typing import Any
 
 import pytest
 
+from hv import abi, evtchn_fifo
 from hv.debug import container
 from hv.debug.fields import FieldError
 from hv.debug.saved_store import MAX_NODES, Nodes, nodes_from, store_from, store_plain
 from hv.debug.snapshot_file import KIND, SnapshotFileError, info, load, save
+from hv.debug.trace import drain
+from hv.hypervisor import Stop
+from hv.native import ffi, lib
 from hv.testing.build import build_guest, find_guest
 from hv.testing.runner import DomainUnderTest
 from hv.toolstack.launch import GuestConfig, launch
@@ -102,6 +106,59 @@ def test_a_transaction_under_way_comes_back(tmp_path: Path) -> None:
         loaded.hv.restore(snapshot)
         loaded.hv.run()
         assert loaded.hv.state_hash == whole.state_hash
+
+
+def _table_calls(name: str, limit: int) -> list[int]:
+    """The counts at which a guest makes page-table calls that may be interrupted after `limit` entries."""
+    dom = DomainUnderTest(name)
+    lib.hv_set_work_limit(dom.hv.native, limit)
+    numbers = (abi.HYPERCALL_NUMBERS["mmu_update"], abi.HYPERCALL_NUMBERS["mmuext_op"])
+    counts: set[int] = set()
+    while dom.hv.run(max_insns=dom.instructions + 1000).stop is Stop.INSNS:
+        counts |= {trap.when for trap in drain(dom.hv) if trap.kind == "hypercall" and trap.number in numbers}
+    return sorted(counts)
+
+
+def test_a_validation_that_was_interrupted_comes_back(tmp_path: Path) -> None:
+    dom = DomainUnderTest("pt_pin")
+    lib.hv_set_work_limit(dom.hv.native, 1)
+    pages = ffi.buffer(lib.hv_pages(dom.hv.native), int(dom.hv.state.frames) * ffi.sizeof("struct page_info"))
+    saved, hashes = [], []
+    for count in _table_calls("pt_pin", 1):
+        dom.hv.run(max_insns=count + 1)
+        if any(byte & 0x10 for byte in bytes(pages)[3::16]):  # PGC_PARTIAL, in the last byte of ref_info
+            saved.append(dom.hv.snapshot())
+            hashes.append(dom.state_hash)
+    assert saved, "nothing was interrupted"
+    dom.run()
+    save(tmp_path / "f", dom.hv, saved, {})
+    loaded = load(tmp_path / "f")
+    lib.hv_set_work_limit(loaded.hv.native, 1)
+    for snapshot, state in zip(loaded.snapshots, hashes, strict=True):
+        loaded.hv.restore(snapshot)
+        assert loaded.hv.state_hash == state
+        loaded.hv.run()
+        assert loaded.hv.state_hash == dom.state_hash
+
+
+def test_a_file_of_a_machine_that_a_domain_has_left(tmp_path: Path) -> None:
+    """What it used of the arena is empty, whatever it did; else the file would be refused."""
+    kernel = build_guest(find_guest("grant_self"))
+    first = launch(kernel, GuestConfig(memory_mib=16, machine_mib=40))
+    second = launch(kernel, GuestConfig(memory_mib=16, name="second"), beside=first)
+    hv = first.hv
+    while not second.domain.c.maptrack_used:
+        assert hv.run(max_insns=hv.instructions + 50).stop is Stop.INSNS
+    hv.snapshot()
+    evtchn_fifo.init_control(hv.native, second.domain.c, 0, int(second.domain.c.start_info_frame), 0)
+    evtchn_fifo.set_priority(hv.native, second.domain.c, 60, 3)  # a port that was never allocated
+    second.destroy()
+    save(tmp_path / "f", hv, [hv.snapshot()], {})
+    loaded = load(tmp_path / "f").hv
+    assert loaded.state_hash == hv.state_hash
+    hv.run()
+    loaded.run()
+    assert loaded.state_hash == hv.state_hash
 
 
 def test_pages_are_stored_once(tmp_path: Path) -> None:
