@@ -265,7 +265,7 @@ def _cpu(state: Any) -> Any:
     return state["moments"][0]["cpus"][0][1]
 
 
-CS, SS, FS = 1, 2, 4
+ES, CS, SS = 0, 1, 2
 IMPOSSIBLE: dict[str, Callable[[Any, Any], None]] = {
     "laid out as another": lambda about, state: about.update(layout="0" * 64),
     "more than the host has": lambda about, state: about.update(memory_mib=1 << 20),
@@ -283,7 +283,7 @@ IMPOSSIBLE: dict[str, Callable[[Any, Any], None]] = {
     "not those of its state": lambda about, state: _cpu(state).update(cr3=4096),
     "cs cannot be": lambda about, state: _cpu(state)["segments"][CS].update(attributes=0xA09B00),
     "ss cannot be": lambda about, state: _cpu(state)["segments"][SS].update(attributes=0xC09300),
-    "fs cannot be": lambda about, state: _cpu(state)["segments"][FS].update(base=1 << 60),
+    "es cannot be": lambda about, state: _cpu(state)["segments"][ES].update(base=1 << 40),
     "idt_base cannot be": lambda about, state: _cpu(state).update(idt_base=4096),
     "has not the fields gprs": lambda about, state: _cpu(state).pop("gprs"),
     "gprs.rax is no number": lambda about, state: _cpu(state)["gprs"].update(rax=1 << 64),
