@@ -15,6 +15,18 @@ struct trap_log {
     struct trap_record ring[HV_TRAP_RING];
 };
 
+/* Stop points (stops.c). */
+struct hv_stops {
+    struct hv_stop point[HV_STOPS_MAX];
+    uint32_t count;
+    uint32_t kinds;                  /* bit HV_STOP_x: there is one of that kind */
+    uint64_t before;                 /* 0: stop; else note the last that was met at a count below this */
+    bool met;
+    struct hv_stop_hit hit;
+    uint64_t begun_at, begun_rip;    /* where the run began: met there, it does not count */
+    uint32_t begun_slot;
+};
+
 /* Rules, numbered in the order of rules.def. RULE(id, errno, facts, sentence) */
 enum rule {
     RULE_none = 0,
@@ -48,6 +60,7 @@ struct hv {
     uint64_t trap_counts[64][32];
     uint64_t rule_counts[RULE_COUNT];    /* refusals by rule: statistics only */
     struct trap_log traps;
+    struct hv_stops stops;           /* of a debugger: no part of the state */
 };
 
 /* Refuse: remember the rule and up to four facts, return -errno of the rule. */
@@ -81,6 +94,20 @@ struct trap_record *hv_log_trap(struct hv *hv, const struct vcpu *v, enum trap_k
 void hv_unlog_trap(struct hv *hv, const struct vcpu *v);
 /* Forget the records not read yet that were made after `when` retired instructions. */
 void hv_traps_rewind(struct hv *hv, uint64_t when);
+
+/* ---- stops.c; each asks for itself whether anything is set ---- */
+static inline bool hv_stops_on(const struct hv *hv, enum hv_stop_kind kind) { return hv->stops.kinds >> kind & 1; }
+/* A stop point that ends the run has been met. */
+static inline bool stops_met(const struct hv *hv) { return hv->stops.met && !hv->stops.before; }
+bool stops_breakpoint(void *ctx, struct cpu *cpu, uint64_t pc);
+bool stops_watched(void *ctx, struct cpu *cpu, const struct touch *touch);
+/* The hypercall in the registers is about to be made, the count and rip being its own. true: leave before it. */
+bool stops_hypercall(struct hv *hv, struct vcpu *v);
+/* An exception has come. true: leave. */
+bool stops_trap(struct hv *hv, struct vcpu *v, const struct trap *trap);
+void stops_event(struct hv *hv, const struct domain *d, uint32_t port);
+/* The hypervisor writes to the guest's memory. */
+void stops_copied(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t len);
 
 /* ---- mm*.c: frames, page types, page-table updates (direct paging) ---- */
 hypercall_fn do_mmu_update, do_update_va_mapping, do_update_va_mapping_otherdomain, do_mmuext_op;
