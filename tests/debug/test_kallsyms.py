@@ -92,7 +92,7 @@ def _tampering(made: Kernel, dice: random.Random) -> dict[int, int]:
     if dice.random() < 0.7:
         return {dice.choice(part): dice.randrange(256) for _ in range(dice.randint(1, 4))}
     start, value = dice.choice(part), dice.choice((0, 1, 255))
-    return {at: value for at in range(start, min(start + dice.randint(8, 2000), len(made.segment.data)))}
+    return dict.fromkeys(range(start, min(start + dice.randint(8, 2000), len(made.segment.data))), value)
 
 
 def _outcome(made: Kernel, changes: dict[int, int]) -> str:

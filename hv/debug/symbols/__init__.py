@@ -79,10 +79,10 @@ class Symbols:
     @cached_property
     def lines(self) -> Lines:
         """The line table of all source files."""
-        from hv.debug.symbols.lines import Lines, read_lines
+        from hv.debug.symbols.lines import Lines, Row, read_lines
 
         elf = self.elf
-        rows = self.guard("line table", lambda: read_lines(elf), []) if elf else []
+        rows: list[Row] = self.guard("line table", lambda: read_lines(elf), []) if elf else []
         return Lines(rows)
 
     @cached_property

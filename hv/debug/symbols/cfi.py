@@ -83,7 +83,7 @@ def _value(rule: Any, name: str, cfa: int, cursor: Cursor, memory: Memory) -> in
     if rule.type == rule.OFFSET:
         return memory.word(cfa + rule.arg)
     if rule.type == rule.VAL_OFFSET:
-        return (cfa + rule.arg) & MASK
+        return (cfa + int(rule.arg)) & MASK
     if rule.type == rule.REGISTER and rule.arg < len(_NAMES):
         return cursor.registers.get(_NAMES[rule.arg])
     return None

@@ -56,7 +56,7 @@ class _Names(NamedTuple):
 
     start: int
     end: int
-    count: int
+    total: int
 
 
 def find_kallsyms(segments: Sequence[Segment], bits: int) -> list[Entry]:
@@ -115,8 +115,8 @@ def _read(segments: Sequence[Segment], data: memoryview, tokens: _Tokens, word: 
     names = _names(data, tokens.start, word)
     if names is None:
         raise KallsymsError("no names fit its token table")
-    for start in (_align(tokens.end, word), names.start - 2 * word - _align(4 * names.count, word)):
-        addresses = _addresses(segments, data, start, names.count, word)
+    for start in (_align(tokens.end, word), names.start - 2 * word - _align(4 * names.total, word)):
+        addresses = _addresses(segments, data, start, names.total, word)
         if addresses is not None:
             return list(_entries(data, names, tokens.texts, *addresses))
     raise KallsymsError("no addresses fit its names")
@@ -215,7 +215,7 @@ def _entries(
     at = 0
     for number, address in enumerate(addresses):
         if at + 1 >= len(packed):
-            raise KallsymsError(f"its names end at number {number} of {names.count}")
+            raise KallsymsError(f"its names end at number {number} of {names.total}")
         length = packed[at]
         at += 1
         if length > 127:
