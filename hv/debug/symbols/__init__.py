@@ -46,7 +46,9 @@ class Symbols:
         except Exception as error:  # pyelftools raises whatever a damaged file leads it to
             said = " ".join(str(error).split())[:200] or type(error).__name__
             name = self.image.name if self.image else "symbols"
-            self.warnings.append(f"{name}: its {what} is damaged ({said}); going on without")
+            warning = f"{name}: its {what} is damaged ({said}); going on without"
+            if warning not in self.warnings:
+                self.warnings.append(warning)
             return empty
 
     @cached_property

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hv.debug.symbols.elf import ElfFile
 
 _MAX_ROWS = 5_000_000
+_MAX_PATH = 1024
 # DWARF 5, section 7.5.6: bytes of the forms that a file table may use; "s": text, "u": ULEB128, "o": an offset
 _FORMS: dict[int, int | str] = {
     0x08: "s", 0x0E: "o", 0x1F: "o", 0x0B: 1, 0x05: 2, 0x06: 4, 0x07: 8, 0x1E: 16, 0x0F: "u",
@@ -85,7 +86,7 @@ def read_lines(elf: ElfFile) -> list[Row]:
         check_counts(section, int(where.value))
         program = info.line_program_for_CU(unit)
         folder = top.attributes.get("DW_AT_comp_dir")
-        found = _rows(program, _files(program.header, folder.value if folder else b""))
+        found = _rows(program, _Files(program.header, folder.value if folder else b""))
         # Of a function that the linker dropped, the rows stay, at 0.
         rows += [row for row in found if any(region.start <= row.start < region.end for region in code)]
         if len(rows) > _MAX_ROWS:
@@ -93,7 +94,7 @@ def read_lines(elf: ElfFile) -> list[Row]:
     return rows
 
 
-def _rows(program: Any, files: dict[int, str]) -> Iterator[Row]:
+def _rows(program: Any, files: _Files) -> Iterator[Row]:
     before = None
     for entry in program.get_entries():
         state = entry.state
@@ -101,31 +102,44 @@ def _rows(program: Any, files: dict[int, str]) -> Iterator[Row]:
             continue
         # Line 0: the compiler's own.
         if before is not None and before.line and before.address < state.address:
-            file = files.get(before.file)
+            file = files.path(before.file)
             if file is not None:
                 yield Row(before.address, state.address, file, before.line, bool(before.is_stmt))
         before = None if state.end_sequence else state
 
 
-def _files(header: Any, folder: bytes) -> dict[int, str]:
-    """Number of a file in a line program -> its path."""
-    if header.version >= 5:
-        folders = [entry.DW_LNCT_path for entry in header.directories]
-        names = [(entry.DW_LNCT_path, entry.get("DW_LNCT_directory_index") or 0) for entry in header.file_names]
-        first = 0
-    else:
-        folders = [folder, *header.include_directory]
-        names = [(entry.name, entry.dir_index) for entry in header.file_entry]
-        first = 1
-    return {
-        number: printable(_join(folder, folders[place] if place < len(folders) else b"", name))
-        for number, (name, place) in enumerate(names, first)
-    }
+class _Files:
+    """The files of a line program by number. A path is put together when a row needs it."""
 
+    def __init__(self, header: Any, unit: bytes) -> None:
+        self._unit = unit
+        self._paths: dict[int, str | None] = {}
+        self._folders: list[bytes]
+        self._names: list[tuple[bytes, int]]
+        if header.version >= 5:
+            self._folders = [entry.DW_LNCT_path for entry in header.directories]
+            self._names = [
+                (entry.DW_LNCT_path, entry.get("DW_LNCT_directory_index") or 0) for entry in header.file_names
+            ]
+            self._first = 0
+        else:
+            self._folders = [unit, *header.include_directory]
+            self._names = [(entry.name, entry.dir_index) for entry in header.file_entry]
+            self._first = 1
 
-def _join(unit: bytes, folder: bytes, name: bytes) -> bytes:
-    path = name if name.startswith(b"/") else folder + b"/" + name if folder else name
-    return path if path.startswith(b"/") or not unit else unit + b"/" + path
+    def path(self, number: int) -> str | None:
+        """The path of a file; None: there is no such file."""
+        if number not in self._paths:
+            index = number - self._first
+            self._paths[number] = self._join(*self._names[index]) if 0 <= index < len(self._names) else None
+        return self._paths[number]
+
+    def _join(self, name: bytes, place: int) -> str:
+        folder = self._folders[place] if place < len(self._folders) else b""
+        path = name if name.startswith(b"/") or not folder else folder + b"/" + name
+        if self._unit and not path.startswith(b"/"):
+            path = self._unit + b"/" + path
+        return printable(path[-_MAX_PATH:])
 
 
 # ---- what pyelftools believes ----
@@ -154,6 +168,8 @@ def check_counts(section: bytes, offset: int) -> None:
         for _ in range(entries):
             for kind in forms:
                 at = _behind(section, at, kind, word)
+                if at > len(section):
+                    raise ValueError("it is cut off")
 
 
 def _behind(section: bytes, at: int, kind: int | str | None, word: int) -> int:
