@@ -141,7 +141,8 @@ class Tracer:
     def __init__(self, hv: Hypervisor, out: TextIO) -> None:
         self.hv = hv
         self.out = out
-        lib.hv_trace(hv.native, True)
+        filter_ = ffi.new("struct trace_filter *", {"kinds": 0x1e, "vectors": 0xffffffff, "hypercalls": (1<<64)-1})
+        lib.hv_trace(hv.native, filter_)
         self.last: list[Trap] = []
 
     def flush(self) -> None:

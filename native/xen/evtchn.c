@@ -185,6 +185,7 @@ void hv_evtchn_set_pending(struct hv *hv, struct domain *d, uint32_t port)
     if (hv_evtchn(hv, d, port) == NULL)
         return;
     hv->s->events_sent++;
+    hv_trace_send(hv, d, port);
     if (d->fifo)
         fifo_set_pending(hv, d, port);
     else
