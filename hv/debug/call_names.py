@@ -71,10 +71,10 @@ PREFIXES: dict[tuple[str, str], str] = {
 # Names of constants with the prefix that are no value of the field.
 _LIMITS = ("_MAX", "_MASK", "_FIRST_RESERVED", "_ARCH_0")
 _ADDRESSES = (
-    "addr", "address", "esp", "base", "va", "val", "ptr", "mfn", "gmfn", "gpfn", "pfn", "gfn", "desc", "frame",
-    "frame_list", "extent_start", "maddr", "mfn_list", "h", "p", "buffer", "bitmap", "vcpumask", "linear_addr", "src_mfn",
-    "control_gfn", "array_gfn", "flags", "handler_address", "success_count", "ss", "value", "ports", "host_addr", "new_addr",
-    "dev_bus_addr", "arg", "uop", "op", "req", "traps", "call_list", "extra_args",
+    "addr", "address", "cs", "esp", "base", "va", "val", "ptr", "mfn", "gmfn", "gpfn", "pfn", "gfn", "desc", "frame",
+    "frame_list", "extent_start", "maddr", "mfn_list", "h", "p", "buffer", "bitmap", "vcpumask", "linear_addr",
+    "src_mfn", "control_gfn", "array_gfn", "flags", "handler_address", "success_count", "ss", "value", "ports",
+    "host_addr", "new_addr", "dev_bus_addr", "arg", "uop", "op", "req", "traps", "call_list", "extra_args",
 )  # fmt: skip
 
 _MFN = frozenset({"MMUEXT_NEW_BASEPTR", "MMUEXT_NEW_USER_BASEPTR", "MMUEXT_UNPIN_TABLE", "MMUEXT_CLEAR_PAGE"})
@@ -104,7 +104,8 @@ MEMBERS: dict[str, dict[str, Callable[[dict[str, Any]], list[str]]]] = {
 
 
 @cache
-def _constants(prefix: str) -> dict[int, str]:
+def constants(prefix: str) -> dict[int, str]:
+    """The names of the constants with this prefix, by value."""
     return {
         value: name
         for name, value in sorted(vars(abi).items(), reverse=True)
@@ -116,9 +117,9 @@ def constant_name(where: str, field: str, value: int) -> str | None:
     """The name of a constant in a field of the structure or call `where`; None when it has none."""
     prefix = PREFIXES.get((where, field)) or PREFIXES.get(("", field))
     if prefix is not None:
-        return _constants(prefix).get(value)
+        return constants(prefix).get(value)
     if field in ("status",) and where.startswith("gnttab"):
-        return _constants("GNTST_").get(value)
+        return constants("GNTST_").get(value)
     return None
 
 

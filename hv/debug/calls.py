@@ -4,9 +4,9 @@
     call.text()          # event_channel_op(EVTCHNOP_send, {port=3})
     call.field("port")   # 3
 
-`read(address, length)` gives guest memory, or None for what cannot be read: a stopped vcpu's `peek`, or the bytes that a
-trace copied when the call was made. Which structure belongs to which sub-operation is told by native/abi/subops.def, its
-fields by the headers; the names of the arguments and of constants are in hv/debug/call_names.py.
+`read(address, length)` gives guest memory, or None for what cannot be read: a stopped vcpu's `peek`, or the bytes that
+a trace copied when the call was made. Which structure belongs to which sub-operation is told by native/abi/subops.def,
+its fields by the headers; the names of the arguments and of constants are in hv/debug/call_names.py.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _PREEMPTED = 0x80000000  # MMU_UPDATE_PREEMPTED, in the count of a continuation
 
 
 class Argument(NamedTuple):
-    """One argument: its name and value; `content` is what it points to (a dict, a list of them, bytes) or None; `word` its
-    text where it is a constant with a name."""
+    """One argument: its name and value; `content` is what it points to (a dict, a list of them, bytes) or None; `word`
+    its text where it is a constant with a name."""
 
     name: str
     value: int
@@ -38,8 +38,8 @@ class Argument(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A decoded hypercall. `subop` is the sub-operation's name (a number where it has none), None for calls without one.
-    Structures are dicts of ints, bytes, dicts and lists, by the names of the headers."""
+    """A decoded hypercall. `subop` is the sub-operation's name (a number where it has none), None for calls without
+    one. Structures are dicts of ints, bytes, dicts and lists, by the names of the headers."""
 
     name: str
     subop: str | None
@@ -84,7 +84,7 @@ class Call(NamedTuple):
         if self.subop is not None:
             out["subop"] = self.subop
         out["args"] = {argument.name: argument.value for argument in self.arguments}
-        content = {argument.name: _plain(argument.content) for argument in self.arguments if argument.content is not None}
+        content = {one.name: _plain(one.content) for one in self.arguments if one.content is not None}
         if content:
             out["content"] = content
         return out
@@ -149,7 +149,7 @@ def _argument(name: str, kind: str, values: dict[str, int], place: _Place) -> Ar
 
 
 def _elements(structure: str, address: int, count: int, place: _Place) -> Iterator[Any]:
-    """The elements of an array, up to ELEMENTS of them and as far as they can be read. A list of traps ends by itself."""
+    """The elements of an array, up to ELEMENTS, as far as they can be read. A list of traps ends by itself."""
     layout = abi.layout(structure, place.abi)
     for at in range(ELEMENTS if structure == "trap_info" else min(count, ELEMENTS)):
         data = place.read(address + at * layout.size, layout.size)

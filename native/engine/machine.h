@@ -30,7 +30,12 @@ struct machine {
     int64_t hooked;               /* oracle_x86.c: instructions that the per-instruction hook has seen retire */
     int fd;
     struct engine_ops ops;
+    struct coverage *coverage;    /* coverage.c; NULL: blocks are not noted */
 };
+
+/* ---- coverage.c ---- */
+/* A block of `size` bytes at linear address `start` is about to run. */
+void coverage_note(struct coverage *coverage, uint64_t start, uint32_t size);
 
 /* ---- code.c: translated code and cached translations, over all cpus ---- */
 /* Forget all translated code and executable translations of a frame. Not for the frame of the block that is running. */

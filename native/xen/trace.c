@@ -36,12 +36,15 @@ uint64_t hv_log_entry(struct hv *hv, const struct vcpu *v, uint64_t nr, const ui
 /* ---- events ---- */
 
 /* Who sends: told by the kind of channel, and by whose hypercall it is. */
-static void source_of(const struct hv *hv, const struct domain *d, const struct evtchn *e, struct trap_record *r)
+static void source_of(struct hv *hv, const struct domain *d, const struct evtchn *e, struct trap_record *r)
 {
     uint16_t domid = e->state == ECS_INTERDOMAIN ? e->remote_domid : d->domid;
     bool here = hv->current && hv->current->domid == domid;
 
-    r->args[0] = e->state == ECS_VIRQ ? TRACE_FROM_VIRQ : here || e->state == ECS_IPI ? TRACE_FROM_GUEST : TRACE_FROM_HOST;
+    if (e->state == ECS_VIRQ)
+        r->args[0] = TRACE_FROM_VIRQ;
+    else
+        r->args[0] = hv_domain_by_id(hv, domid) ? TRACE_FROM_GUEST : TRACE_FROM_HOST;
     r->args[1] = domid;
     r->args[2] = here ? hv->current->id : TRACE_NOBODY;
     r->args[3] = e->remote_port;
