@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hv.builder.image import KernelImage
+    from hv.debug.symbols.cfi import Cfi
     from hv.debug.symbols.elf import ElfFile
     from hv.debug.symbols.lines import Lines
+    from hv.debug.symbols.orc import Orc
 
 __all__ = ["Place", "Symbol", "Symbols", "load_symbols", "symbols_of"]
 
@@ -77,11 +79,27 @@ class Symbols:
     @cached_property
     def lines(self) -> Lines:
         """The line table of all source files."""
-        from hv.debug.symbols.lines import Lines, read_lines
+        from hv.debug.symbols.lines import Lines, Row, read_lines
 
         elf = self.elf
-        rows = self.guard("line table", lambda: read_lines(elf), []) if elf else []
+        rows: list[Row] = self.guard("line table", lambda: read_lines(elf), []) if elf else []
         return Lines(rows)
+
+    @cached_property
+    def cfi(self) -> Cfi:
+        """DWARF call frame information."""
+        from hv.debug.symbols.cfi import Cfi, read_cfi
+
+        elf = self.elf
+        return self.guard("call frame information", lambda: read_cfi(elf), Cfi()) if elf else Cfi()
+
+    @cached_property
+    def orc(self) -> Orc:
+        """A Linux kernel's ORC tables."""
+        from hv.debug.symbols.orc import Orc, read_orc
+
+        elf = self.elf
+        return self.guard("ORC table", lambda: read_orc(elf), Orc()) if elf else Orc()
 
     # ---- look-ups ----
 

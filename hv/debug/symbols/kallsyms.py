@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 _DIGITS = re.compile(b"".join(b"%d\0" % digit for digit in range(10)))
 _INDEX = struct.Struct("<256H")
 _TOKENS_END = 1 << 16  # the index has 16 bits
-_HITS = 64  # places that look like a token table, in one segment
+_HITS = 64  # places that look like the digits of a token table, in one segment; or like markers
+_TABLES = 2  # token tables that are looked at further: a kernel has one
 _GROUP = 256  # names between two markers
 _SHORTEST, _LONGEST = 2 * _GROUP, 1 << 18  # bytes of a group of names
 _SEQ = 3  # bytes of an entry of seqs_of_names
-_WINDOW = 8 << 20  # bytes before the token table in which markers are looked for
+_TWO_MARKERS = re.compile(rb"(?=\0{4}[\0-\xff](?:[\x02-\xff][\0-\x03]|[\0-\x01][\x01-\x03])\0)")  # 0, then 512 and up
+_WINDOW = 2 << 20  # bytes before the token table in which markers are looked for
 _CODE_TYPES = frozenset(b"tTwW")
 
 
@@ -54,27 +56,32 @@ class _Names(NamedTuple):
 
     start: int
     end: int
-    count: int
+    total: int
 
 
 def find_kallsyms(segments: Sequence[Segment], bits: int) -> list[Entry]:
     """The symbols in the kernel's segments; none when it has no tables. KallsymsError when they are damaged."""
+    word = bits // 8
     complaint = None
+    for data, tokens in islice(_token_tables(segments, word), _TABLES):
+        try:
+            return _read(segments, data, tokens, word)
+        except KallsymsError as error:
+            complaint = error
+    if complaint is not None:
+        raise complaint
+    return []
+
+
+def _token_tables(segments: Sequence[Segment], word: int) -> Iterator[tuple[memoryview, _Tokens]]:
+    """The token tables, with the segment's bytes in which each lies."""
     for segment in segments:
-        word = bits // 8
         if segment.vaddr % word:
             continue
         for hit in islice(_DIGITS.finditer(segment.data), _HITS):
             tokens = _tokens(segment.data, hit.start(), word)
-            if tokens is None:
-                continue
-            try:
-                return _read(segments, segment.data, tokens, word)
-            except KallsymsError as error:
-                complaint = error
-    if complaint is not None:
-        raise complaint
-    return []
+            if tokens is not None:
+                yield segment.data, tokens
 
 
 def _align(position: int, word: int) -> int:
@@ -108,8 +115,8 @@ def _read(segments: Sequence[Segment], data: memoryview, tokens: _Tokens, word: 
     names = _names(data, tokens.start, word)
     if names is None:
         raise KallsymsError("no names fit its token table")
-    for start in (_align(tokens.end, word), names.start - 2 * word - _align(4 * names.count, word)):
-        addresses = _addresses(segments, data, start, names.count, word)
+    for start in (_align(tokens.end, word), names.start - 2 * word - _align(4 * names.total, word)):
+        addresses = _addresses(segments, data, start, names.total, word)
         if addresses is not None:
             return list(_entries(data, names, tokens.texts, *addresses))
     raise KallsymsError("no addresses fit its names")
@@ -137,12 +144,11 @@ def _markers(data: memoryview, end: int, word: int) -> Iterator[tuple[int, int, 
             first -= 1
         if first >= 0 and values[first] == 0:
             yield low + 4 * first, values[last], last - first + 1
-    # With seqs_of_names between the two, whose size must fit.
-    first = 0
-    while first < len(values) - 1:
-        if values[first] or not _SHORTEST <= values[first + 1] <= _LONGEST:
-            first += 1
+    # With seqs_of_names between the two, whose size must fit (two groups or more: one would be anything's zero).
+    for hit in _TWO_MARKERS.finditer(data[low:end]):
+        if hit.start() % 4:
             continue
+        first = hit.start() // 4
         last = first + 1
         while last + 1 < len(values) and _SHORTEST <= values[last + 1] - values[last] <= _LONGEST:
             last += 1
@@ -150,7 +156,6 @@ def _markers(data: memoryview, end: int, word: int) -> Iterator[tuple[int, int, 
         rest = 4 * len(values) - _align(4 * (first + groups), word)
         if _SEQ * _GROUP * (groups - 1) < rest < _SEQ * _GROUP * groups + word:
             yield low + 4 * first, values[last], groups
-        first = last
 
 
 def _before(data: memoryview, markers: int, last: int, groups: int, word: int) -> _Names | None:
@@ -210,7 +215,7 @@ def _entries(
     at = 0
     for number, address in enumerate(addresses):
         if at + 1 >= len(packed):
-            raise KallsymsError(f"its names end at number {number} of {names.count}")
+            raise KallsymsError(f"its names end at number {number} of {names.total}")
         length = packed[at]
         at += 1
         if length > 127:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from hv.debug.symbols.elf import ElfFile
 
 _MAX_ROWS = 5_000_000
-_END = 1 << 64
 # DWARF 5, section 7.5.6: bytes of the forms that a file table may use; "s": text, "u": ULEB128, "o": an offset
 _FORMS: dict[int, int | str] = {
     0x08: "s", 0x0E: "o", 0x1F: "o", 0x0B: 1, 0x05: 2, 0x06: 4, 0x07: 8, 0x1E: 16, 0x0F: "u",
@@ -73,6 +72,7 @@ def read_lines(elf: ElfFile) -> list[Row]:
     info = elf.dwarf()
     if info is None or info.debug_line_sec is None:
         return []
+    code = [region for region in elf.regions() if region.code]
     rows: list[Row] = []
     section = info.debug_line_sec.stream.getvalue()
     done = set()
@@ -85,7 +85,9 @@ def read_lines(elf: ElfFile) -> list[Row]:
         check_counts(section, int(where.value))
         program = info.line_program_for_CU(unit)
         folder = top.attributes.get("DW_AT_comp_dir")
-        rows += _rows(program, _files(program.header, folder.value if folder else b""))
+        found = _rows(program, _files(program.header, folder.value if folder else b""))
+        # Of a function that the linker dropped, the rows stay, at 0.
+        rows += [row for row in found if any(region.start <= row.start < region.end for region in code)]
         if len(rows) > _MAX_ROWS:
             raise ValueError(f"it has more than {_MAX_ROWS} rows")
     return rows
@@ -97,8 +99,8 @@ def _rows(program: Any, files: dict[int, str]) -> Iterator[Row]:
         state = entry.state
         if state is None:
             continue
-        # Line 0: the compiler's own. A function that the linker dropped is at 0, in sequences that go backwards.
-        if before is not None and before.line and before.address < state.address < _END:
+        # Line 0: the compiler's own.
+        if before is not None and before.line and before.address < state.address:
             file = files.get(before.file)
             if file is not None:
                 yield Row(before.address, state.address, file, before.line, bool(before.is_stmt))
