@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from hv import abi
 from hv.errors import XenError
 from hv.native import check, ffi, lib
+from hv.vcpu import GENERAL_REGISTERS
 
 __all__ = ["Evidence", "Refusal", "RefusalLog"]
 
@@ -21,20 +22,25 @@ _WORD = (1 << 64) - 1
 
 
 class Evidence(NamedTuple):
-    """What was copied when a call was refused: registers, the memory that its arguments point to, and the stack from
-    rsp up (as much as could be read)."""
+    """What was copied when a call was refused: the general registers, the memory that its arguments point to, and the
+    stack from rsp up (as much as could be read)."""
 
-    rip: int
-    rsp: int
-    rbp: int
+    registers: dict[str, int]
     data_address: int
     data: bytes
     stack: bytes
 
     def read_argument(self, address: int, length: int) -> bytes | None:
         """Memory that the arguments point to; None outside of what was copied."""
-        at = address - self.data_address
-        return self.data[at : at + length] if at >= 0 and at + length <= len(self.data) else None
+        return _part(self.data, address - self.data_address, length)
+
+    def read_stack(self, address: int, length: int) -> bytes | None:
+        """The stack by address; None outside of what was copied."""
+        return _part(self.stack, address - self.registers["rsp"], length)
+
+
+def _part(data: bytes, at: int, length: int) -> bytes | None:
+    return data[at : at + length] if at >= 0 and at + length <= len(data) else None
 
 
 class Refusal(NamedTuple):
@@ -138,4 +144,5 @@ class RefusalLog:
 
 def _evidence_of(e: Any) -> Evidence:
     data, stack = bytes(ffi.buffer(e.data, e.data_length)), bytes(ffi.buffer(e.stack, e.stack_length))
-    return Evidence(int(e.rip), int(e.rsp), int(e.rbp), int(e.data_va), data, stack)
+    registers = {name: int(getattr(e.registers, name)) for name in GENERAL_REGISTERS}
+    return Evidence(registers, int(e.data_va), data, stack)

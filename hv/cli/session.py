@@ -146,10 +146,12 @@ class Session:
     def crash_report(self) -> str:
         """The report for stderr."""
         from hv.cli.report import crash_report
+        from hv.debug.filters import TRAPS
         from hv.debug.symbols import symbols_of
         from hv.debug.trace import drain
 
         traps: list[Trap] = self.tracer.last if self.tracer is not None else drain(self.hv)
+        traps = [trap for trap in traps if trap.kind in TRAPS.kinds]
         return crash_report(self.domain, self.crashed_vcpu(), self._reason(), traps, symbols_of(self.guest.image))
 
     def _reason(self) -> str:

@@ -61,7 +61,7 @@ def _report(session: Session, options: Any) -> None:
 
     symbols = symbols_of(session.guest.image)
     found = failures(session.hv, symbols)
-    text = as_text(found, symbols)
+    text = as_text(found)
     sys.stderr.writelines(f"hv why: {warning}\n" for warning in symbols.warnings)
     if options.output:
         with open(options.output, "w", encoding="utf-8", errors="backslashreplace") as file:
@@ -72,5 +72,5 @@ def _report(session: Session, options: Any) -> None:
         import json
 
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(as_data(found, symbols), file, indent=2)
+            json.dump(as_data(found), file, indent=2)
             file.write("\n")

@@ -32,6 +32,7 @@ __all__ = ["Block", "Coverage", "drcov", "lcov"]
 
 _BLOCK = Struct("<IHH")  # offset in the module, bytes, number of the module
 _OFFSETS = 1 << 32
+_EXECUTE = 1  # PF_X
 
 
 class Block(NamedTuple):
@@ -64,9 +65,10 @@ class Coverage:
         Path(path).write_text(lcov(self.blocks(), symbols), encoding="utf-8", errors="backslashreplace")
 
     def write_drcov(self, path: str, image: KernelImage) -> None:
-        """Write a drcov file with the kernel as its one module. OSError."""
-        segments = [(part.vaddr, part.vaddr + part.memsz) for part in image.segments if part.memsz]
-        base, end = min(part[0] for part in segments), max(part[1] for part in segments)
+        """Write a drcov file with the kernel's code as its one module. OSError."""
+        # Linux has a segment of per-cpu data at 0, far from its code.
+        code = [part for part in image.segments if part.flags & _EXECUTE] or image.segments
+        base, end = min(part.vaddr for part in code), max(part.vaddr + part.memsz for part in code)
         Path(path).write_bytes(drcov(self.blocks(), image.name, base, end, image.entry))
 
 
@@ -130,8 +132,8 @@ def drcov(blocks: Iterable[Block], name: str, base: int, end: int, entry: int) -
     inside = [block for block in blocks if base <= block.start < min(end, base + _OFFSETS)]
     head = (
         "DRCOV VERSION: 2\nDRCOV FLAVOR: xenlab\nModule Table: version 2, count 1\n"
-        "Columns: id, base, end, entry, checksum, timestamp, path\n"
-        f"  0, {base:#018x}, {end:#018x}, {entry:#018x}, 0x00000000, 0x00000000, {_one_line(name)}\n"
+        "Columns: id, base, end, entry, path\n"
+        f"  0, {base:#018x}, {end:#018x}, {entry:#018x}, {_one_line(name).replace(', ', ',')}\n"
         f"BB Table: {len(inside)} bbs\n"
     )
     return head.encode(errors="backslashreplace") + b"".join(

@@ -27,7 +27,7 @@ __all__ = ["JsonLines", "Tracer", "Trap", "Writer", "drain", "result_text", "vec
 _DRAIN = 1024  # records at once
 _WAITING = 1 << 13  # records that are left in C until it is worth a copy
 _CHUNK = 1 << 12  # records read back at once
-_LAST = 64  # records of which a crash report shows the last
+_LAST = 256  # records of which a crash report shows the last
 
 
 class Writer(Protocol):

@@ -64,15 +64,12 @@ uint32_t hv_argument_area(uint64_t nr, const uint64_t args[6], uint64_t *va, uin
 
 void hv_take_evidence(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint64_t args[6], struct evidence *out)
 {
-    const struct x86_gprs *g = cpu_gprs(hv_cpu_of(hv, v));
     uint32_t length;
 
-    out->rip = g->rip;
-    out->rsp = g->rsp;
-    out->rbp = g->rbp;
+    out->registers = *cpu_gprs(hv_cpu_of(hv, v));
     length = hv_argument_area(nr, args, &out->data_va, sizeof out->data);
     out->data_length = (uint32_t)hv_peek(hv, v, out->data, out->data_va, length);
-    out->stack_length = (uint32_t)hv_peek(hv, v, out->stack, g->rsp, sizeof out->stack);
+    out->stack_length = (uint32_t)hv_peek(hv, v, out->stack, out->registers.rsp, sizeof out->stack);
 }
 
 int hv_keep_evidence(struct hv *hv, bool on)

@@ -116,9 +116,9 @@ void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall)
 void hv_answer_again(struct hv *hv, struct vcpu *v, const uint64_t args[6], bool in_multicall);
 
 /* What a refusal can be understood by later: where the guest was, its stack, and what its call pointed to. */
-enum { EVIDENCE_DATA = 192, EVIDENCE_STACK = 512 };
+enum { EVIDENCE_DATA = 192, EVIDENCE_STACK = 2048 };
 struct evidence {
-    uint64_t rip, rsp, rbp;
+    struct x86_gprs registers;
     uint64_t data_va;
     uint32_t data_length, stack_length;      /* bytes that could be read */
     uint8_t data[EVIDENCE_DATA];

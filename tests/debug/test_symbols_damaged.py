@@ -20,7 +20,7 @@ from tests.debug.test_stack import ASSEMBLY
 from tests.debug.test_symbols import SOURCE
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 
 @pytest.fixture(scope="module", params=[4, 5], ids=["DWARF 4", "DWARF 5"])
