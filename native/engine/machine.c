@@ -46,6 +46,7 @@ void machine_destroy(struct machine *m)
         if (m->cpus[i])
             cpu_destroy(m->cpus[i]);
     image_release(m->base_image);
+    machine_coverage_stop(m);
     munmap(m->base, m->frames * ENGINE_PAGE_SIZE + m->arena_bytes);
     close(m->fd);
     free(m->flags);

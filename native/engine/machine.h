@@ -35,6 +35,7 @@ struct machine {
     struct watchpoint watchpoints[ENGINE_WATCHPOINTS];
     uint32_t watchpoint_count;
     struct engine_ops ops;
+    struct coverage *coverage;    /* coverage.c; NULL: blocks are not noted */
 };
 
 /* ---- stops.c ---- */
@@ -43,6 +44,9 @@ bool machine_planted(const struct machine *m, uint64_t pc);
 bool machine_breakpoint_at(const struct machine *m, uint64_t pc);
 /* The first watchpoint that has one of `size` bytes at `va`, NULL: none. */
 const struct watchpoint *machine_watchpoint_at(const struct machine *m, uint64_t va, uint64_t size);
+/* ---- coverage.c ---- */
+/* A block of `size` bytes at linear address `start` is about to run. */
+void coverage_note(struct coverage *coverage, uint64_t start, uint32_t size);
 
 /* ---- code.c: translated code and cached translations, over all cpus ---- */
 /* Forget all translated code and executable translations of a frame. Not for the frame of the block that is running. */
