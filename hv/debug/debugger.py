@@ -1,6 +1,7 @@
 """A guest being debugged: what the GDB server, the line mode and the screen of `hv debug` all work on.
 
-    debugger = Debugger(launch("guest.elf", GuestConfig()).hv, symbols)
+    guest = launch("guest.elf", GuestConfig())
+    debugger = Debugger(guest.hv, symbols=symbols_of(guest.image))
     debugger.add(stops.hypercall("event_channel_op", "send"))
     debugger.run()
     print(debugger.vcpu.registers, debugger.moved)
@@ -12,11 +13,14 @@ that people type are in hv/debug/commands.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from hv.debug.symbols import Symbols
 from hv.debug.timeline import Moved, Timeline, Why
 
 if TYPE_CHECKING:
+    from hv.debug.past import Past
     from hv.debug.stops import StopPoint
     from hv.domain import Domain
     from hv.hypervisor import Hypervisor
@@ -28,19 +32,30 @@ Poll = Callable[[], bool]
 class Debugger:
     """One hypervisor under a debugger.
 
-    timeline: made for it unless given. points: numbered stop points, as people set them; whoever moves may add others
-    of its own for one movement.
+    timeline: made for it unless given. symbols: the guest kernel's; they are read when they are first needed. points:
+    numbered stop points, as people set them; whoever moves may add others of its own for one movement.
     """
 
-    def __init__(self, hv: Hypervisor, *, timeline: Timeline | None = None) -> None:
+    def __init__(self, hv: Hypervisor, *, timeline: Timeline | None = None, symbols: Symbols | None = None) -> None:
         self.hv = hv
         self.timeline = timeline or Timeline(hv)
+        self.symbols = symbols or Symbols()
+        self.poll: Poll | None = None
+        """Asked now and then during each movement that brings no poll of its own; True interrupts it."""
+        hv.refusals.keep_evidence()
         self.points: dict[int, StopPoint] = {}
         self.moved = Moved(Why.LIMIT, None, self.timeline.position)
         """How the last movement ended."""
         self.on_move: list[Callable[[Moved], None]] = []
         """Called after each movement."""
         self._chosen: int | None = None
+
+    @cached_property
+    def past(self) -> Past:
+        """What happened around here (hv.debug.past)."""
+        from hv.debug.past import Past
+
+        return Past(self)
 
     # ---- who ----
 
@@ -83,24 +98,24 @@ class Debugger:
 
     def run(self, *, limit: int | None = None, poll: Poll | None = None, also: Iterable[StopPoint] = ()) -> Moved:
         """Forwards to a stop point, to `limit` retired instructions, or to the end."""
-        return self._ended(self.timeline.run([*self.points.values(), *also], limit=limit, poll=poll))
+        return self._ended(self.timeline.run([*self.points.values(), *also], limit=limit, poll=poll or self.poll))
 
     def run_back(self, *, poll: Poll | None = None, also: Iterable[StopPoint] = ()) -> Moved:
         """Backwards to a stop point or to the beginning of time."""
-        return self._ended(self.timeline.run_back([*self.points.values(), *also], poll=poll))
+        return self._ended(self.timeline.run_back([*self.points.values(), *also], poll=poll or self.poll))
 
     def run_only(self, points: Iterable[StopPoint], *, back: bool = False, poll: Poll | None = None) -> Moved:
         """To the next, or last, of these stop points, whatever others are set."""
         move = self.timeline.run_back if back else self.timeline.run
-        return self._ended(move(list(points), poll=poll))
+        return self._ended(move(list(points), poll=poll or self.poll))
 
     def step(self, count: int = 1) -> Moved:
         """`count` instructions on, or back if negative."""
-        return self._ended(self.timeline.step(count))
+        return self.goto(self.hv.instructions + count)
 
     def goto(self, count: int, poll: Poll | None = None) -> Moved:
         """To a count of retired instructions."""
-        return self._ended(self.timeline.goto(count, poll=poll))
+        return self._ended(self.timeline.goto(count, poll=poll or self.poll))
 
     def _ended(self, moved: Moved) -> Moved:
         self.moved = moved

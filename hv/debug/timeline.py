@@ -181,6 +181,18 @@ class Timeline:
                 return found
             found = moved.hit
 
+    # ---- the same run elsewhere ----
+
+    def repeat(self, hv: Hypervisor, count: int) -> None:
+        """Have another hypervisor of the same size (a fork) stand where this run was at `count`, or at its beginning if
+        that is later, with the inputs that follow. The run here is not touched."""
+        start = max(
+            (point for point in (*self._near, *self.points) if point.retired <= max(count, self.begin)), key=_count
+        )
+        hv.restore(start)
+        hv.inputs.replay_to(self._tip if self.hv.inputs.pending else self.hv.inputs.history)
+        hv.run(max_insns=count)
+
     # ---- exactness ----
 
     def _settle(self, hit: Hit) -> None:

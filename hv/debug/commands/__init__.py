@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "Command", "CommandError", "command", "execute", "find", "load_commands"]
 
 Function = Callable[["Debugger", list[str]], str]
-MODULES = ("moving",)
+MODULES = ("about", "moving", "state", "stopping", "vcpu", "memory", "history", "domains", "frames", "outside")
 """The modules of this package that have commands, in the order in which help lists them."""
 
 
@@ -74,10 +74,12 @@ def find(word: str) -> Command:
 
 
 def execute(debugger: Debugger, line: str) -> str:
-    """Carry out one line; the text to show, with no newline at its end. Empty lines and comments (#) do nothing.
-    CommandError."""
+    """Carry out one line; the text to show, with no newline at its end. Empty lines, and those that begin with #, do
+    nothing. CommandError."""
+    if line.lstrip().startswith("#"):
+        return ""
     try:
-        words = shlex.split(line, comments=True)
+        words = shlex.split(line)
     except ValueError as error:
         raise CommandError(f"{line.strip()}: {error}") from None
     if not words:

@@ -1,0 +1,138 @@
+"""What a stopped vcpu is about to do: where it stands, its instruction, and the hypercall that this makes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from hv import abi
+from hv.debug.calls import Call, decode_call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import capstone
+
+    from hv.debug.debugger import Debugger
+    from hv.debug.symbols import Symbols
+    from hv.vcpu import Vcpu
+
+_SYSCALL = b"\x0f\x05"
+# The hypercall convention of 64-bit x86 PV guests: xen/include/public/arch-x86/xen-x86_64.h
+_ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
+_LONGEST = 15
+"""Bytes of an instruction at most."""
+_BACK = 1 << 12
+"""Bytes from the start of a function up to which it is decoded from there, to find where instructions begin."""
+
+
+class Line(NamedTuple):
+    """One instruction. `target`: where a jump or call leads, or what it points to; else None."""
+
+    address: int
+    code: bytes
+    text: str
+    target: int | None
+
+
+def readable(read: Callable[[int, int], bytes | None], address: int, length: int) -> bytes:
+    """As many bytes from `address` on as can be read, at most `length`."""
+    out = b""
+    while length > 0 and address < 1 << 64:
+        part = min(length, 4096 - (address & 4095))
+        data = read(address, part)
+        if data is None:
+            break
+        out += data
+        address, length = address + part, length - part
+    return out
+
+
+def _engine() -> capstone.Cs:
+    import capstone
+
+    engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    engine.detail = True
+    return engine
+
+
+def disassemble(read: Callable[[int, int], bytes | None], address: int, count: int) -> list[Line]:
+    """`count` instructions from `address` on, as far as memory can be read; bytes that are none are one `(bad)`."""
+    data = readable(read, address, count * _LONGEST)
+    engine, at = _engine(), 0
+    lines: list[Line] = []
+    while at < len(data) and len(lines) < count:
+        found = next(engine.disasm(data[at : at + _LONGEST], address + at, 1), None)
+        if found is None:
+            lines.append(Line(address + at, data[at : at + 1], "(bad)", None))
+            at += 1
+            continue
+        text = f"{found.mnemonic} {found.op_str}".rstrip()
+        lines.append(Line(address + at, bytes(found.bytes), text, _target(found)))
+        at += found.size
+    return lines
+
+
+def _target(instruction: capstone.CsInsn) -> int | None:
+    from capstone import x86
+
+    for operand in instruction.operands:
+        if operand.type == x86.X86_OP_IMM and instruction.group(x86.X86_GRP_BRANCH_RELATIVE):
+            return int(operand.imm) & (1 << 64) - 1
+        if operand.type == x86.X86_OP_MEM and operand.mem.base == x86.X86_REG_RIP:
+            return int(instruction.address + instruction.size + operand.mem.disp) & (1 << 64) - 1
+    return None
+
+
+def around(vcpu: Vcpu, symbols: Symbols, before: int, count: int) -> list[Line]:
+    """`count` instructions with rip's among them, at most `before` in front of it: as many as can be told from the
+    start of its function."""
+    rip = vcpu.registers["rip"]
+    symbol = symbols.table.at(rip)
+    earlier: list[Line] = []
+    if symbol is not None and symbol.code and rip - symbol.start <= _BACK:
+        lines = disassemble(vcpu.peek, symbol.start, rip - symbol.start + 1)
+        ends = [at for at, line in enumerate(lines) if line.address == rip]
+        if ends:
+            earlier = lines[max(ends[0] - before, 0) : ends[0]]
+    return earlier + disassemble(vcpu.peek, rip, count - len(earlier))
+
+
+def line_text(line: Line, symbols: Symbols, current: bool = False) -> str:
+    """An instruction for people: a mark where the vcpu stands, address, text, and the symbol that it speaks of."""
+    place = symbols.at(line.target) if line.target is not None else None
+    said = f"  ; {place}" if place else ""
+    return f"{'->' if current else '  '} {line.address:#x}  {line.text}{said}"
+
+
+def call_here(vcpu: Vcpu) -> Call | None:
+    """The hypercall that the vcpu's next instruction makes, decoded; None when it is something else."""
+    registers = vcpu.registers
+    if not vcpu.c.kernel_mode or vcpu.peek(registers["rip"], 2) != _SYSCALL:
+        return None
+    number = registers["rax"]
+    name = abi.HYPERCALLS.get(number, f"hypercall {number}")
+    return decode_call(name, [registers[register] for register in _ARGUMENTS], vcpu.peek, vcpu.domain.abi)
+
+
+def who(vcpu: Vcpu) -> str:
+    """`d1v0`."""
+    return f"d{vcpu.domain.domid}v{vcpu.id}"
+
+
+def place_text(vcpu: Vcpu, symbols: Symbols) -> str:
+    """Where the vcpu stands: address, symbol, file and line as far as they are known, and user mode."""
+    rip = vcpu.registers["rip"]
+    where = symbols.describe(rip)
+    return f"{rip:#x}{f' {where}' if where else ''}{'' if vcpu.c.kernel_mode else ' in user mode'}"
+
+
+def where(debugger: Debugger) -> str:
+    """What is printed after each movement: position, vcpu and place; the instruction; the hypercall if it makes one."""
+    vcpu, symbols = debugger.vcpu, debugger.symbols
+    lines = [f"{debugger.timeline.position}  {who(vcpu)}  {place_text(vcpu, symbols)}"]
+    found = disassemble(vcpu.peek, vcpu.registers["rip"], 1)
+    lines.append(line_text(found[0], symbols, True) if found else "-> memory there is not mapped")
+    call = call_here(vcpu)
+    if call is not None:
+        lines.append(f"   {call.text()}")
+    return "\n".join(lines)
