@@ -17,6 +17,7 @@ COMMANDS = {
     "run": ("hv.cli.run", "boot a guest kernel with its console on this terminal"),
     "trace": ("hv.cli.trace", "run a guest and trace hypercalls, traps and events"),
     "why": ("hv.cli.why", "run a guest and explain each hypercall that failed"),
+    "debug": ("hv.cli.debug", "step through a guest, forwards and backwards in time"),
     "info": ("hv.cli.info", "print what the loader sees in a kernel file"),
     "test": ("hv.cli.test", "run test guests that print a verdict"),
 }
@@ -35,6 +36,7 @@ examples:
   hv run vmlinuz --ramdisk initrd.cpio --cmdline "console=hvc0"
   hv trace guest.elf -e hypercall
   hv why guest.elf
+  hv debug guest.elf
   hv info vmlinuz
 """
 

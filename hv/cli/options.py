@@ -22,7 +22,8 @@ def _bad(text: str) -> Exception:
     return argparse.ArgumentTypeError(text)
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A number above 0."""
     value = int(text, 0)
     if value <= 0:
         raise _bad(f"{text} is not a positive number")
@@ -66,12 +67,12 @@ GUEST_OPTIONS = (
     Option("--vcpus", _GUEST, int, 1, "N", "virtual processors, 1 to 64 (default 1)"),
     Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory"),
     Option("--cmdline", _GUEST, str, "", "TEXT", "command line of the kernel"),
-    Option("--max-insns", _LIMITS, _positive, None, "N", "stop after N instructions"),
+    Option("--max-insns", _LIMITS, positive, None, "N", "stop after N instructions"),
     Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),
     Option("--wall-timeout", _LIMITS, _seconds, None, "SECONDS", "stop after this time on the wall"),
     Option("--realtime", _CLOCK, None, False, "", "do not skip idle time: wait for it, and for keys"),
     Option("--scheduler", _CLOCK, str, "round_robin", "NAME", "who runs next: round_robin or credit", _SCHEDULERS),
-    Option("--quantum", _CLOCK, _positive, None, "N", "instructions of a vcpu's turn"),
+    Option("--quantum", _CLOCK, positive, None, "N", "instructions of a vcpu's turn"),
     Option("--seed", _CLOCK, int, 0, "N", "other lengths of turns for each N (default 0)"),
 )
 """What every command takes that runs a guest."""

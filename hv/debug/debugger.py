@@ -20,6 +20,7 @@ from hv.debug.symbols import Symbols
 from hv.debug.timeline import Moved, Timeline, Why
 
 if TYPE_CHECKING:
+    from hv.debug.expressions import Value
     from hv.debug.past import Past
     from hv.debug.stops import StopPoint
     from hv.domain import Domain
@@ -46,6 +47,8 @@ class Debugger:
         self.points: dict[int, StopPoint] = {}
         self.moved = Moved(Why.LIMIT, None, self.timeline.position)
         """How the last movement ended."""
+        self.displays: dict[int, tuple[str, Value]] = {}
+        """Numbered expressions to be shown at each stop."""
         self.on_move: list[Callable[[Moved], None]] = []
         """Called after each movement."""
         self._chosen: int | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hv import abi
-from hv.debug.calls import Call, decode_call
+from hv.debug.calls import Call, decode_call, show
+from hv.debug.calls import number as shown_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,4 +136,47 @@ def where(debugger: Debugger) -> str:
     call = call_here(vcpu)
     if call is not None:
         lines.append(f"   {call.text()}")
-    return "\n".join(lines)
+    return "\n".join(lines + displays(debugger))
+
+
+def displays(debugger: Debugger) -> list[str]:
+    """The expressions that are to be shown at each stop, with their values."""
+    lines = []
+    for number, (text, value) in debugger.displays.items():
+        try:
+            found = value(debugger.vcpu)
+            place = debugger.symbols.at(found)
+            lines.append(f"{number}: {text} = {found:#x} ({found}){f' {place}' if place else ''}")
+        except ValueError as error:
+            lines.append(f"{number}: {text}: {error}")
+    return lines
+
+
+def call_lines(call: Call) -> list[str]:
+    """A decoded hypercall with one field a line, those of structures behind their argument's name."""
+    lines = [call.name if call.subop is None else f"{call.name}.{call.subop}"]
+    for argument in call.arguments:
+        if argument.content is None:
+            lines.append(f"{argument.name}={argument.word or shown_number(argument.name, argument.value)}")
+            continue
+        contents = argument.content if isinstance(argument.content, list) else [argument.content]
+        for at, content in enumerate(contents):
+            name = f"{argument.name}[{at}]" if len(contents) > 1 else argument.name
+            text = show(content, call.structures.get(argument.name, ""))
+            fields = _fields(text[1:-1]) if text.startswith("{") else [text]
+            lines += [f"{name}.{field}" if text.startswith("{") else f"{name}={field}" for field in fields]
+    return lines
+
+
+def _fields(text: str) -> list[str]:
+    """`a=1, b={c=2, d=3}` in two: at the commas that stand in no bracket and no string."""
+    parts, depth, quoted, start = [], 0, False, 0
+    for at, char in enumerate(text):
+        if char == '"' and text[at - 1 : at] != "\\":
+            quoted = not quoted
+        elif not quoted:
+            depth += (char in "{[(") - (char in ")]}")
+            if char == "," and depth == 0:
+                parts.append(text[start:at].strip())
+                start = at + 1
+    return [*parts, text[start:].strip()]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["CALLS", "HAPPENINGS", "Past", "Records"]
 
 CALLS = Filter(frozenset({"hypercall", "entry"}))
-HAPPENINGS = Filter(frozenset({"hypercall", "entry", "exception", "event", "nmi"}))
+HAPPENINGS = Filter(frozenset({"hypercall", "entry", "exception", "event", "send", "nmi"}))
 _FIRST = 1 << 14
 _LARGEST = 1 << 22
 """Instructions that are traced in one piece: small to begin with, for most of what is asked for is near."""
@@ -33,7 +33,8 @@ _KEPT = 1 << 16
 
 
 class Records(NamedTuple):
-    """What was found, oldest first. `begin`: the count up to which was looked in that direction."""
+    """What was found, oldest first, each with the count to go to in order to stand before it. `reached`: the count up
+    to which was looked in that direction."""
 
     found: list[Trap]
     reached: int
@@ -102,7 +103,7 @@ class Past:
         finally:
             fork.after_exit = None
             tracer.close()
-        return list(kept.traps)
+        return [_standing_before(trap) for trap in kept.traps]
 
     # ---- refusals ----
 
@@ -115,6 +116,11 @@ class Past:
         new = [one for one in hv.refusals.collect() if _key(one) not in seen]
         self._refusals = sorted(known + new, key=lambda one: one.when)[-_KEPT:]
         return failures(hv, self._debugger.symbols, self._refusals)
+
+
+def _standing_before(trap: Trap) -> Trap:
+    """A hypercall is recorded when its instruction has been counted."""
+    return trap._replace(when=trap.when - 1) if trap.is_call else trap
 
 
 def _key(refusal: Refusal) -> tuple[object, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hv.debug.commands import Command, command, find, load_commands
+from hv.debug.commands import SHORT, Command, Quit, command, find, load_commands
 from hv.debug.commands.arguments import counts
 
 if TYPE_CHECKING:
@@ -23,5 +23,12 @@ def help_(debugger: Debugger, args: list[str]) -> str:
     if args:
         known = find(args[0])
         return f"{usage(known)}\n  {known.help}"
-    lines = [f"{usage(known):<46} {known.help}" for known in load_commands().values()]
-    return "\n".join([*lines, "Any beginning that no other command has will do; an empty line repeats the last step."])
+    lines = [f"{known.name:<20} {known.help}" for known in load_commands().values()]
+    short = ", ".join(f"{word} {name}" for word, name in SHORT.items())
+    return "\n".join([*lines, "Any beginning that no other command has will do, and so will:", short])
+
+
+@command("quit", "", "leave the debugger")
+def quit_(debugger: Debugger, args: list[str]) -> str:
+    """Where there is something to leave."""
+    raise Quit

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hv.debug.commands import CommandError
 from hv.debug.expressions import compile_expression
+from hv.debug.timeline import Why
 
 if TYPE_CHECKING:
     from hv.debug.debugger import Debugger
@@ -80,5 +81,7 @@ def frame(debugger: Debugger, text: str, what: str) -> int:
 
 def said(moved: Moved) -> str:
     """How a movement ended, in one line."""
+    if moved.why is Why.LIMIT:
+        return f"at instruction {moved.position}"
     met = f": {moved.hit.point.label}" if moved.hit else ""
     return f"{moved.why.value}{met} at instruction {moved.position}"

@@ -79,7 +79,7 @@ def _other_end(channel: Any) -> str:
     return f"pirq {port}" if state == lib.ECS_PIRQ else ""
 
 
-@command("grants", "[DOMID]", "a domain's grants: who may have what, who has it, and what it has mapped itself")
+@command("grants", "[DOMID]", "a domain's grants, their users, and its mappings")
 def grants(debugger: Debugger, args: list[str]) -> str:
     """The entries as they are in the table now, with the uses that the hypervisor counts."""
     counts(args, 0, 1, "grants [DOMID]")

@@ -62,7 +62,7 @@ def m2p(debugger: Debugger, args: list[str]) -> str:
     return f"mfn {mfn:#x}: {_pfn_text(debugger, mfn)}; {frame_text(debugger, mfn)}"
 
 
-@command("p2m", "PFN", "the machine frames of this domain that the machine-to-phys table calls PFN")
+@command("p2m", "PFN", "the machine frame that this domain calls PFN")
 def p2m(debugger: Debugger, args: list[str]) -> str:
     """Xen keeps no p2m of a PV guest: the table is searched."""
     counts(args, 1, 1, "p2m PFN")
@@ -79,7 +79,7 @@ def p2m(debugger: Debugger, args: list[str]) -> str:
     return "\n".join(f"pfn {pfn:#x}: mfn {mfn:#x}; {frame_text(debugger, mfn)}" for mfn in found)
 
 
-@command("walk", "ADDRESS", "translate a linear address level by level, with owner, type and counts of each frame")
+@command("walk", "ADDRESS", "translate an address, with the frame of each level")
 def walk_(debugger: Debugger, args: list[str]) -> str:
     """By the page table that the vcpu uses now."""
     counts(args, 1, 1, "walk ADDRESS")

@@ -26,7 +26,7 @@ def _looked(debugger: Debugger, records: Records, count: int, what: str) -> list
     return [] if records.found else [f"{what} since {since}"]
 
 
-@command("hypercalls", "[N]", "the last N hypercalls (default 10) before here, decoded, with results and rules")
+@command("hypercalls", "[N]", "the last N hypercalls (default 10), with results")
 def hypercalls(debugger: Debugger, args: list[str]) -> str:
     """Found by repeating the run."""
     counts(args, 0, 1, "hypercalls [N]")
@@ -36,7 +36,7 @@ def hypercalls(debugger: Debugger, args: list[str]) -> str:
     return "\n".join(lines + [line(trap) for trap in records.found])
 
 
-@command("timeline", "[N]", "N traps, hypercalls and events (default 8) before here, and as many that follow")
+@command("timeline", "[N]", "N traps, calls, events (default 8) before and behind")
 def timeline(debugger: Debugger, args: list[str]) -> str:
     """Their counts are for `goto`. What follows holds unless other input comes."""
     counts(args, 0, 1, "timeline [N]")
@@ -48,7 +48,7 @@ def timeline(debugger: Debugger, args: list[str]) -> str:
     return "\n".join(lines + [f"  {line(trap)}" for trap in after.found])
 
 
-@command("why", "", "each kind of refused hypercall so far: rule, values, what would be accepted, call stack")
+@command("why", "", "refused hypercalls so far: rule, values, call stack")
 def why(debugger: Debugger, args: list[str]) -> str:
     """Since the debugger began."""
     counts(args, 0, 0, "why")

@@ -56,7 +56,7 @@ def previous_hypercall(debugger: Debugger, args: list[str]) -> str:
     return said(debugger.run_only([stops.hypercall("any")], back=True))
 
 
-@command("until", "COUNT", "run to a stop point, at most to a count of retired instructions")
+@command("until", "COUNT", "run to a stop point, at most to a count")
 def until(debugger: Debugger, args: list[str]) -> str:
     """Forwards only."""
     counts(args, 1, 1, "until COUNT")
@@ -66,7 +66,7 @@ def until(debugger: Debugger, args: list[str]) -> str:
     return said(debugger.run(limit=min(count, _MOST)))
 
 
-@command("goto", "COUNT", "go to a count of retired instructions, in either direction")
+@command("goto", "COUNT", "go to a count of instructions, in either direction")
 def goto(debugger: Debugger, args: list[str]) -> str:
     """One argument: the count."""
     if len(args) != 1:

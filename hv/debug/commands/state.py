@@ -26,7 +26,7 @@ def state_hash(debugger: Debugger, args: list[str]) -> str:
     return debugger.hv.state_hash
 
 
-@command("where", "", "position, vcpu, source line, instruction, and the hypercall that it makes")
+@command("where", "", "position, vcpu, line, instruction, hypercall")
 def where(debugger: Debugger, args: list[str]) -> str:
     """What the line mode prints after each movement."""
     counts(args, 0, 0, "where")

@@ -32,7 +32,7 @@ def registers(debugger: Debugger, args: list[str]) -> str:
     return "\n".join(lines)
 
 
-@command("print", "EXPRESSION", "the value of an expression: registers, symbols, *ADDRESS, [rsp+8]")
+@command("print", "EXPRESSION", "the value of an expression: rax, symbol, *ADDRESS")
 def print_(debugger: Debugger, args: list[str]) -> str:
     """In hexadecimal and decimal, with the symbol that it is the address of."""
     counts(args, 1, _MOST, "print EXPRESSION")
@@ -41,7 +41,7 @@ def print_(debugger: Debugger, args: list[str]) -> str:
     return f"{value:#x} ({value}){f' {place}' if place else ''}"
 
 
-@command("disassemble", "[ADDRESS] [N]", "N instructions (default 10) at an address, or around the vcpu's")
+@command("disassemble", "[ADDRESS] [N]", "N instructions (default 10) there, or around rip")
 def disassemble_(debugger: Debugger, args: list[str]) -> str:
     """The arrow marks the next instruction."""
     counts(args, 0, 2, "disassemble [ADDRESS] [N]")
@@ -64,7 +64,7 @@ def disassemble_(debugger: Debugger, args: list[str]) -> str:
     return "\n".join(out)
 
 
-@command("stack", "[N]", "N words (default 16) from the stack pointer up, with the symbols that they point to")
+@command("stack", "[N]", "N words (default 16) from rsp up, with symbols")
 def stack(debugger: Debugger, args: list[str]) -> str:
     """One a line."""
     counts(args, 0, 1, "stack [N]")
@@ -86,7 +86,7 @@ def stack_lines(debugger: Debugger, count: int) -> list[str]:
     return lines
 
 
-@command("backtrace", "[N]", "the call stack, innermost first: at most N calls (default 32); ? marks a guess")
+@command("backtrace", "[N]", "the call stack, innermost first; ? marks a guess")
 def backtrace_(debugger: Debugger, args: list[str]) -> str:
     """By CFI, ORC, frame pointers, or a guess."""
     counts(args, 0, 1, "backtrace [N]")
@@ -94,7 +94,7 @@ def backtrace_(debugger: Debugger, args: list[str]) -> str:
     return "\n".join(f"#{depth} {frame}" for depth, frame in enumerate(frames))
 
 
-@command("vcpus", "", "the vcpus of all domains; * is the one that commands are about")
+@command("vcpus", "", "the vcpus of all domains; * is the chosen one")
 def vcpus(debugger: Debugger, args: list[str]) -> str:
     """With what they do and where they stand."""
     counts(args, 0, 0, "vcpus")
@@ -107,7 +107,7 @@ def _line(debugger: Debugger, vcpu: Vcpu) -> str:
     return f"{mark} {who(vcpu)}  {state:<8} {place_text(vcpu, debugger.symbols)}"
 
 
-@command("vcpu", "[DOMID.]N", "make commands be about a vcpu, until the next movement")
+@command("vcpu", "[DOMID.]N", "choose a vcpu, until the next movement")
 def vcpu_(debugger: Debugger, args: list[str]) -> str:
     """Of this domain unless another is named."""
     counts(args, 1, 1, "vcpu [DOMID.]N")
