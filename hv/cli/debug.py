@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
         sys.stderr.write(f"hv debug: {error}\n")
         return EXIT_USAGE
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    if not scripts and terminal and not options.line:
+    if not scripts and terminal and not options.line and sys.stderr.isatty():  # textual draws on stderr
         return _screen(debugger)
     return _lines(debugger, scripts, terminal)
 

@@ -107,6 +107,12 @@ class Timeline:
         """The earliest count that can be reached."""
         return self.points[0].retired
 
+    @property
+    def tip(self) -> History | None:
+        """The last input of the whole run as it is known, what lies ahead included. As long as it is the same object,
+        the same will happen."""
+        return self._tip if self.hv.inputs.pending else self.hv.inputs.history
+
     # ---- movements ----
 
     def goto(self, count: int, poll: Callable[[], bool] | None = None) -> Moved:
@@ -190,7 +196,7 @@ class Timeline:
             (point for point in (*self._near, *self.points) if point.retired <= max(count, self.begin)), key=_count
         )
         hv.restore(start)
-        hv.inputs.replay_to(self._tip if self.hv.inputs.pending else self.hv.inputs.history)
+        hv.inputs.replay_to(self.tip)
         hv.run(max_insns=count)
 
     # ---- exactness ----

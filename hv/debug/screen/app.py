@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import ContentSwitcher, Footer, Input, OptionList, RichLog, Static
+from textual.widgets import ContentSwitcher, Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from hv.debug.commands import CommandError, Quit, execute
@@ -43,16 +43,16 @@ class Screen(App[None]):
     CSS = """
     #title { height: 1; background: $primary; color: $text; }
     #upper { height: 2fr; min-height: 9; }
-    #code { width: 1fr; }
+    #code { width: 1fr; height: 100%; }
     #registers { width: 42; padding: 0 0 0 1; }
-    #call { height: auto; max-height: 4; border-top: solid $primary; }
-    #lower { height: 1fr; min-height: 5; }
+    #call { height: auto; max-height: 4; background: $primary-background; }
+    #lower { height: 1fr; min-height: 7; }
     #panes { width: 1fr; }
-    #tabs { height: 1; background: $panel; }
-    #stack { width: 32; padding: 0 0 0 1; }
-    #stack-title { width: 32; height: 1; background: $panel; }
+    #tabs, #stack-title { height: 1; background: $panel; }
+    #stack-pane { width: 32; padding: 0 0 0 1; }
+    #title, #code, #registers, #stack, #timeline { text-wrap: nowrap; text-overflow: ellipsis; }
     ContentSwitcher { height: 1fr; }
-    OptionList, RichLog { border: none; padding: 0; height: 1fr; }
+    OptionList { border: none; padding: 0; height: 1fr; }
     OptionList:focus { border: none; }
     Input, Input:focus { border: none; height: 1; padding: 0; }
     """
@@ -95,20 +95,22 @@ class Screen(App[None]):
                 yield Static("", id="tabs", markup=False)
                 with ContentSwitcher(initial="timeline"):
                     yield OptionList(id="timeline")
-                    yield RichLog(id="output", wrap=True, markup=False)
+                    with VerticalScroll(id="output"):
+                        yield Static("", id="said", markup=False)
                     with Vertical(id="console"):
-                        yield RichLog(id="printed", wrap=True, markup=False)
+                        with VerticalScroll(id="scrolled"):
+                            yield Static("", id="printed", markup=False)
                         yield Input(id="type", placeholder="t: type here, Enter sends", compact=True)
-                    yield Static("", id="display", markup=False)
+                    with VerticalScroll(id="display"):
+                        yield Static("", id="shown", markup=False)
             with Vertical(id="stack-pane"):
                 yield Static("stack", id="stack-title", markup=False)
                 yield Static("", id="stack", markup=False)
-        yield Input(id="command", placeholder=": command, ? help", compact=True)
+        yield Input(id="command", placeholder=": command, ? help", compact=True, select_on_focus=False)
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
         """Show where the guest stands."""
-        self.query_one("#stack-pane").styles.width = 32
         self._show_tabs()
         self.query_one("#timeline").focus()
         self.set_interval(0.1, self._show_progress)
@@ -162,13 +164,12 @@ class Screen(App[None]):
         code = [Content.styled(text, "reverse") if here else Content(text) for here, text in view.code]
         self.query_one("#code", Static).update(Content("\n").join(code))
         self.query_one("#registers", Static).update(_registers(view))
-        self.query_one("#call", Static).update("\n".join(view.call))
+        self.query_one("#call", Static).update("\n".join([*view.call[:1], "  ".join(view.call[1:])]))
         self.query_one("#call").display = bool(view.call)
         self.query_one("#stack", Static).update("\n".join(view.stack))
-        self.query_one("#display", Static).update("\n".join(view.displays) or ": display EXPRESSION shows one here")
-        printed = self.query_one("#printed", RichLog)
-        printed.clear()
-        printed.write(view.console)
+        self.query_one("#shown", Static).update("\n".join(view.displays) or ": display EXPRESSION shows one here")
+        self.query_one("#printed", Static).update(view.console)
+        self.call_after_refresh(self.query_one("#scrolled").scroll_end, animate=False)
         if not again:
             self._fill_timeline(view)
         self._mark_timeline(view)
@@ -184,9 +185,12 @@ class Screen(App[None]):
         ])  # fmt: skip
 
     def _mark_timeline(self, view: View) -> None:
-        """Highlight what comes next."""
-        ahead = sum(1 for moment in view.window.moments if moment.count < view.count)
-        self.query_one("#timeline", OptionList).highlighted = 1 + min(ahead, max(len(view.window.moments) - 1, 0))
+        """Highlight what comes next, in the middle."""
+        behind = sum(1 for moment in view.window.moments if moment.count < view.count)
+        timeline = self.query_one("#timeline", OptionList)
+        timeline.highlighted = 1 + min(behind, max(len(view.window.moments) - 1, 0))
+        top = timeline.highlighted - timeline.size.height // 2
+        self.call_after_refresh(timeline.scroll_to, y=top, animate=False)
 
     def _show_tabs(self) -> None:
         current = self.query_one(ContentSwitcher).current
@@ -194,7 +198,8 @@ class Screen(App[None]):
         self.query_one("#tabs", Static).update("".join(names))
 
     def _say(self, text: str) -> None:
-        self.query_one("#output", RichLog).write(text)
+        self.query_one("#said", Static).update(text)
+        self.query_one("#output").scroll_home(animate=False)
         if "\n" in text:
             self.action_pane("output")
         else:
@@ -221,9 +226,9 @@ class Screen(App[None]):
     def action_pane(self, name: str) -> None:
         """Show one of the lower panes."""
         self.query_one(ContentSwitcher).current = name
+        self.query_one("#stack-pane").display = name == "timeline"
         self._show_tabs()
-        if name == "timeline" or name == "output":
-            self.query_one(f"#{name}").focus()
+        self.query_one("#scrolled" if name == "console" else f"#{name}").focus()
 
     def action_help(self) -> None:
         """The keys."""
@@ -276,14 +281,9 @@ class Screen(App[None]):
 def _registers(view: View) -> Content:
     """Two columns; `*` and bold mark what has changed since the last stop."""
     cells = [
-        Content.styled(f"{name:>6}*{value}", "bold $warning") if changed else Content(f"{name:>6} {value}")
-        for name, value, changed in _narrow(view.registers)
+        Content.styled(f"{name:>3}*{value}", "bold $warning") if changed else Content(f"{name:>3} {value}")
+        for name, value, changed in view.registers
     ]
     rows = (len(cells) + 1) // 2
-    lines = [Content("").join(cells[at :: rows]) for at in range(rows)]
+    lines = [Content(" ").join(cells[at::rows]) for at in range(rows)]
     return Content("\n").join(lines)
-
-
-def _narrow(registers: list[tuple[str, str, bool]]) -> list[tuple[str, str, bool]]:
-    """rflags last, by eight digits."""
-    return [(name, value[8:] if name == "rflags" else value, changed) for name, value, changed in registers]

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from hv.debug.here import Line
     from hv.debug.records import Trap
     from hv.debug.symbols import Symbols
+    from hv.inputs import History
 
 WINDOW = 100
 """Records of the timeline before and behind a stop that are looked up at once."""
+_DIGITS = {"rflags": 13}
 _CONSOLE = 1 << 14
 """Bytes of the console's end that are shown."""
 
@@ -33,10 +35,11 @@ class Moment:
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of the timeline, from `begin` up to `end`, as far as is known without other input."""
+    """A stretch of the timeline, from `begin` up to `end`. It holds as long as the last input of the run is `tip`."""
 
     begin: int
     end: int
+    tip: History | None
     traps: tuple[Trap, ...]
     moments: tuple[Moment, ...]
 
@@ -69,13 +72,15 @@ def look(debugger: Debugger, before: View | None, rows: int, records: int = WIND
     values = vcpu.registers | {"rflags": int(vcpu.state().rflags)}
     old = before.values if before else values
     count = debugger.hv.instructions
-    window = before.window if before and before.window.covers(count) else window_here(debugger, records)
+    known = before is not None and before.window.covers(count) and before.window.tip is debugger.timeline.tip
+    window = before.window if before is not None and known else window_here(debugger, records)
     return View(
         title=f"{debugger.timeline.position}  {who(vcpu)}  {place_text(vcpu, symbols)}",
         count=count,
         code=_code(around(vcpu, symbols, max(rows // 3, 1), max(rows, 2)), vcpu.registers["rip"], symbols),
         registers=[
-            (name, f"{values[name]:016x}", values[name] != old.get(name)) for name in (*GENERAL_REGISTERS, "rflags")
+            (name, f"{values[name]:016x}"[-_DIGITS.get(name, 16) :], values[name] != old.get(name))
+            for name in (*GENERAL_REGISTERS, "rflags")
         ],
         stack=_stack(debugger),
         call=_call(debugger, window, count),
@@ -92,7 +97,13 @@ def window_here(debugger: Debugger, records: int) -> Window:
     traps = (*earlier.found, *later.found)
     begin = earlier.found[0].when if len(earlier.found) == records else earlier.reached - 1
     end = later.found[-1].when if len(later.found) == records else later.reached + 1
-    return Window(begin, end, traps, tuple(Moment(trap.when, line(trap)) for trap in traps))
+    return Window(begin, end, debugger.timeline.tip, traps, tuple(Moment(trap.when, _moment(trap)) for trap in traps))
+
+
+def _moment(trap: Trap) -> str:
+    """A record in one line, as narrow as may be."""
+    count, _, rest = line(trap).lstrip().partition(" ")
+    return f"{count:>10} {rest}"
 
 
 def _code(lines: list[Line], rip: int, symbols: Symbols) -> list[tuple[bool, str]]:
