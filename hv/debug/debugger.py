@@ -12,6 +12,7 @@ that people type are in hv/debug/commands.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -52,6 +53,7 @@ class Debugger:
         self.on_move: list[Callable[[Moved], None]] = []
         """Called after each movement."""
         self._chosen: int | None = None
+        self._numbers = itertools.count(1)
 
     @cached_property
     def past(self) -> Past:
@@ -88,8 +90,8 @@ class Debugger:
     # ---- stop points ----
 
     def add(self, point: StopPoint) -> int:
-        """Set a stop point; its number."""
-        number = max(self.points, default=0) + 1
+        """Set a stop point; its number, which no other has had."""
+        number = next(self._numbers)
         self.points[number] = point
         return number
 

@@ -27,7 +27,7 @@ Value = Callable[["Vcpu"], int]
 _MASK = (1 << 64) - 1
 _LENGTH = 500
 """Characters of an expression at most."""
-_DEPTH = 40
+_DEPTH = 20
 """Brackets and unary operators inside each other at most."""
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>0[xX][0-9a-fA-F]+|[0-9][0-9_]*)|(?P<load>u(?:8|16|32|64)\s*\[)|(?P<name>[A-Za-z_.$][\w.$@]*)"

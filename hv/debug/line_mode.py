@@ -27,14 +27,14 @@ class Failed(Exception):
 
 
 class LineMode:
-    """Commands by lines, for one debugger. `write` gets text to print.
+    """Commands by lines, for one debugger. `write` gets text to print; without one, stdout does.
 
     After a movement it prints what the guest has printed since, each line behind `|`, and where it stands.
     """
 
-    def __init__(self, debugger: Debugger, write: Callable[[str], object] = sys.stdout.write) -> None:
+    def __init__(self, debugger: Debugger, write: Callable[[str], object] | None = None) -> None:
         self.debugger = debugger
-        self._write = write
+        self._write = write or sys.stdout.write
         self._moved = False
         self._interrupted = False
         self._printed = {name: len(console.output) for name, console in self._consoles()}

@@ -15,6 +15,8 @@ import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from hv.native import NativeError
+
 if TYPE_CHECKING:
     from hv.debug.debugger import Debugger
 
@@ -102,4 +104,8 @@ def execute(debugger: Debugger, line: str) -> str:
         raise CommandError(f"{line.strip()}: {error}") from None
     if not words:
         return ""
-    return find(words[0]).function(debugger, words[1:]).rstrip("\n")
+    found = find(words[0])
+    try:
+        return found.function(debugger, words[1:]).rstrip("\n")
+    except NativeError as error:  # the host has no memory for a snapshot or a fork
+        raise CommandError(f"{found.name}: {error}") from None
