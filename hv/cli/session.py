@@ -118,10 +118,11 @@ class Session:
     def crash_report(self) -> str:
         """The report for stderr."""
         from hv.cli.report import crash_report
+        from hv.debug.symbols import symbols_of
         from hv.debug.trace import drain
 
         traps: list[Trap] = self.tracer.last if self.tracer is not None else drain(self.hv)
-        return crash_report(self.domain, self.crashed_vcpu(), self._reason(), traps)
+        return crash_report(self.domain, self.crashed_vcpu(), self._reason(), traps, symbols_of(self.guest.image))
 
     def _reason(self) -> str:
         if self.domain.crash_reason:
