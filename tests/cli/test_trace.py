@@ -52,8 +52,8 @@ def test_lines_like_strace(hv: Any) -> None:
     assert (result.code, result.out) == (0, "hello\n")
     assert result.err.splitlines() == [
         '             5 d1v0   console_io(CONSOLEIO_write, count=6, "hello\\n") = 0',
-        "            11 d1v0   event_channel_op(EVTCHNOP_send, {port=999}) = -EINVAL [evtchn_port_range] port 999 is none of "
-        "this domain's event channels; ports are below 64",
+        "            11 d1v0   event_channel_op(EVTCHNOP_send, {port=999}) = -EINVAL [evtchn_port_range] port 999 is "
+        "none of this domain's event channels; ports are below 64",
         "            17 d1v0   sched_op(SCHEDOP_shutdown, {reason=SHUTDOWN_poweroff}) = 0",
     ]
 

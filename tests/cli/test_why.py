@@ -79,7 +79,7 @@ def test_stacks_name_the_functions_of_the_guest(tmp_path: Path) -> None:
     for failure in found:
         names = [frame.place.name for frame in failure.stack if frame.place]
         assert names[0] == "hypercall_page" and "test_main" in names and names[-2:] == ["guest_start", "_start"], names
-        assert any(frame.file and frame.file.endswith("refusals.c") and frame.line for frame in failure.stack)
+        assert all(frame.file and frame.line for frame in failure.stack[1:])
 
 
 def test_a_live_run_is_reported_piece_by_piece(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ import pytest
 
 from hv import abi
 from hv.debug import call_names
-from hv.debug.calls import ELEMENTS, Call, decode_call
+from hv.debug.calls import ELEMENTS, Call, ReadMemory, decode_call
 
 MEMORY: dict[int, bytes] = {
     0x1000: struct.pack("<I", 3),
     0x2000: struct.pack("<QQQQ", 0x5001, 0x777, 0x6000, 0x12345678),
-    0x3000: struct.pack("<I4xQQ", abi.MMUEXT_NEW_BASEPTR, 0x99, 0) + struct.pack("<I4xQQ", abi.MMUEXT_SET_LDT, 0x88000, 5),
+    0x3000: struct.pack("<I4xQQ", abi.MMUEXT_NEW_BASEPTR, 0x99, 0)
+    + struct.pack("<I4xQQ", abi.MMUEXT_SET_LDT, 0x88000, 5),
     0x4000: struct.pack("<QQ6Q", 32, 0, abi.EVTCHNOP_send, 0x1000, 0, 0, 0, 0)
     + struct.pack("<QQ6Q", 14, 0, 0x80000000, 0x77, abi.UVMF_INVLPG | abi.UVMF_ALL, 0, 0, 0),
     0x5000: struct.pack("<HHI", abi.DOMID_SELF, 2, 0),
@@ -103,7 +104,9 @@ def test_a_guest_decides_neither_how_long_nor_how_much() -> None:
 @pytest.mark.parametrize("abi_name", ["x86_64", "x86_32"])
 def test_every_sub_operation_of_every_call_is_decoded(abi_name: str) -> None:
     """Whatever its memory holds: zeros, ones, or nothing that can be read."""
-    fills = (lambda address, length: bytes(length), lambda address, length: b"\xff" * length, lambda address, length: None)
+    fills: tuple[ReadMemory, ...] = (
+        lambda address, length: bytes(length), lambda address, length: b"\xff" * length, lambda address, length: None,
+    )  # fmt: skip
     for name in abi.HYPERCALLS.values():
         for subop in (*abi.SUBOPS.get(name, {}), 9999):
             for fill in fills:

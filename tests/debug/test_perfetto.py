@@ -105,7 +105,8 @@ def test_arrows_lead_from_the_send_to_the_upcall(tmp_path: Path) -> None:
     slices, arrows = check(events)
     assert arrows == 4 and [name for _, _, name in slices[1, 0]].count("upcall") == 4
     sends = [event for event in events if event["ph"] == "s"]
-    assert [event["args"]["event"].split(" -> ")[0] for event in sends][1:] == ["d1v0 port 4", "d1v0 port 4", "d1v0 port 3"]
+    senders = [event["args"]["event"].split(" -> ")[0] for event in sends]
+    assert senders[1:] == ["d1v0 port 4", "d1v0 port 4", "d1v0 port 3"]
     call_of_first = next(e for e in events if e["ph"] == "X" and e["name"] == "EVTCHNOP_send")
     assert call_of_first["args"]["call"] == "event_channel_op(EVTCHNOP_send, {port=3})"
 
