@@ -39,11 +39,12 @@ COMMAND = CommandLine(
     _EPILOG,
     OPTIONS,
 )
+parse, parser = COMMAND.parse, COMMAND.parser
 
 
 def main(argv: list[str]) -> int:
     """`hv run ARGV...`: the exit code that the epilog of --help lists."""
-    options = COMMAND.parse(argv)
+    options = parse(argv)
     session = COMMAND.open(options)
     if session is None:
         return EXIT_USAGE

@@ -111,7 +111,7 @@ def test_every_instruction_of_a_call_has_the_same_callers(kernel: Path) -> None:
         frames = backtrace(vcpu, symbols)
         if names(frames)[-1] != "_start" or "guess" in {frame.how for frame in frames}:
             place = frames[0].place
-            assert place is not None and place.name in ("_start", "hypercall_page", "trap_event"), list(map(str, frames))
+            assert place is not None and place.name in ("_start", "hypercall_page", "trap_event"), str(frames)
         else:
             seen += 1
             assert names(frames)[-2:] in (["guest_start", "_start"], ["_start"], ["_start", "_start"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import struct
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,9 +17,6 @@ from hv.debug.symbols.stack import unwind
 from tests.debug.compiled import TEXT, compiled
 from tests.debug.test_stack import ASSEMBLY
 from tests.debug.test_symbols import SOURCE
-
-if TYPE_CHECKING:
-    pass
 
 
 @pytest.fixture(scope="module", params=[4, 5], ids=["DWARF 4", "DWARF 5"])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hv.debug.symbols.elf import ElfFile
 
 HOW = "cfi"
+_MAX_STEPS = 4096  # instructions of a description; each may make a row of as many registers
 _NAMES = ("rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", *(f"r{number}" for number in range(8, 16)), "rip")
 _RSP = _NAMES.index("rsp")
 
@@ -68,6 +69,8 @@ class Cfi:
 
 def _row(function: Any, address: int) -> Any:
     """The rules that hold at `address`: the last row at or before it."""
+    if len(function.instructions) + len(function.cie.instructions) > _MAX_STEPS:
+        return None
     found = None
     for row in function.get_decoded().table:
         if row["pc"] > address:

@@ -18,6 +18,8 @@ _RANKS = {2: 8, 10: 8, 1: 6, 0: 2}  # FUNC, GNU_IFUNC, OBJECT, NOTYPE
 _GLOBAL = 1
 _SYMBOLS = {64: struct.Struct("<IBBHQQ"), 32: struct.Struct("<IIIBBH")}
 _MAX_NAME = 1024
+MAX_ENTRIES = 1 << 22
+"""Entries of a table at most: a kernel has some 100,000 symbols."""
 MAX_SECTION = 1 << 29
 """Bytes of a section at most: a compressed one can claim anything."""
 
@@ -67,7 +69,7 @@ class ElfFile:
     def _entries(self, records: bytes, strings: bytes) -> Iterator[Entry]:
         # Not through pyelftools: 20 us a symbol would be seconds for a kernel's table.
         layout = _SYMBOLS[self.bits]
-        records = records[: len(records) // layout.size * layout.size]
+        records = records[: min(len(records) // layout.size, MAX_ENTRIES) * layout.size]
         for record in layout.iter_unpack(records):
             if self.bits == 64:
                 name, info, _other, index, value, size = record
@@ -105,10 +107,11 @@ class Bounded(io.BytesIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """As io.BytesIO; ValueError when the budget is spent."""
-        self._left -= 1
+        data = super().read(size)
+        self._left -= 1 + len(data) // 4
         if self._left < 0:
             raise ValueError("its entries lead to each other without end")
-        return super().read(size)
+        return data
 
 
 def _check_size(section: Any) -> None:

@@ -49,7 +49,7 @@ def calls(pc: int, function: int, memory: Memory) -> bool:
     if data is None:
         return False
     opcode, distance = _DIRECT.unpack(data)
-    return opcode == 0xE8 and (pc + distance) & MASK == function
+    return bool(opcode == 0xE8 and (pc + distance) & MASK == function)
 
 
 def by_pointer(cursor: Cursor, table: Table, memory: Memory) -> Cursor | None:

@@ -36,7 +36,9 @@ _SHORTEST, _LONGEST = 2 * _GROUP, 1 << 18  # bytes of a group of names
 _SEQ = 3  # bytes of an entry of seqs_of_names
 _TWO_MARKERS = re.compile(rb"(?=\0{4}[\0-\xff](?:[\x02-\xff][\0-\x03]|[\0-\x01][\x01-\x03])\0)")  # 0, then 512 and up
 _WINDOW = 2 << 20  # bytes before the token table in which markers are looked for
-_CODE_TYPES = frozenset(b"tTwW")
+_MAX_SYMBOLS = 1 << 22
+_MAX_NAME = 1024  # twice Linux's KSYM_NAME_LEN
+_RANKS = {"T": 3, "W": 3, "t": 2, "w": 2} | dict.fromkeys("ABDRSV", 1)  # functions first, then what is global
 
 
 class KallsymsError(Exception):
@@ -48,7 +50,7 @@ class _Tokens(NamedTuple):
 
     start: int
     end: int
-    texts: list[bytes]
+    texts: list[str]
 
 
 class _Names(NamedTuple):
@@ -108,7 +110,7 @@ def _tokens(data: memoryview, digits: int, word: int) -> _Tokens | None:
         position += len(text) + 1
     if tuple(expected) != index:
         return None
-    return _Tokens(start, at + _INDEX.size, texts)
+    return _Tokens(start, at + _INDEX.size, [printable(text[:_MAX_NAME]) for text in texts])
 
 
 def _read(segments: Sequence[Segment], data: memoryview, tokens: _Tokens, word: int) -> list[Entry]:
@@ -164,7 +166,9 @@ def _before(data: memoryview, markers: int, last: int, groups: int, word: int) -
     for start in range(highest - highest % word, max(highest - _LONGEST, word) - 1, -word):
         count = int.from_bytes(data[start - word : start], "little")
         in_last = count - _GROUP * (groups - 1)
-        if 0 < in_last <= _GROUP and _align(_skip(data, start + last, in_last, markers), word) == markers:
+        if not 0 < in_last <= _GROUP or count > _MAX_SYMBOLS:
+            continue
+        if _align(_skip(data, start + last, in_last, markers), word) == markers:
             return _Names(start, markers, count)
     return None
 
@@ -208,7 +212,7 @@ def _addresses(
 
 
 def _entries(
-    data: memoryview, names: _Names, tokens: list[bytes], addresses: Sequence[int], absolute: int
+    data: memoryview, names: _Names, tokens: list[str], addresses: Sequence[int], absolute: int
 ) -> Iterator[Entry]:
     """The first byte of a name is its type, as nm(1) has it; a capital letter is a global symbol."""
     packed = bytes(data[names.start : names.end])
@@ -221,9 +225,8 @@ def _entries(
         if length > 127:
             length = length & 127 | packed[at] << 7
             at += 1
-        text = b"".join([tokens[token] for token in packed[at : at + length]])
+        text = "".join([tokens[token] for token in packed[at : at + length]])
         at += length
-        if len(text) < 2:
-            raise KallsymsError(f"name number {number} is empty")
-        rank = (2 if text[0] in _CODE_TYPES else 0) + (1 if text[:1].isupper() else 0)
-        yield Entry(address, 0, printable(text[1:]), rank, number < absolute)
+        if not 2 <= len(text) <= _MAX_NAME:
+            raise KallsymsError(f"name number {number} has {len(text)} characters")
+        yield Entry(address, 0, text[1:], _RANKS.get(text[0], 0), number < absolute)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hv.debug.symbols.elf import ElfFile
 
 HOW = "orc"
+_MAX_ENTRIES = 1 << 22  # Debian's kernel has 385,000
 _ENTRY = struct.Struct("<hhBB")  # sp_offset, bp_offset, sp_reg and bp_reg (4 bits each), type and flags
 _UNDEFINED, _PREV_SP, _BP, _SP, _BP_INDIRECT, _SP_INDIRECT = 0, 1, 4, 5, 8, 9
 _BASES = {2: "rdx", 3: "rdi", _BP: "rbp", _SP: "rsp", 6: "r10", 7: "r13", _BP_INDIRECT: "rbp", _SP_INDIRECT: "rsp"}
@@ -47,7 +48,7 @@ class Orc:
     """The two tables. `address`: where the first int32 of .orc_unwind_ip lies in memory."""
 
     def __init__(self, ips: bytes = b"", entries: bytes = b"", address: int = 0) -> None:
-        count = min(len(ips) // 4, len(entries) // _ENTRY.size)
+        count = min(len(ips) // 4, len(entries) // _ENTRY.size, _MAX_ENTRIES)
         self._entries = entries
         offsets = array("i", ips[: 4 * count])
         self._ips = [address + 4 * number + offset for number, offset in enumerate(offsets)]

@@ -66,10 +66,12 @@ def unwind(cursor: Cursor, symbols: Symbols, memory: Memory, limit: int) -> list
 def _caller(cursor: Cursor, symbols: Symbols, memory: Memory) -> Cursor | None:
     if symbols.at(cursor.look_up) is None:
         return None
-    for method in (symbols.cfi.caller, symbols.orc.caller):
-        found = method(cursor, memory)
-        if found is not None:
-            return found
+    # pyelftools decodes a function's description when it is first needed, and may not like it.
+    found = symbols.guard("call frame information", lambda: symbols.cfi.caller(cursor, memory), None)
+    if found is None:
+        found = symbols.orc.caller(cursor, memory)
+    if found is not None:
+        return found
     return by_pointer(cursor, symbols.table, memory) or by_scan(cursor, symbols.table, memory)
 
 

@@ -63,15 +63,19 @@ class Table:
             if not entry.absolute:
                 at.setdefault(entry.start, entry)
         self._starts = sorted(at)
-        self._symbols = list(_bounded([at[start] for start in self._starts], sorted(regions)))
-        self._starts = [symbol.start for symbol in self._symbols]
+        self._entries = [at[start] for start in self._starts]
+        self._regions = sorted(regions)
+        self._region_starts = [region.start for region in self._regions]
 
     def __len__(self) -> int:
         return len(self._by_name)
 
     def __iter__(self) -> Iterator[Symbol]:
         """The symbols that stand for addresses, ascending, one an address."""
-        return iter(self._symbols)
+        for index in range(len(self._entries)):
+            symbol = self._symbol(index)
+            if symbol is not None:
+                yield symbol
 
     @property
     def names(self) -> Iterable[str]:
@@ -84,26 +88,26 @@ class Table:
 
     def at(self, address: int) -> Symbol | None:
         """The symbol that holds `address`: the nearest before it that is large enough."""
-        index = bisect_right(self._starts, address) - 1
-        for symbol in self._symbols[max(index - _ENCLOSING, -1) + 1 : index + 1][::-1]:
-            if address < symbol.end:
+        nearest = bisect_right(self._starts, address) - 1
+        for index in range(nearest, max(nearest - _ENCLOSING, -1), -1):
+            symbol = self._symbol(index)
+            if symbol is not None and address < symbol.end:
                 return symbol
         return None
 
-
-def _bounded(entries: list[Entry], regions: list[Region]) -> Iterator[Symbol]:
-    """Entries in order of address become symbols; what lies in no region is left out."""
-    starts = [region.start for region in regions]
-    for index, entry in enumerate(entries):
-        where = bisect_right(starts, entry.start) - 1
-        if where < 0 or entry.start >= regions[where].end:
-            continue
-        end = regions[where].end
+    def _symbol(self, index: int) -> Symbol | None:
+        """An entry with its end; None when it lies in no region."""
+        entry = self._entries[index]
+        where = bisect_right(self._region_starts, entry.start) - 1
+        if where < 0 or entry.start >= self._regions[where].end:
+            return None
+        region = self._regions[where]
+        end = region.end
         if entry.size:
             end = min(end, entry.start + entry.size)
-        elif index + 1 < len(entries):
-            end = min(end, entries[index + 1].start)
-        yield Symbol(entry.name, entry.start, end, regions[where].code)
+        elif index + 1 < len(self._starts):
+            end = min(end, self._starts[index + 1])
+        return Symbol(entry.name, entry.start, end, region.code)
 
 
 def printable(name: bytes) -> str:
