@@ -96,7 +96,7 @@ void hv_trace_send(struct hv *hv, const struct domain *d, uint32_t port);
 void hv_trace_delivery(struct hv *hv, const struct vcpu *v, struct trap_record *record);
 void hv_trace_entry(struct hv *hv, uint64_t table, unsigned slot, uint64_t old, uint64_t pte);
 void hv_trace_switch(struct hv *hv, uint32_t from, uint32_t to);
-void hv_trace_io(struct hv *hv, const struct vcpu *v, uint32_t port, uint32_t size, uint64_t value, bool write, uint64_t count);
+void hv_trace_io(struct hv *hv, const struct vcpu *v, uint32_t port, uint32_t size, uint64_t value, bool write);
 void hv_trace_data(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint64_t args[6]);
 /* An entry of a multicall begins: refusals and records speak of it from now on. Where hv_log_answer() finds its record. */
 uint64_t hv_log_entry(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint64_t args[6]);

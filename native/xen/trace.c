@@ -124,7 +124,7 @@ void hv_trace_switch(struct hv *hv, uint32_t from, uint32_t to)
     r->args[5] = hv->s->idle_ns;
 }
 
-void hv_trace_io(struct hv *hv, const struct vcpu *v, uint32_t port, uint32_t size, uint64_t value, bool write, uint64_t count)
+void hv_trace_io(struct hv *hv, const struct vcpu *v, uint32_t port, uint32_t size, uint64_t value, bool write)
 {
     if (!hv_tracing(hv, TRAP_LOG_IO))
         return;
@@ -133,5 +133,4 @@ void hv_trace_io(struct hv *hv, const struct vcpu *v, uint32_t port, uint32_t si
     r->error = size;
     r->args[0] = size < 8 ? value & ((1ull << 8 * size) - 1) : value;
     r->args[1] = write;
-    r->args[2] = count;
 }

@@ -32,7 +32,7 @@ enum trap_kind {
     TRAP_LOG_SEND,            /* an event channel (number: port of domid) is made pending */
     TRAP_LOG_PAGETABLE,       /* args: table, slot, old and new entry; number: level, 0 for a frame that is no table */
     TRAP_LOG_SWITCH,          /* who goes on the processor; args: domid and vcpu of who leaves it */
-    TRAP_LOG_IO,              /* port access: number; size in error; args: value, 1 for a write, repetitions */
+    TRAP_LOG_IO,              /* port access: number; size in error; args: value, 1 for a write */
     TRAP_LOG_KINDS
 };
 struct trap_record {

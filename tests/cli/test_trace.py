@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.cli.machinecode import DATA_VA, LOOP, UD2, call, guest, repeat, say, 
 from tests.debug.test_coverage import read_drcov, read_lcov
 from tests.debug.test_perfetto import check
 
+ROOT = Path(__file__).resolve().parents[2]
 POWEROFF = shutdown(abi.SHUTDOWN_poweroff)
 SEND_ON_NO_PORT = store(DATA_VA, 999) + call("event_channel_op", abi.EVTCHNOP_send, DATA_VA)
 HELLO = guest(say("hello\n"), SEND_ON_NO_PORT, POWEROFF, text="hello\n")
@@ -149,3 +151,17 @@ def test_help(hv: Any, capfd: pytest.CaptureFixture[str]) -> None:
             main([command, "--help"])
         shown = capfd.readouterr().out
         assert left.value.code == 0 and "examples:" in shown and "exit codes:" in shown and "--max-insns" in shown
+
+
+EXAMPLES = re.findall(r"^    hv (\w+) (\w+)\.elf([^#\n]*)", (ROOT / "docs" / "trace.md").read_text(), re.M)
+
+
+@pytest.mark.parametrize(("command", "name", "options"), EXAMPLES)
+def test_the_examples_of_the_documentation_run(
+    hv: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, name: str, options: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = hv(command, name, *options.split())
+    assert result.code == 0 and "Test result: SUCCESS" in result.out
+    for file in re.findall(r"\S+\.(?:txt|json|jsonl|info|drcov)\b", options):
+        assert (tmp_path / file).stat().st_size > 100
