@@ -135,3 +135,8 @@ def update_flags(value: int) -> str:
 def is_address(name: str) -> bool:
     """Whether numbers of this name read better in hexadecimal."""
     return name in _ADDRESSES or name.endswith(("_address", "addr"))
+
+
+def is_amount(name: str) -> bool:
+    """Whether numbers of this name are counts or nanoseconds."""
+    return name.endswith(("_ns", "timeout", "count")) or name.startswith("nr_")

@@ -12,10 +12,11 @@ its fields by the headers; the names of the arguments and of constants are in hv
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hv import abi
-from hv.debug.call_names import MEMBERS, OUTPUT_ONLY, SIGNATURES, constant_name, is_address, update_flags
+from hv.debug.call_names import MEMBERS, OUTPUT_ONLY, SIGNATURES, constant_name, is_address, is_amount, update_flags
 
 __all__ = ["Argument", "Call", "ReadMemory", "decode_call", "show"]
 
@@ -24,6 +25,7 @@ ELEMENTS = 32
 """Elements of an array that are decoded at most."""
 SHOWN = 8
 """Elements of an array that text() shows; of bytes, eight times as many."""
+_KNOWN = 512  # calls and sub-operations whose signature is remembered: a guest can name any number
 _PREEMPTED = 0x80000000  # MMU_UPDATE_PREEMPTED, in the count of a continuation
 
 
@@ -109,6 +111,7 @@ class _Place(NamedTuple):
     abi: str
 
 
+@lru_cache(_KNOWN)
 def _signature(name: str) -> tuple[tuple[str, str], ...]:
     """(argument, kind) of each argument; those of calls that the table does not have are numbers."""
     text = SIGNATURES.get(name)
@@ -117,6 +120,7 @@ def _signature(name: str) -> tuple[tuple[str, str], ...]:
     return tuple((one.partition(":")[0], one.partition(":")[2]) for one in text.split())
 
 
+@lru_cache(_KNOWN)
 def _structure(name: str, subop: str | None) -> str:
     """The structure of a sub-operation; "" when it has none, or only gets one back."""
     for found in abi.SUBOPS.get(name, {}).values():
@@ -186,8 +190,8 @@ def _walk(content: Any, path: list[str]) -> int | None:
 
 
 def number(name: str, value: int) -> str:
-    """A number as people read it: addresses, frames and what is large in hexadecimal."""
-    return hex(value) if value > 0xFFFF or is_address(name) else str(value)
+    """A number as people read it: addresses, frames and what is large in hexadecimal, but not counts and times."""
+    return hex(value) if is_address(name) or (value > 0xFFFF and not is_amount(name)) else str(value)
 
 
 def show(content: Any, structure: str = "") -> str:

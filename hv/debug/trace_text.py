@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from hv import abi
 from hv.debug.call_names import constants
 from hv.debug.filters import Filter
 from hv.debug.records import NOBODY, Trap, exception_text, result_text
@@ -104,6 +105,15 @@ class Text:
         self.out.flush()
 
 
+def _row_name(trap: Trap) -> str:
+    """What is counted as one. Numbers without a name are one all together: a guest may use any of them."""
+    if trap.is_call and trap.number not in abi.HYPERCALLS:
+        return "unknown hypercall"
+    if trap.subop is None:
+        return trap.name
+    return f"{trap.name}.{'unknown' if trap.subop.isdigit() else trap.subop}"
+
+
 class Summary:
     """How often each thing came, how often it failed, and how many instructions passed before it: those since the
     record before, so that the column adds up to where the last record is."""
@@ -116,8 +126,7 @@ class Summary:
 
     def write(self, trap: Trap) -> None:
         """Count one record."""
-        name = trap.name if trap.subop is None else f"{trap.name}.{trap.subop}"
-        row = self._rows.setdefault(name, [0, 0, 0])
+        row = self._rows.setdefault(_row_name(trap), [0, 0, 0])
         row[0] += 1
         row[1] += trap.is_call and trap.result is not None and -4096 < trap.result < 0
         row[2] += trap.when - self._before

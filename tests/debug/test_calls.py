@@ -57,6 +57,7 @@ def call(name: str, *args: int) -> Call:
      "vm_assist(VMASST_CMD_enable, VMASST_TYPE_m2p_strict)"),
     (call("sched_op", 77, 0), "sched_op(77, arg=0x0)"),
     (call("iret"), "iret()"),
+    (call("set_timer_op", 123_456_789), "set_timer_op(timeout=123456789)"),
     (call("domctl", 5), "domctl(arg0=5)"),
     (call("xen_version", abi.XENVER_compile_info, 0x6000), "xen_version(XENVER_compile_info, arg=0x6000)"),
 ])  # fmt: skip
