@@ -6,6 +6,7 @@ from typing import TextIO
 
 from hv import abi
 from hv.debug.call_names import constants
+from hv.debug.calls import show
 from hv.debug.filters import Filter
 from hv.debug.records import NOBODY, Trap, exception_text, result_text
 from hv.native import lib
@@ -34,7 +35,9 @@ def answer(trap: Trap) -> str:
 
 
 def _call(trap: Trap) -> str:
-    return f"{trap.call().text()} = {answer(trap)}"
+    call, written = trap.call(), trap.output()
+    wrote = "" if written is None else " " + show(written.content, call.structures.get(written.name, ""))
+    return f"{call.text()} = {answer(trap)}{wrote}"
 
 
 def _entry(trap: Trap) -> str:

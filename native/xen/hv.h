@@ -87,6 +87,8 @@ void hv_unlog_trap(struct hv *hv, const struct vcpu *v);
 /* A hypercall arrives: where hv_log_answer() finds its record. */
 uint64_t hv_log_call(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint64_t nr, const uint64_t args[6]);
 void hv_log_answer(struct hv *hv, uint64_t record, int64_t result);
+/* Python has served the vcpu's hypercall, and its result is logged: for a trace, what it wrote to the guest's memory. */
+void hv_log_output(struct hv *hv, const struct vcpu *v);
 /* A record of one of the kinds that are made only when wanted: ask hv_tracing() first. `v` may be NULL. */
 struct trap_record *hv_log_record(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);
 static inline bool hv_tracing(const struct hv *hv, enum trap_kind kind) { return hv->traps.filter.kinds >> kind & 1; }
@@ -97,7 +99,7 @@ void hv_trace_delivery(struct hv *hv, const struct vcpu *v, struct trap_record *
 void hv_trace_entry(struct hv *hv, uint64_t table, unsigned slot, uint64_t old, uint64_t pte);
 void hv_trace_switch(struct hv *hv, uint32_t from, uint32_t to);
 void hv_trace_io(struct hv *hv, const struct vcpu *v, uint32_t port, uint32_t size, uint64_t value, bool write);
-void hv_trace_data(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint64_t args[6]);
+void hv_trace_data(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint64_t nr, const uint64_t args[6]);
 /* An entry of a multicall begins: refusals and records speak of it from now on. Where hv_log_answer() finds its record. */
 uint64_t hv_log_entry(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint64_t args[6]);
 

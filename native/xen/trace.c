@@ -8,7 +8,7 @@
 
 /* ---- hypercalls ---- */
 
-void hv_trace_data(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint64_t args[6])
+void hv_trace_data(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint64_t nr, const uint64_t args[6])
 {
     uint8_t bytes[EVIDENCE_DATA];
     uint64_t va;
@@ -16,7 +16,7 @@ void hv_trace_data(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint6
 
     length = (uint32_t)hv_peek(hv, v, bytes, va, length);
     for (uint32_t at = 0; at < length;) {
-        struct trap_record *r = hv_log_record(hv, v, TRAP_LOG_DATA, 0);
+        struct trap_record *r = hv_log_record(hv, v, kind, 0);
         uint32_t part = length - at < sizeof r->args ? length - at : (uint32_t)sizeof r->args;
 
         r->address = va + at;

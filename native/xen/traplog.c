@@ -101,7 +101,7 @@ uint64_t hv_log_call(struct hv *hv, const struct vcpu *v, enum trap_kind kind, u
 
     memcpy(r->args, args, sizeof r->args);
     if (at != 0 && hv_tracing(hv, TRAP_LOG_DATA))
-        hv_trace_data(hv, v, nr, args);
+        hv_trace_data(hv, v, TRAP_LOG_DATA, nr, args);
     return at;
 }
 
@@ -125,6 +125,17 @@ void hv_log_result(struct hv *hv, const struct vcpu *v, int64_t result)
     /* What is served in a multicall is not the multicall's own result. */
     if (r->kind == TRAP_LOG_ENTRY || (r->kind == TRAP_LOG_HYPERCALL && r->number != __HYPERVISOR_multicall))
         hv_log_answer(hv, at, result);
+}
+
+void hv_log_output(struct hv *hv, const struct vcpu *v)
+{
+    const struct trap_record *r = find(&hv->traps, hv->traps.last[v->slot]);
+    uint64_t args[6];
+
+    if (!r || !r->answered || r->result < 0 || !hv_tracing(hv, TRAP_LOG_OUTPUT))
+        return;
+    memcpy(args, r->args, sizeof args);
+    hv_trace_data(hv, v, TRAP_LOG_OUTPUT, r->number, args);
 }
 
 void hv_log_refusal(struct hv *hv, const struct vcpu *v, uint32_t rule, const uint64_t facts[4])

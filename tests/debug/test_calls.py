@@ -8,7 +8,7 @@ import pytest
 
 from hv import abi
 from hv.debug import call_names
-from hv.debug.calls import ELEMENTS, Call, ReadMemory, decode_call
+from hv.debug.calls import ELEMENTS, Call, ReadMemory, changes, decode_call, output
 
 MEMORY: dict[int, bytes] = {
     0x1000: struct.pack("<I", 3),
@@ -82,6 +82,14 @@ def test_data_for_json() -> None:
     entries = call("multicall", 0x4000, 2).data()["content"]["call_list"]
     assert entries[0]["content"] == {"arg": {"port": 3}} and entries[1]["name"] == "update_va_mapping"
     assert call("console_io", abi.CONSOLEIO_write, 9, 0x6000).data()["content"] == {"buffer": MEMORY[0x6000].hex()}
+
+
+def test_what_a_call_has_changed() -> None:
+    assert changes({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}}) == {"b": {"c": 3}}
+    assert changes([{"a": 1}, {"a": 2}], [{"a": 1}, {"a": 5}]) == [{}, {"a": 5}]
+    assert changes([1], [1, 2]) == [1, 2] and changes({"a": [1, 2]}, {"a": [1, 2]}) is None
+    before = call("event_channel_op", abi.EVTCHNOP_alloc_unbound, 0x5000)
+    assert output(before, before) is None
 
 
 def test_a_guest_decides_neither_how_long_nor_how_much() -> None:

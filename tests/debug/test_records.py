@@ -12,6 +12,7 @@ from hv import abi
 from hv.debug.filters import EVERYTHING, TRAPS, Filter, FilterError, parse_filter
 from hv.debug.records import RECORD_BYTES, Assembler, Trap
 from hv.debug.trace import Tracer, drain
+from hv.debug.trace_text import line
 from hv.native import ffi, lib
 from hv.testing.build import build_guest, find_guest
 from hv.toolstack.launch import Guest, GuestConfig, launch
@@ -73,6 +74,20 @@ def test_what_python_refuses_is_in_the_trace_too(tmp_path: Path) -> None:
     traps, _ = traced(guest(call("sched_op", 77, 0), POWEROFF), tmp_path)
     (refused,) = [trap for trap in traps if trap.error_of_call is not None]
     assert refused.name == "sched_op" and refused.data()["refused"]["facts"] == {"hypercall": 29, "subop": 77}
+
+
+def test_what_a_call_writes_is_shown_with_its_result(tmp_path: Path) -> None:
+    """A new port, and nothing for a call that was refused."""
+    ask = store(DATA_VA, abi.DOMID_SELF | abi.DOMID_SELF << 16)
+    refused = store(DATA_VA, abi.DOMID_SELF | 77 << 48)
+    code = ask + call("event_channel_op", abi.EVTCHNOP_alloc_unbound, DATA_VA)
+    traps, _ = traced(guest(code, refused, call("event_channel_op", 99, DATA_VA), POWEROFF), tmp_path)
+    made, failed, _ = [trap for trap in traps if trap.is_call]
+    output = made.output()
+    assert made.call().field("port") == 0 and output is not None and set(output.content) == {"port"}
+    assert line(made).endswith(f"port=0}}) = 0 {{port={output.content['port']}}}") and output.content["port"] > 0
+    assert made.data()["output"] == {"arg": output.content}
+    assert failed.output() is None and "output" not in failed.data()
 
 
 def test_arguments_are_those_of_the_moment_of_the_call(tmp_path: Path) -> None:
