@@ -22,6 +22,15 @@ class Service(Protocol):
     def canonical(self) -> bytes:
         """All of its state, equal for equal runs."""
 
+    def save(self) -> Any:
+        """All of its state as immutable data, for a snapshot."""
+
+    def load(self, saved: Any) -> None:
+        """Become what save() described, on this or on another hypervisor."""
+
+    def accept(self, data: bytes) -> None:
+        """Input from outside, through the gate (hv.inputs)."""
+
     def close(self) -> None:
         """The domain goes away: never touch its memory again."""
 

@@ -13,19 +13,24 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv import hypercall
 from hv.arch import architecture
 from hv.domain import Domain
+from hv.inputs import InputGate, Moment
 from hv.native import check, ffi, lib
 from hv.refusals import RefusalLog
 from hv.sched import Scheduler, make_scheduler
 from hv.statehash import state_hash
 from hv.vcpu import Vcpu
 
+if TYPE_CHECKING:
+    from hv.snapshot import Snapshot
+
 run_turn = lib.hv_run_turn
 EXIT_HYPERCALL: int = lib.EXIT_HYPERCALL
+EXIT_BREAKPOINT: int = lib.EXIT_BREAKPOINT
 TURN_LIMIT: int = lib.HV_TURN_LIMIT
 TURN_TIME: int = lib.HV_TURN_TIME
 PAGES_PER_MIB = 256
@@ -60,6 +65,7 @@ class Stop(enum.Enum):
     WALL = "wall_timeout"    # the host's patience ended
     IDLE = "idle"            # every vcpu waits, and nothing is left that could wake one
     PAUSED = "paused"        # poll() asked for it
+    STOP_POINT = "stop point"  # a breakpoint, watchpoint or other stop condition was met (hv.debug.stops)
 
 
 class RunResult(NamedTuple):
@@ -88,6 +94,7 @@ class Hypervisor:
         wallclock_ns: int | None = None,
     ) -> None:
         out = ffi.new("struct hv **")
+        self.made_with = (memory_mib, quantum, seed, scheduler)
         frames = (memory_mib + overhead_mib(memory_mib)) * PAGES_PER_MIB
         check(lib.hv_create(out, frames), f"machine of {memory_mib} MiB")
         self.native: Any = ffi.gc(out[0], lib.hv_destroy)
@@ -98,9 +105,14 @@ class Hypervisor:
         self.domains: dict[int, Domain] = {}
         self.scheduler: Scheduler = make_scheduler(scheduler, quantum, seed)
         self._exit: Any = ffi.new("struct cpu_exit *")
-        self._vcpus: dict[int, Vcpu] = {}
+        self.vcpus: dict[int, Vcpu] = {}
         # Hooks for who looks on from outside: called after each hv_run(), and instead of skipping idle time (with
         # the ns until the next deadline; it says how many have passed). An ordinary run has neither.
+        self.inputs = InputGate(self)
+        # The toolstack's way to connect consoles and store to domains that were not built but restored or forked.
+        self.connect: Callable[[Hypervisor], None] | None = None
+        self._spare: list[Hypervisor] = []  # forks that were discarded: their engines serve the next ones
+        self._parent: Hypervisor | None = None
         self.after_exit: Callable[[], None] | None = None
         self.idle: Callable[[int], int] | None = None
         self.last_slot = 0  # the vcpu that ran last: in a crashed domain, the one that crashed
@@ -127,7 +139,7 @@ class Hypervisor:
         self.domains[slot] = domain
         for _ in range(vcpus):
             vcpu = domain.add_vcpu()
-            self._vcpus[vcpu.slot] = vcpu
+            self.vcpus[vcpu.slot] = vcpu
         return domain
 
     def destroy_domain(self, domain: Domain) -> None:
@@ -135,7 +147,7 @@ class Hypervisor:
         for service in domain.services.values():
             service.close()
         for vcpu in domain.vcpus:
-            del self._vcpus[vcpu.slot]
+            del self.vcpus[vcpu.slot]
         del self.domains[domain.slot]
         lib.hv_domain_destroy(self.native, domain.slot)
 
@@ -149,6 +161,40 @@ class Hypervisor:
         text = ffi.new("char[]", 4096)
         differences = int(lib.hv_audit(self.native, text, 4096))
         return f"{differences} differences\n{ffi.string(text).decode()}" if differences else ""
+
+    # ---- time travel: hv/snapshot.py ----
+
+    def snapshot(self) -> Snapshot:
+        """Save everything that a run can change. Costs what was written since the last snapshot or restore."""
+        from hv import snapshot
+
+        return snapshot.take(self)
+
+    def restore(self, saved: Snapshot) -> None:
+        """Make everything what it was when the snapshot was taken. NativeError: it is of another size of machine."""
+        from hv import snapshot
+
+        snapshot.load(self, saved)
+
+    def fork(self) -> Hypervisor:
+        """A second hypervisor in the same state, which goes its own way. `discard()` it when done: making a
+        processor takes milliseconds, and the next fork takes over those of a discarded one."""
+        saved = self.snapshot()
+        child = self._spare.pop() if self._spare else self._twin()
+        child.restore(saved)
+        return child
+
+    def _twin(self) -> Hypervisor:
+        memory_mib, quantum, seed, scheduler = self.made_with
+        child = Hypervisor(memory_mib=memory_mib, quantum=quantum, seed=seed, scheduler=scheduler)
+        child.connect = self.connect
+        child._parent = self
+        return child
+
+    def discard(self) -> None:
+        """A fork is no longer needed."""
+        if self._parent is not None:
+            self._parent._spare.append(self)
 
     # ---- the run loop ----
 
@@ -168,7 +214,8 @@ class Hypervisor:
         wall_end = None if wall_seconds is None else time.monotonic() + wall_seconds
         limit = NO_DEADLINE if max_insns is None else max_insns
         end_ns = NO_DEADLINE if until_ns is None else until_ns
-        while True:
+        while self.state.retired < limit:
+            self.inputs.arrive(self.inputs.moment)
             if poll is not None and poll():
                 return self._result(Stop.PAUSED)
             if wall_end is not None and time.monotonic() >= wall_end:
@@ -176,38 +223,56 @@ class Hypervisor:
             stop = self._slice(limit, end_ns, wait=poll is not None)
             if stop is not None:
                 return self._result(stop)
+        return self._result(Stop.INSNS)
 
     def _result(self, stop: Stop) -> RunResult:
         return RunResult(stop, self.instructions, self.now_ns)
 
     def _slice(self, limit: int, end_ns: int, *, wait: bool) -> Stop | None:
         """Run for SLICE instructions at most. None: go on; `wait` makes a wholly idle machine wait for input."""
-        native, out, state = self.native, self._exit, self.state
-        slice_end = min(limit, int(state.retired) + SLICE)
-        skips = 0
+        native, out, state, inputs = self.native, self._exit, self.state, self.inputs
+        slice_end = inputs.limit(min(limit, int(state.retired) + SLICE))
+        skips, idle_at = 0, -1
         after = self.after_exit
         while skips < MAX_SKIPS:
             # C carries on with the turn for as long as nothing needs Python (native/xen/turn.c).
             reason = run_turn(native, slice_end, end_ns, after is not None, out)
             if reason < TURN_LIMIT:
                 self.last_slot = slot = state.running
-                self._answer(self._vcpus[slot], reason, out)
+                if reason == EXIT_BREAKPOINT:
+                    inputs.moment = Moment.INSIDE
+                    return Stop.STOP_POINT
+                self._answer(self.vcpus[slot], reason, out)
                 if after is not None:
                     after()
             elif reason == TURN_LIMIT:
+                inputs.moment = Moment.COUNT
                 break
             elif reason == TURN_TIME:
+                inputs.moment = Moment.SKIPPED if state.retired == idle_at else Moment.COUNT
                 return Stop.TIME
             elif self.scheduler.pick(self) is None:
+                if inputs.arrive(Moment.IDLE):
+                    slice_end = inputs.limit(slice_end)
+                    continue
                 if all(d.c.shut_down for d in self.domains.values()):
                     return Stop.SHUTDOWN
                 deadline = min(lib.hv_next_deadline(native), end_ns)
                 if deadline == NO_DEADLINE:
                     return Stop.PAUSED if wait else Stop.IDLE
-                gap = max(deadline - lib.hv_now(native), 0)
-                state.idle_ns += gap if self.idle is None else self.idle(gap)
+                self._pass_idle(max(deadline - lib.hv_now(native), 0))
+                idle_at = state.retired
+                inputs.arrive(Moment.SKIPPED)
+                slice_end = inputs.limit(slice_end)
                 skips += 1
         return Stop.INSNS if state.retired >= limit else None
+
+    def _pass_idle(self, gap: int) -> None:
+        """Nothing will happen for `gap` ns: let them pass, on the wall if somebody wants that."""
+        if self.idle is None or self.inputs.pending:
+            self.state.idle_ns += self.inputs.next_gap(gap)
+        else:
+            self.inputs.wait(self.idle(gap))
 
     def _answer(self, vcpu: Vcpu, reason: int, out: Any) -> None:
         """Answer one exit record: the way from a trap to its meaning."""

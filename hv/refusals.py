@@ -116,6 +116,11 @@ class RefusalLog:
         lib.hv_take_evidence(self._native, vcpu, number, [value & _WORD for value in args], self._evidence)
         return _evidence_of(self._evidence[0])
 
+    def rewind(self, when: int) -> None:
+        """Time went back: forget what has not been refused yet at `when` retired instructions."""
+        while self._own and self._own[-1].when > when:
+            self._own.pop()
+
     def collect(self) -> list[Refusal]:
         """Every refusal since the last call, oldest first, at most KEPT of each kind."""
         out = ffi.new("struct refusal[]", KEPT)

@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hv import abi, evtchn
-from hv.backend.console import ConsoleBackend
+from hv.backend.console import ConsoleBackend, ConsoleState
 from hv.native import lib
 from hv.shared_ring import Window
 
 if TYPE_CHECKING:
     from hv.domain import Domain
+    from hv.hypervisor import Hypervisor
     from hv.xenstore.daemon import Xenstored
+    from hv.xenstore.state import StoreState
 
 PAGE_SIZE = 4096
 Sink = Callable[[bytes], object]
 
 
+class SavedConsole(NamedTuple):
+    """A console in a snapshot: the back end's state, and how many bytes the guest had printed."""
+
+    state: ConsoleState
+    printed: int
+
+
 class Console:
     """A domain's console: the PV ring and the hypercall console_io come together here.
 
-    `sink` gets what the guest prints, as it comes; without one it is kept for `text()`. `feed()` types.
+    `sink` gets what the guest prints, as it comes; without one it is kept for `text()`. `feed()` types. When time
+    goes back, what is printed again is not shown again.
     """
 
     def __init__(self, domain: Domain, sink: Sink | None = None) -> None:
         c = domain.c
         port = int(c.console_port)
+        self.domain = domain
         self.sink = sink
         self.output = bytearray()
+        self.printed = 0
+        """Bytes printed up to now."""
+        self.shown = 0
+        """Bytes given to the sink, which cannot be taken back."""
         domain.hold_ring(lib.HV_RING_CONSOLE)
         window = frame_window(domain, int(c.console_frame))
         self.ring = ConsoleBackend(window, lambda: notify(domain, port), self.print)
@@ -38,14 +53,34 @@ class Console:
 
     def print(self, data: bytes) -> None:
         """The guest has printed."""
+        self.printed += len(data)
         if self.sink is None:
             self.output += data
-        else:
-            self.sink(data)
+            return
+        new = self.printed - self.shown
+        if new > 0:
+            self.shown = self.printed
+            self.sink(data[-new:])
 
     def feed(self, data: bytes) -> None:
         """Type: the guest gets the bytes when its ring has room."""
+        if self.ring.state.broken:
+            return
+        self.domain.hv.inputs.enter(self.domain, "console", data)
+        self.shown = min(self.shown, self.printed)  # a run that goes another way prints other things
+
+    def accept(self, data: bytes) -> None:
+        """What was typed enters."""
         self.ring.type(data)
+
+    def save(self) -> SavedConsole:
+        """For a snapshot."""
+        return SavedConsole(self.ring.state, self.printed)
+
+    def load(self, saved: SavedConsole) -> None:
+        """From a snapshot. What was printed after it is taken back, where it was kept."""
+        self.ring.state, self.printed = saved
+        del self.output[self.printed :]
 
     def text(self) -> str:
         """What the guest has printed so far (when there is no sink), as text."""
@@ -147,6 +182,18 @@ class StoreClient:
         """For the state hash: the digest of the whole store."""
         return self.host.daemon.digest()
 
+    def save(self) -> StoreState:
+        """For a snapshot: the whole store, which is immutable. Every domain's client saves the same one."""
+        return self.host.daemon.store.state
+
+    def load(self, saved: StoreState) -> None:
+        """From a snapshot."""
+        self.host.daemon.store.state = saved
+
+    def accept(self, data: bytes) -> None:
+        """Nothing from outside enters here: domain 0's part of the store changes by calls of the toolstack's own."""
+        raise ValueError("xenstore takes no input from outside")
+
     def close(self) -> None:
         """The domain goes away: xenstored forgets its ring and its nodes."""
         self.host.remove(self)
@@ -156,6 +203,18 @@ class StoreClient:
 
     def _event(self) -> None:
         self.host.daemon.serve()
+
+
+def reconnect(hv: Hypervisor) -> None:
+    """Connect consoles and store to domains that were restored or forked, not built: `Hypervisor.connect`.
+
+    What it writes into their pages is overwritten when their state is loaded, which comes next.
+    """
+    store = XenstoreHost()
+    for slot in sorted(hv.domains):
+        domain = hv.domains[slot]
+        Console(domain)
+        store.connect(domain, int(domain.c.max_pages) * PAGE_SIZE >> 10)
 
 
 def frame_window(domain: Domain, mfn: int) -> Window:

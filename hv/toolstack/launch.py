@@ -19,7 +19,7 @@ from hv.builder.pv import domain_pages
 from hv.builder.start import start_pv
 from hv.hypervisor import DEFAULT_QUANTUM, Hypervisor, overhead_mib
 from hv.native import NativeError
-from hv.toolstack.connect import Console, Sink, XenstoreHost
+from hv.toolstack.connect import Console, Sink, XenstoreHost, reconnect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +79,7 @@ def launch(
     pv_placement(image)  # before memory is taken: what is no PV kernel is refused for that
     ramdisk = b"" if config.ramdisk is None else read_file(config.ramdisk, "ramdisk")
     hv = _hypervisor(config) if beside is None else beside.hv
+    hv.connect = reconnect
     if beside is not None and pages > hv.state.free_frames:
         free = int(hv.state.free_frames) >> 8
         raise BuilderError(

@@ -33,7 +33,7 @@ enum exit_reason {
     EXIT_IO,              /* port access */
     EXIT_MMIO,
     EXIT_SYSREG,          /* MSR, CPUID or system register that C does not know */
-    EXIT_BREAKPOINT,
+    EXIT_BREAKPOINT,      /* a stop point of the layer above was met; TRAP_LATE in flags, see below */
     EXIT_SHUTDOWN,        /* triple fault, or the layer above gave the domain up */
     EXIT_FATAL            /* the engine itself failed: a defect of ours, never a guest's */
 };
@@ -53,7 +53,8 @@ struct cpu_exit {
 enum {
     TRAP_HAS_ERROR = 1,   /* `error` was pushed by the architecture */
     TRAP_SOFTWARE = 2,    /* int n, int3, into: the program counter is behind the instruction */
-    TRAP_UNDECODED = 4    /* #UD found while translating */
+    TRAP_UNDECODED = 4,   /* #UD found while translating */
+    TRAP_LATE = 8         /* EXIT_BREAKPOINT: something may have happened since the count was reached */
 };
 
 /* One exception on its way from the guest to the layer above. */
@@ -117,6 +118,12 @@ struct x86_state {
     uint32_t pad1;
 };
 
+/* Bytes that a debugger watches, by linear address in whichever page table. */
+enum { WATCH_READ = 1, WATCH_WRITE = 2 };
+struct watchpoint { uint64_t va, bytes; uint32_t kinds, id; };    /* kinds: WATCH_* */
+/* An access to some of them: the instruction at `pc` did it, as the first of them. `kinds`: of all its accesses. */
+struct touch { uint64_t pc, va, size; uint32_t kinds, id; };
+
 #ifndef XENLAB_CFFI
 /* What the layer above answers. `ctx` is engine_ops.ctx. Each returns true for "go on" and false for "leave
  * cpu_run() with cpu_exit_record(cpu)". */
@@ -131,9 +138,19 @@ struct engine_ops {
     uint64_t (*tsc)(void *ctx, struct cpu *cpu);
     /* May this IN/OUT run? false: the engine raises #GP(0), which comes back through `exception`. */
     bool (*port_allowed)(void *ctx, struct cpu *cpu, uint32_t port, uint32_t size);
+    /* The instruction at `pc`, one of machine_set_breakpoints(), is next. true: leave with EXIT_BREAKPOINT before it. */
+    bool (*breakpoint)(void *ctx, struct cpu *cpu, uint64_t pc);
+    /* An instruction that touched bytes of machine_set_watchpoints() has just retired. true: leave behind it. */
+    bool (*watched)(void *ctx, struct cpu *cpu, const struct touch *touch);
 };
 
 struct cpu_exit *cpu_exit_record(struct cpu *cpu);
+/* The instruction that has just been counted as retired is undone by the layer above. Inside callbacks. */
+void cpu_unretire(struct cpu *cpu);
+/* Has nothing but instructions retiring happened in this run since the present count was reached? Inside callbacks. */
+bool cpu_undisturbed(const struct cpu *cpu);
+/* Fill in the exit record of a stop point: the registers and the count are those of the next instruction. */
+void cpu_leave_at_breakpoint(struct cpu *cpu);
 void machine_set_ops(struct machine *m, const struct engine_ops *ops);
 #endif
 
@@ -144,6 +161,7 @@ int machine_create(struct machine **out, uint64_t frames, uint64_t arena_bytes);
 void machine_destroy(struct machine *m);
 uint64_t machine_frames(const struct machine *m);
 void *machine_arena(const struct machine *m);
+uint64_t machine_arena_bytes(const struct machine *m);
 /* Host address of a frame, NULL when out of range. For reading, and for writing only between
  * machine_write_begin() (marks dirty, drops translated code of the frame) and the next cpu_run(). */
 void *machine_frame(const struct machine *m, uint64_t frame);
@@ -167,9 +185,36 @@ int machine_coverage_start(struct machine *m);
 void machine_coverage_stop(struct machine *m);
 /* The blocks so far, in no order, at most `max`; how many there are, and how many did not fit into the table. */
 uint64_t machine_coverage(const struct machine *m, struct code_block *out, uint64_t max, uint64_t *dropped);
-/* Set per-frame dirty flags since the last collect. Returns the number of dirty frames copied to `out` (up to `max`). */
-void machine_dirty_start(struct machine *m);
-uint64_t machine_dirty_collect(struct machine *m, uint64_t *out, uint64_t max);
+
+/* ---- stop points: they change nothing that a guest could see, not even the count ---- */
+enum { ENGINE_BREAKPOINTS = 256, ENGINE_WATCHPOINTS = 32 };
+/* Call ops.breakpoint before the instructions at these linear addresses, in whichever page table, and at no others. Code
+ * that was translated with a breakpoint keeps its call, so that setting the same ones again costs nothing. Between runs.
+ * 0 or -EINVAL (too many) */
+int machine_set_breakpoints(struct machine *m, const uint64_t *addresses, uint32_t count);
+/* The same for accesses to data and ops.watched. */
+int machine_set_watchpoints(struct machine *m, const struct watchpoint *points, uint32_t count);
+
+/* ---- images: memory at one moment (image.c) ---- */
+struct image;
+/* A part of the arena that is in use. */
+struct arena_span { uint64_t offset, bytes; };
+/* Save RAM and the parts of the arena that `spans` names. Costs what was written since the last save or load; pages that
+ * images have in common are kept once. 0 or -ENOMEM. The caller releases the image. */
+int machine_save(struct machine *m, const struct arena_span *spans, uint32_t count, struct image **out);
+/* Make memory what it was. `spans`: what of the arena is in use now. 0, or -EINVAL for an image of another size of
+ * machine. Registers are not memory: whoever saves them restores them. */
+int machine_load(struct machine *m, struct image *image, const struct arena_span *spans, uint32_t count);
+void image_release(struct image *image);
+/* An image of zeros, to be filled by image_set() before anything shares it. 0 or -ENOMEM */
+int image_create(struct image **out, uint64_t frames, uint64_t arena_bytes);
+/* Pages by number: RAM's frames, then the arena's. image_set(): 0, -EINVAL (no such page), -ENOMEM. */
+uint64_t image_units(const struct image *image);
+int image_set(struct image *image, uint64_t unit, const void *bytes);
+/* The first page from *unit on that is not all zeros, and its number; NULL: none. */
+const void *image_next(const struct image *image, uint64_t *unit);
+/* Bytes of pages that this image and all that share pages with it hold. */
+uint64_t image_held(const struct image *image);
 
 /* ---- cpu ---- */
 int cpu_create(struct machine *m, enum cpu_model model, struct cpu **out);

@@ -46,6 +46,7 @@ void machine_destroy(struct machine *m)
         if (m->cpus[i])
             cpu_destroy(m->cpus[i]);
     machine_coverage_stop(m);
+    image_release(m->base_image);
     munmap(m->base, m->frames * ENGINE_PAGE_SIZE + m->arena_bytes);
     close(m->fd);
     free(m->flags);
@@ -54,6 +55,8 @@ void machine_destroy(struct machine *m)
 }
 
 uint64_t machine_frames(const struct machine *m) { return m->frames; }
+
+uint64_t machine_arena_bytes(const struct machine *m) { return m->arena_bytes; }
 
 void *machine_arena(const struct machine *m) { return m->base + m->frames * ENGINE_PAGE_SIZE; }
 
@@ -105,29 +108,4 @@ void machine_set_block_limit(struct machine *m, uint32_t limit)
 {
     m->block_limit = limit;
     machine_flush_code(m);
-}
-
-/* The log works through the frames' writable translations: with all of them gone, the first store to a frame comes
- * through the translation path again, which sets FRAME_DIRTY. */
-void machine_dirty_start(struct machine *m)
-{
-    m->dirty_log = true;
-    for (uint64_t f = 0; f < m->frames; f++) {
-        if (m->flags[f] & FRAME_DIRTY)
-            m->flags[f] &= (uint8_t)~FRAME_DIRTY;
-    }
-    machine_tlb_stale(m);
-}
-
-uint64_t machine_dirty_collect(struct machine *m, uint64_t *out, uint64_t max)
-{
-    uint64_t n = 0;
-    for (uint64_t f = 0; f < m->frames && n < max; f++) {
-        if (m->flags[f] & FRAME_DIRTY) {
-            m->flags[f] &= (uint8_t)~FRAME_DIRTY;
-            out[n++] = f;
-        }
-    }
-    machine_tlb_stale(m);
-    return n;
 }

@@ -12,7 +12,7 @@ enum {
     FRAME_CODE = 1,       /* some cpu may hold translated code of it, or an executable translation */
     FRAME_WRITABLE = 2,   /* some cpu may hold a writable translation */
     FRAME_MIXED = 4,
-    FRAME_DIRTY = 8       /* written since the log was collected */
+    FRAME_DIRTY = 8       /* written since `base_image` */
 };
 enum { FRAME_FLIPS_MAX = 8 };     /* flips after which a frame becomes FRAME_MIXED */
 
@@ -26,9 +26,14 @@ struct machine {
     int cpu_count;                /* 1 + highest index in use */
     uint32_t block_limit;
     uint64_t tlb_epoch;           /* raised by machine_tlb_stale(); each cpu flushes when it has an older one */
-    bool dirty_log;
+    struct image *base_image;     /* what memory equals but for FRAME_DIRTY frames; NULL: zeros */
     int64_t hooked;               /* oracle_x86.c: instructions that the per-instruction hook has seen retire */
     int fd;
+    /* stops.c: breakpoints that are set; and those that translated code has calls for, a superset */
+    uint64_t breakpoints[ENGINE_BREAKPOINTS], planted[ENGINE_BREAKPOINTS];
+    uint32_t breakpoint_count, planted_count;
+    struct watchpoint watchpoints[ENGINE_WATCHPOINTS];
+    uint32_t watchpoint_count;
     struct engine_ops ops;
     struct coverage *coverage;    /* coverage.c; NULL: blocks are not noted */
 };
@@ -37,9 +42,18 @@ struct machine {
 /* A block of `size` bytes at linear address `start` is about to run. */
 void coverage_note(struct coverage *coverage, uint64_t start, uint32_t size);
 
+/* ---- stops.c ---- */
+/* Is code at `pc` to be translated with a call? */
+bool machine_planted(const struct machine *m, uint64_t pc);
+bool machine_breakpoint_at(const struct machine *m, uint64_t pc);
+/* The first watchpoint that has one of `size` bytes at `va`, NULL: none. */
+const struct watchpoint *machine_watchpoint_at(const struct machine *m, uint64_t va, uint64_t size);
+
 /* ---- code.c: translated code and cached translations, over all cpus ---- */
 /* Forget all translated code and executable translations of a frame. Not for the frame of the block that is running. */
 void machine_drop_code(struct machine *m, uint64_t frame);
+/* Forget the translated code of a frame; its executable translations stay, for a caller that makes them all stale. */
+void machine_drop_blocks(struct machine *m, uint64_t frame);
 /* Take every writable translation of a frame away. */
 void machine_drop_writable(struct machine *m, uint64_t frame);
 

@@ -32,17 +32,21 @@ static void drop_entries(struct cpu *c, uint64_t frame, int offset)
     }
 }
 
-void machine_drop_code(struct machine *m, uint64_t frame)
+void machine_drop_blocks(struct machine *m, uint64_t frame)
 {
     uint64_t pa = frame << ENGINE_PAGE_SHIFT;
-    for (int i = 0; i < m->cpu_count; i++) {
-        struct cpu *c = m->cpus[i];
-        if (!c)
-            continue;
-        tb_invalidate_phys_range_x86_64(c->uc, pa, pa + ENGINE_PAGE_SIZE);
-        drop_entries(c, frame, U_TLB_ENTRY_CODE);
-    }
+    for (int i = 0; i < m->cpu_count; i++)
+        if (m->cpus[i])
+            tb_invalidate_phys_range_x86_64(m->cpus[i]->uc, pa, pa + ENGINE_PAGE_SIZE);
     m->flags[frame] &= (uint8_t)~(FRAME_CODE | FRAME_MIXED);
+}
+
+void machine_drop_code(struct machine *m, uint64_t frame)
+{
+    machine_drop_blocks(m, frame);
+    for (int i = 0; i < m->cpu_count; i++)
+        if (m->cpus[i])
+            drop_entries(m->cpus[i], frame, U_TLB_ENTRY_CODE);
 }
 
 void machine_drop_writable(struct machine *m, uint64_t frame)

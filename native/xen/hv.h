@@ -19,6 +19,18 @@ struct trap_log {
     struct trap_record quiet[HV_QUIET_RING];
 };
 
+/* Stop points (stops.c). */
+struct hv_stops {
+    struct hv_stop point[HV_STOPS_MAX];
+    uint32_t count;
+    uint32_t kinds;                  /* bit HV_STOP_x: there is one of that kind */
+    uint64_t before;                 /* 0: stop; else note the last that was met at a count below this */
+    bool met;
+    struct hv_stop_hit hit;
+    uint64_t begun_at, begun_rip;    /* where the run began: met there, it does not count */
+    uint32_t begun_slot;
+};
+
 /* Rules, numbered in the order of rules.def. RULE(id, errno, facts, sentence) */
 enum rule {
     RULE_none = 0,
@@ -53,6 +65,7 @@ struct hv {
     uint64_t rule_counts[RULE_COUNT];    /* refusals by rule: statistics only */
     struct trap_log traps;
     struct evidence *evidence;       /* [HV_REFUSAL_LOG], beside log[]; NULL: none is kept */
+    struct hv_stops stops;           /* of a debugger: no part of the state */
 };
 
 /* Refuse: remember the rule and up to four facts, return -errno of the rule. */
@@ -84,6 +97,9 @@ static inline struct cpu *hv_cpu_of(struct hv *hv, const struct vcpu *v) { retur
 struct trap_record *hv_log_trap(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);
 /* Take the vcpu's latest record back: the instruction will trap again when it has been decoded. */
 void hv_unlog_trap(struct hv *hv, const struct vcpu *v);
+/* Forget the records not read yet that were made after `when` retired instructions. */
+void hv_traps_rewind(struct hv *hv, uint64_t when);
+
 /* A hypercall arrives: where hv_log_answer() finds its record. */
 uint64_t hv_log_call(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint64_t nr, const uint64_t args[6]);
 void hv_log_answer(struct hv *hv, uint64_t record, int64_t result);
@@ -106,6 +122,20 @@ uint64_t hv_log_entry(struct hv *hv, const struct vcpu *v, uint64_t nr, const ui
 /* ---- evidence.c ---- */
 /* The memory that a hypercall's arguments point to: its address, and how much of it is worth a copy (at most `max`). */
 uint32_t hv_argument_area(uint64_t nr, const uint64_t args[6], uint64_t *va, uint32_t max);
+
+/* ---- stops.c; each asks for itself whether anything is set ---- */
+static inline bool hv_stops_on(const struct hv *hv, enum hv_stop_kind kind) { return hv->stops.kinds >> kind & 1; }
+/* A stop point that ends the run has been met. */
+static inline bool stops_met(const struct hv *hv) { return hv->stops.met && !hv->stops.before; }
+bool stops_breakpoint(void *ctx, struct cpu *cpu, uint64_t pc);
+bool stops_watched(void *ctx, struct cpu *cpu, const struct touch *touch);
+/* The hypercall in the registers is about to be made, the count and rip being its own. true: leave before it. */
+bool stops_hypercall(struct hv *hv, struct vcpu *v);
+/* An exception has come. true: leave. */
+bool stops_trap(struct hv *hv, struct vcpu *v, const struct trap *trap);
+void stops_event(struct hv *hv, const struct domain *d, uint32_t port);
+/* The hypervisor writes to the guest's memory. */
+void stops_copied(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t len);
 
 /* ---- mm*.c: frames, page types, page-table updates (direct paging) ---- */
 hypercall_fn do_mmu_update, do_update_va_mapping, do_update_va_mapping_otherdomain, do_mmuext_op;

@@ -107,6 +107,21 @@ static bool system_call(struct hv *hv, struct vcpu *v, struct x86_gprs *g, bool 
     return pv_resume(hv, v);
 }
 
+/* A debugger stops before the hypercall: as if the instruction had not been reached. */
+static bool stop_before(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
+{
+    struct cpu *cpu = hv_cpu_of(hv, v);
+    g->rip -= SYSCALL_BYTES;
+    cpu_unretire(cpu);
+    if (stops_hypercall(hv, v)) {
+        cpu_leave_at_breakpoint(cpu);
+        return true;
+    }
+    cpu_retire(cpu);
+    g->rip += SYSCALL_BYTES;
+    return false;
+}
+
 bool op_syscall(void *ctx, struct cpu *cpu)
 {
     struct hv *hv = ctx;
@@ -115,6 +130,8 @@ bool op_syscall(void *ctx, struct cpu *cpu)
     struct x86_segment_state cs;
     cpu_get_segment(cpu, SEG_CS, &cs);
     bool compat = !(cs.attributes & SEG_ATTR_L);
+    if (hv_stops_on(hv, HV_STOP_HYPERCALL) && v->kernel_mode && !compat && stop_before(hv, v, g))
+        return false;
     if (compat && cs.selector != FLAT_USER_CS32) {
         seg_flat(FLAT_USER_CS32, &cs);
         cpu_set_segment(cpu, SEG_CS, &cs);

@@ -145,6 +145,15 @@ void hv_log_refusal(struct hv *hv, const struct vcpu *v, uint32_t rule, const ui
     memcpy(hv_log_record(hv, v, TRAP_LOG_REFUSED, rule)->args, facts, 4 * sizeof facts[0]);
 }
 
+void hv_traps_rewind(struct hv *hv, uint64_t when)
+{
+    struct trap_log *log = &hv->traps;
+
+    while (log->made > log->read && log->ring[(log->made - 1) & log->mask].when > when)
+        log->made--;
+    memset(log->sent, 0, sizeof log->sent);
+}
+
 int hv_trace(struct hv *hv, const struct trace_filter *filter)
 {
     struct trap_log *log = &hv->traps;

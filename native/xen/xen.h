@@ -238,6 +238,59 @@ uint32_t hv_turn(struct hv *hv);                          /* whose turn goes on;
 void hv_yield(struct hv *hv);                             /* the turn of the running vcpu ends now */
 uint32_t hv_runnable(struct hv *hv, uint16_t *slots, uint32_t max);          /* slots that could run, ascending */
 
+/* ---- stop points (stops.c): where a debugger wants the run to stop ----
+ *
+ *   HV_STOP_INSTRUCTION  before the instruction at linear address `value`
+ *   HV_STOP_ACCESS       an access of `kinds` (WATCH_*) to `bytes` bytes at linear address `value`, by an instruction or by
+ *                        the hypervisor on the guest's behalf; stops behind it
+ *   HV_STOP_HYPERCALL    before the hypercall with number `value`, sub-operation `sub` (the first argument & `mask`)
+ *   HV_STOP_TRAP         exception `value` (vector) has come; the caller goes back to where it comes next
+ *   HV_STOP_EVENT        port `value` of the domain has become pending
+ */
+enum hv_stop_kind {
+    HV_STOP_INSTRUCTION = 1, HV_STOP_ACCESS, HV_STOP_HYPERCALL, HV_STOP_TRAP, HV_STOP_EVENT
+};
+enum { HV_STOPS_MAX = 256, HV_STOP_ANY = 0xffff };
+#define HV_STOP_ANY_VALUE (~0ull)
+struct hv_stop {
+    uint64_t value, bytes, sub, mask;    /* value, sub: HV_STOP_ANY_VALUE for any */
+    uint32_t kind, kinds, id;
+    uint16_t domid, vcpu;            /* HV_STOP_ANY */
+};
+/* A stop point that was met: `when` retired instructions, the vcpu about to execute `rip`. For an access, `when` and `rip`
+ * are those of the instruction that did it. */
+struct hv_stop_hit {
+    uint64_t when, rip, address;
+    uint32_t kind, id;
+    uint16_t domid, vcpu, slot;
+    uint8_t late;                    /* not at the first moment of `when`: something had happened since */
+    uint8_t kinds;
+};
+/* Set these stop points and no others. `before`: 0, or do not stop, but remember the last that was met at a count less
+ * than that. 0 or -EINVAL (too many). */
+int hv_set_stops(struct hv *hv, const struct hv_stop *stops, uint32_t count, uint64_t before);
+/* A run begins: what it would meet at once, being where it stands, does not count. */
+void hv_stops_begin(struct hv *hv);
+/* The stop point that ended the run, or the last one met; false: none since the run began. */
+bool hv_stop_hit(struct hv *hv, struct hv_stop_hit *out);
+
+/* ---- snapshots (snapshot.c) ---- */
+struct hv_snapshot;
+struct hv_saved_cpu { uint32_t slot, pad; struct x86_state state; };    /* slot: of the vcpu, below HV_MAX_VCPUS */
+/* Save all state, between two runs; the caller releases it. 0 or -ENOMEM. Costs what was written since the last one. */
+int hv_snapshot_take(struct hv *hv, struct hv_snapshot **out);
+/* Make everything what it was: memory, arena, registers, statistics. The hypervisor may be another than the one it was
+ * taken from, of the same size. 0, -EINVAL (another size of machine), -ENOMEM (no room for the cpus that it has). */
+int hv_snapshot_restore(struct hv *hv, const struct hv_snapshot *snapshot);
+void hv_snapshot_release(struct hv_snapshot *snapshot);
+/* Its memory; it stays the snapshot's. */
+struct image *hv_snapshot_image(struct hv_snapshot *snapshot);
+/* Its registers, one record a vcpu. */
+struct hv_saved_cpu *hv_snapshot_cpus(struct hv_snapshot *snapshot, uint32_t *count);
+/* A snapshot of zeros for a hypervisor of this size, whose pages and registers the caller fills in. 0, -EINVAL (too many
+ * cpus), -ENOMEM */
+int hv_snapshot_blank(struct hv *hv, uint32_t cpus, struct hv_snapshot **out);
+
 #include "insn.h"
 
 #endif

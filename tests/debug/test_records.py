@@ -264,3 +264,19 @@ def test_peeking_leaves_the_page_tables_alone(tmp_path: Path) -> None:
     assert all(vcpu.peek(base + page * 4096, 4096) for page in range(16))
     assert one.hv.state_hash == before
     assert vcpu.peek(0xDEAD000, 8) is None and vcpu.peek((1 << 64) + 5, 8) is None and vcpu.peek(-1, 8) is None
+
+
+def test_time_that_goes_back_takes_its_records_along(tmp_path: Path) -> None:
+    """What had not been read yet is forgotten, and made again, equal, when it happens again."""
+    one = start(guest(repeat(100, call("xen_version", 0, 0)), LOOP), tmp_path)
+    plain = EVERYTHING._replace(decoded=False)
+    lib.hv_trace(one.hv.native, ffi.new("struct trace_filter *", plain.masks()))
+    one.hv.run(max_insns=50)
+    saved = one.hv.snapshot()
+    one.hv.run(max_insns=1000)
+    whole = lib.hv_trap_waiting(one.hv.native)
+    one.hv.restore(saved)
+    assert lib.hv_trap_waiting(one.hv.native) < whole
+    one.hv.run(max_insns=1000)
+    traps = drain(one.hv)
+    assert len(traps) == whole and [trap.when for trap in traps] == sorted(trap.when for trap in traps)

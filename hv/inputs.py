@@ -1,0 +1,182 @@
+"""The one gate through which anything from outside enters a machine: keys, packets, the wall clock's ticks.
+
+Whatever enters is remembered with its place in time, so that the run can be repeated: `history` is all that has
+entered, and inputs given to `replay()` enter again by themselves, each at its place.
+
+A place in time is (retired instructions, idle nanoseconds, moment). The first two are not enough: at one count a
+vcpu may block, the scheduler may find nobody to run, and idle time may pass, and it matters between which of these an
+input enters.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from hv.domain import Domain
+    from hv.hypervisor import Hypervisor
+
+HOST = 0
+"""Domid of an input that is for no domain in particular."""
+WAIT = "wait"
+"""The service name of idle time that passed on the wall; the data is its nanoseconds in decimal digits."""
+
+
+class ReplayError(Exception):
+    """The run is not the one that was recorded. One line: where it first differed."""
+
+
+class Moment(enum.IntEnum):
+    """What the run loop was about to do when it looked for input."""
+
+    COUNT = 0    # the count has just been reached; nothing else has happened at it
+    IDLE = 1     # every vcpu waits, and so the next deadline
+    SKIPPED = 2  # idle time has just passed; what it makes due has not happened yet
+    INSIDE = 3   # a breakpoint behind events that were delivered at this count: no input enters here
+
+
+class Input(NamedTuple):
+    """Something that entered. `service`: the domain's service that took it (console), or WAIT."""
+
+    retired: int
+    idle_ns: int
+    moment: Moment
+    domid: int
+    service: str
+    data: bytes
+
+
+class History:
+    """All inputs up to some time, as a list that shares its beginnings with others: never changed."""
+
+    __slots__ = ("before", "last", "length")
+
+    def __init__(self, before: History | None, last: Input) -> None:
+        self.before = before
+        self.last = last
+        self.length: int = 1 + (before.length if before else 0)
+
+
+def path(history: History | None, after: History | None = None) -> list[History]:
+    """The steps of a history, oldest first; only those after `after`, which must be one of its beginnings."""
+    found: list[History] = []
+    while history is not None and history is not after:
+        found.append(history)
+        history = history.before
+    return found[::-1]
+
+
+def inputs_of(history: History | None, after: History | None = None) -> list[Input]:
+    """The inputs of a history, oldest first; only those after `after`, which must be one of its beginnings."""
+    return [step.last for step in path(history, after)]
+
+
+class InputGate:
+    """The gate of one hypervisor. `moment` is kept by the run loop."""
+
+    def __init__(self, hv: Hypervisor) -> None:
+        self._hv = hv
+        self.history: History | None = None
+        self.moment = Moment.COUNT
+        self.pending: deque[History] = deque()
+        """Inputs that are still to enter again. Whatever else enters drops them: the run is a new one from there."""
+        self.on_enter: Callable[[int], None] | None = None
+        """Called with the count when something new enters: what lay ahead of it in time will not happen."""
+        self._held: list[tuple[int, str, bytes]] = []
+
+    # ---- from outside ----
+
+    def enter(self, domain: Domain, service: str, data: bytes) -> None:
+        """Give `data` to a service of a domain, now; at a breakpoint inside a count, as soon as the count is over."""
+        if self.moment is Moment.INSIDE:
+            self._held.append((domain.domid, service, data))
+            return
+        self._enter(self._now(domain.domid, service, data))
+
+    def wait(self, ns: int) -> None:
+        """Let `ns` of idle time pass that were waited for on the wall."""
+        self._enter(self._now(HOST, WAIT, b"%d" % ns))
+
+    def _now(self, domid: int, service: str, data: bytes) -> Input:
+        state = self._hv.state
+        return Input(int(state.retired), int(state.idle_ns), self.moment, domid, service, data)
+
+    def _enter(self, new: Input) -> None:
+        self.pending.clear()
+        if self.on_enter is not None:
+            self.on_enter(new.retired)
+        self._take(History(self.history, new))
+
+    def _take(self, step: History) -> None:
+        self.history, taken = step, step.last
+        if taken.service == WAIT:
+            self._hv.state.idle_ns += int(taken.data)
+            return
+        for domain in self._hv.domains.values():
+            if domain.domid == taken.domid and taken.service in domain.services:
+                domain.services[taken.service].accept(taken.data)
+                return
+        raise ReplayError(
+            f"input for {taken.service} of domain {taken.domid}: there is none; remedy: use the recording's own guest"
+        )
+
+    # ---- again ----
+
+    def replay(self, inputs: Iterable[Input]) -> None:
+        """Have these enter at their places, in this order, as the run comes to them."""
+        step, steps = self.history, []
+        for entry in inputs:
+            step = History(step, entry)
+            steps.append(step)
+        self.pending = deque(steps)
+
+    def replay_to(self, tip: History | None) -> None:
+        """Have the rest of a history enter again; what has entered so far must be a beginning of it."""
+        self.pending = deque(path(tip, self.history))
+
+    def limit(self, end: int) -> int:
+        """The count at which the run must stop to look for the next input, `end` if that is before.
+
+        ReplayError: its place has been passed.
+        """
+        if not self.pending:
+            return end
+        due = self.pending[0].last
+        retired = int(self._hv.state.retired)
+        if due.retired < retired:
+            raise ReplayError(
+                f"the run differs from the recording at instruction {due.retired:,}: "
+                f"input for {due.service} was not taken there"
+            )
+        return min(end, due.retired if due.moment is Moment.COUNT and due.retired > retired else due.retired + 1)
+
+    def next_gap(self, gap: int) -> int:
+        """How much of `gap` ns of idle time may be skipped before an input is due."""
+        state = self._hv.state
+        if not self.pending:
+            return gap
+        due = self.pending[0].last
+        ahead = due.idle_ns - int(state.idle_ns)
+        return min(gap, ahead) if due.retired == state.retired and ahead > 0 else gap
+
+    def arrive(self, moment: Moment) -> bool:
+        """The run loop is at `moment`: let enter what is due here. Whether anything did."""
+        self.moment = moment
+        if self._held and moment is Moment.COUNT:
+            held, self._held = self._held, []
+            for domid, service, data in held:
+                self._enter(self._now(domid, service, data))
+            return True
+        state = self._hv.state
+        place = (int(state.retired), int(state.idle_ns), moment)
+        any_due = False
+        while self.pending and self.pending[0].last[:3] == place:
+            self._take(self.pending.popleft())
+            any_due = True
+        return any_due
+
+    def __iter__(self) -> Iterator[Input]:
+        return iter(inputs_of(self.history))

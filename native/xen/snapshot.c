@@ -1,0 +1,217 @@
+/* snapshot.c - everything that a run can change, saved and put back: memory and arena by an image of the engine's
+ * (native/engine/image.c), registers in canonical form, and the logs and statistics as far as they speak of the past.
+ *
+ * Invariant: a snapshot is taken between two calls of hv_run(), when nothing is half done. What struct hv holds beside
+ * the arena is then caches, which restoring drops, and logs, of which it drops what has not happened yet.
+ */
+#include <stdlib.h>
+#include "decode.h"
+#include "hv.h"
+
+/* What the statistics of one domain count. */
+struct counts {
+    uint64_t hypercalls[64], traps[32];
+};
+
+struct hv_snapshot {
+    struct image *memory;
+    const char *crash_reason;
+    struct counts *counts;           /* [domain_slots] */
+    uint32_t domain_slots, cpus;
+    struct hv_saved_cpu cpu[];
+};
+
+enum { SPANS_MAX = 4 + 3 * HV_MAX_DOMAINS };
+
+/* ---- which parts of the arena are in use ---- */
+
+static uint32_t vcpu_slots(const struct hv *hv)
+{
+    uint32_t n = HV_MAX_VCPUS;
+    while (n > 0 && !hv->cpus[n - 1])
+        n--;
+    return n;
+}
+
+/* Handles of grants in use lie below the highest one; the hint for the next search is in entry 0. */
+static uint64_t maptrack_used(const struct hv *hv, const struct domain *d)
+{
+    const struct maptrack *track = &hv->maptracks[(size_t)d->slot * HV_MAX_MAPTRACK];
+    uint64_t used = 1;
+    for (uint32_t i = 0, left = d->maptrack_used; left != 0 && i < HV_MAX_MAPTRACK; i++) {
+        if (track[i].flags == 0)
+            continue;
+        used = i + 1u;
+        left--;
+    }
+    return used;
+}
+
+static uint32_t spans_in_use(const struct hv *hv, struct arena_span spans[SPANS_MAX])
+{
+    const struct hv_state *s = hv->s;
+    uint32_t n = 0;
+    spans[n++] = (struct arena_span){0, offsetof(struct hv_state, domains) + s->domain_slots * sizeof(struct domain)};
+    spans[n++] = (struct arena_span){offsetof(struct hv_state, vcpus), vcpu_slots(hv) * sizeof(struct vcpu)};
+    spans[n++] = (struct arena_span){offsetof(struct hv_state, evtchn_offset),
+                                     sizeof *s - offsetof(struct hv_state, evtchn_offset)};
+    spans[n++] = (struct arena_span){s->page_offset, s->frames * sizeof(struct page_info)};
+    for (uint32_t slot = 0; slot < s->domain_slots; slot++) {
+        const struct domain *d = &s->domains[slot];
+        if (!d->used)
+            continue;
+        spans[n++] = (struct arena_span){s->evtchn_offset + (uint64_t)slot * HV_MAX_PORTS * sizeof(struct evtchn),
+                                         d->ports * sizeof(struct evtchn)};
+        spans[n++] = (struct arena_span){
+            s->grant_offset + (uint64_t)slot * HV_MAX_GRANTS * sizeof(struct active_grant),
+            (uint64_t)d->grant_frames * (ENGINE_PAGE_SIZE / 8) * sizeof(struct active_grant)};
+        spans[n++] = (struct arena_span){s->maptrack_offset + (uint64_t)slot * HV_MAX_MAPTRACK * sizeof(struct maptrack),
+                                         maptrack_used(hv, d) * sizeof(struct maptrack)};
+    }
+    return n;
+}
+
+/* ---- taking ---- */
+
+static void save_counts(const struct hv *hv, struct counts *counts, uint32_t slots)
+{
+    for (uint32_t slot = 0; slot < slots; slot++) {
+        memcpy(counts[slot].hypercalls, hv->hypercall_counts[slot], sizeof counts->hypercalls);
+        memcpy(counts[slot].traps, hv->trap_counts[slot], sizeof counts->traps);
+    }
+}
+
+static void save_cpus(const struct hv *hv, struct hv_snapshot *snapshot)
+{
+    for (uint32_t slot = 0; slot < HV_MAX_VCPUS; slot++) {
+        if (!hv->cpus[slot])
+            continue;
+        struct hv_saved_cpu *saved = &snapshot->cpu[snapshot->cpus++];
+        saved->slot = slot;
+        cpu_get_state(hv->cpus[slot], &saved->state);
+    }
+}
+
+static struct hv_snapshot *new_snapshot(uint32_t cpus, uint32_t domain_slots)
+{
+    struct hv_snapshot *snapshot = calloc(1, sizeof *snapshot + cpus * sizeof snapshot->cpu[0]);
+    if (!snapshot)
+        return NULL;
+    snapshot->counts = calloc(domain_slots + 1u, sizeof *snapshot->counts);
+    snapshot->domain_slots = domain_slots;
+    if (!snapshot->counts) {
+        free(snapshot);
+        return NULL;
+    }
+    return snapshot;
+}
+
+int hv_snapshot_take(struct hv *hv, struct hv_snapshot **out)
+{
+    struct arena_span spans[SPANS_MAX];
+    struct hv_snapshot *snapshot = new_snapshot(vcpu_slots(hv), hv->s->domain_slots);
+    if (!snapshot)
+        return -ENOMEM;
+    int error = machine_save(hv->m, spans, spans_in_use(hv, spans), &snapshot->memory);
+    if (error) {
+        hv_snapshot_release(snapshot);
+        return error;
+    }
+    save_cpus(hv, snapshot);
+    save_counts(hv, snapshot->counts, snapshot->domain_slots);
+    snapshot->crash_reason = hv->crash_reason;
+    *out = snapshot;
+    return 0;
+}
+
+void hv_snapshot_release(struct hv_snapshot *snapshot)
+{
+    if (!snapshot)
+        return;
+    image_release(snapshot->memory);
+    free(snapshot->counts);
+    free(snapshot);
+}
+
+struct image *hv_snapshot_image(struct hv_snapshot *snapshot) { return snapshot->memory; }
+
+struct hv_saved_cpu *hv_snapshot_cpus(struct hv_snapshot *snapshot, uint32_t *count)
+{
+    *count = snapshot->cpus;
+    return snapshot->cpu;
+}
+
+int hv_snapshot_blank(struct hv *hv, uint32_t cpus, struct hv_snapshot **out)
+{
+    struct hv_snapshot *snapshot = cpus <= HV_MAX_VCPUS ? new_snapshot(cpus, 0) : NULL;
+    if (!snapshot)
+        return cpus <= HV_MAX_VCPUS ? -ENOMEM : -EINVAL;
+    int error = image_create(&snapshot->memory, hv->s->frames, machine_arena_bytes(hv->m));
+    if (error) {
+        hv_snapshot_release(snapshot);
+        return error;
+    }
+    snapshot->cpus = cpus;
+    *out = snapshot;
+    return 0;
+}
+
+/* ---- putting back ---- */
+
+/* The cpus that the snapshot has and no others, whatever they hold. */
+static int match_cpus(struct hv *hv, const struct hv_snapshot *snapshot)
+{
+    bool wanted[HV_MAX_VCPUS] = {false};
+    for (uint32_t i = 0; i < snapshot->cpus; i++)
+        wanted[snapshot->cpu[i].slot] = true;
+    for (uint32_t slot = 0; slot < HV_MAX_VCPUS; slot++) {
+        if (wanted[slot] && !hv->cpus[slot]) {
+            int error = cpu_create(hv->m, CPU_X86_64, &hv->cpus[slot]);
+            if (error)
+                return error;
+        } else if (!wanted[slot] && hv->cpus[slot]) {
+            cpu_destroy(hv->cpus[slot]);
+            hv->cpus[slot] = NULL;
+        }
+    }
+    return 0;
+}
+
+/* Records and refusals that have not happened yet are forgotten. */
+static void rewind_logs(struct hv *hv)
+{
+    uint64_t now = hv->s->retired;
+    struct trap_log *traps = &hv->traps;
+    while (hv->log_head != hv->log_tail && hv->log[(hv->log_head - 1) % HV_REFUSAL_LOG].when > now)
+        hv->log_head--;
+    hv_traps_rewind(hv, now);
+    memset(traps->last, 0, sizeof traps->last);
+    memset(&hv->last, 0, sizeof hv->last);
+}
+
+static void load_counts(struct hv *hv, const struct hv_snapshot *snapshot)
+{
+    for (uint32_t slot = 0; slot < snapshot->domain_slots; slot++) {
+        memcpy(hv->hypercall_counts[slot], snapshot->counts[slot].hypercalls, sizeof hv->hypercall_counts[slot]);
+        memcpy(hv->trap_counts[slot], snapshot->counts[slot].traps, sizeof hv->trap_counts[slot]);
+    }
+}
+
+int hv_snapshot_restore(struct hv *hv, const struct hv_snapshot *snapshot)
+{
+    struct arena_span spans[SPANS_MAX];
+    int error = machine_load(hv->m, snapshot->memory, spans, spans_in_use(hv, spans));
+    if (!error)
+        error = match_cpus(hv, snapshot);
+    if (error)
+        return error;
+    for (uint32_t i = 0; i < snapshot->cpus; i++)
+        cpu_set_state(hv->cpus[snapshot->cpu[i].slot], &snapshot->cpu[i].state);
+    load_counts(hv, snapshot);
+    hv->crash_reason = snapshot->crash_reason;
+    hv->tlb_stale = false;
+    hv->code_page.host = NULL;
+    hv->mm_vcpu = NULL;
+    rewind_logs(hv);
+    return 0;
+}
