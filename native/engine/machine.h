@@ -35,7 +35,12 @@ struct machine {
     struct watchpoint watchpoints[ENGINE_WATCHPOINTS];
     uint32_t watchpoint_count;
     struct engine_ops ops;
+    struct coverage *coverage;    /* coverage.c; NULL: blocks are not noted */
 };
+
+/* ---- coverage.c ---- */
+/* A block of `size` bytes at linear address `start` is about to run. */
+void coverage_note(struct coverage *coverage, uint64_t start, uint32_t size);
 
 /* ---- stops.c ---- */
 /* Is code at `pc` to be translated with a call? */
