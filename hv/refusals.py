@@ -104,11 +104,6 @@ class RefusalLog:
             )
         )  # fmt: skip
 
-    def rewind(self, when: int) -> None:
-        """Time went back: forget what has not been refused yet at `when` retired instructions."""
-        while self._own and self._own[-1].when > when:
-            self._own.pop()
-
     def _trace(self, vcpu: Any, error: XenError) -> None:
         """For the trace, if there is one."""
         rule = abi.RULES[error.rule]
@@ -120,6 +115,11 @@ class RefusalLog:
             return None
         lib.hv_take_evidence(self._native, vcpu, number, [value & _WORD for value in args], self._evidence)
         return _evidence_of(self._evidence[0])
+
+    def rewind(self, when: int) -> None:
+        """Time went back: forget what has not been refused yet at `when` retired instructions."""
+        while self._own and self._own[-1].when > when:
+            self._own.pop()
 
     def collect(self) -> list[Refusal]:
         """Every refusal since the last call, oldest first, at most KEPT of each kind."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +11,8 @@ from hv.builder.image import BuilderError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
+
+    from hv.cli.session import Session
 
 _TYPES = ("auto", "pv")
 _SCHEDULERS = ("round_robin", "credit")
@@ -143,6 +146,17 @@ class CommandLine(NamedTuple):
                     choices=option.choices, help=option.help, action="append" if option.repeat else "store",
                 )  # fmt: skip
         return made
+
+    def open(self, options: Any) -> Session | None:
+        """The guest, launched, with its terminal. None: it cannot be, and stderr says why (EXIT_USAGE)."""
+        try:
+            self.check(options)
+            from hv.cli.session import Session
+
+            return Session(options)
+        except BuilderError as error:
+            sys.stderr.write(f"hv {self.command}: {error}\n")
+            return None
 
     def check(self, options: Any) -> None:
         """What argparse cannot say in one line with a remedy. BuilderError."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_USAGE
 from hv.cli.options import COVERAGE_OPTIONS, GUEST_OPTIONS, OUTPUT, CommandLine, Option
 from hv.cli.outcome import EXIT_CODES, exit_code, report_crash
@@ -40,18 +39,14 @@ COMMAND = CommandLine(
     _EPILOG,
     OPTIONS,
 )
+parse, parser = COMMAND.parse, COMMAND.parser
 
 
 def main(argv: list[str]) -> int:
     """`hv run ARGV...`: the exit code that the epilog of --help lists."""
-    options = COMMAND.parse(argv)
-    try:
-        COMMAND.check(options)
-        from hv.cli.session import Session
-
-        session = Session(options)
-    except BuilderError as error:
-        sys.stderr.write(f"hv run: {error}\n")
+    options = parse(argv)
+    session = COMMAND.open(options)
+    if session is None:
         return EXIT_USAGE
     if options.trace:
         _trace(session, options.trace)

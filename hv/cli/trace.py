@@ -6,7 +6,6 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TextIO
 
-from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_USAGE
 from hv.cli.options import COVERAGE_OPTIONS, GUEST_OPTIONS, OUTPUT, CommandLine, Option
 from hv.cli.outcome import EXIT_CODES, exit_code, report_crash
@@ -60,20 +59,25 @@ def main(argv: list[str]) -> int:
     options = COMMAND.parse(argv)
     try:
         wanted = parse_filter(options.expression or ())
-        COMMAND.check(options)
-        from hv.cli.session import Session
-
-        session = Session(options)
-    except (BuilderError, FilterError) as error:
+    except FilterError as error:
         sys.stderr.write(f"hv trace: {error}\n")
+        return EXIT_USAGE
+    session = COMMAND.open(options)
+    if session is None:
         return EXIT_USAGE
     with ExitStack() as files:
         writers = _writers(options, wanted, files)
         live = not (options.output or options.summary) and _has_text(options)
         session.trace(writers, live=live)
-        with session:
-            stop = session.run()
-        return _finish(session, stop)
+        try:
+            with session:
+                stop = session.run()
+            return _finish(session, stop)
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # a full disk, most likely
+            sys.stderr.write(f"hv trace: the trace cannot be written: {error}; make room for it, or filter with -e\n")
+            return EXIT_USAGE
 
 
 def _has_text(options: Any) -> bool:

@@ -81,14 +81,14 @@ _MFN = frozenset({"MMUEXT_NEW_BASEPTR", "MMUEXT_NEW_USER_BASEPTR", "MMUEXT_UNPIN
 
 
 def _mmuext_arg1(fields: dict[str, Any]) -> list[str]:
-    command = abi.subop_name("mmuext_op", fields["cmd"])
+    command = abi.subop_name("mmuext_op", fields.get("cmd", -1))
     if command in _MFN or "_PIN_" in command or command == "MMUEXT_COPY_PAGE":
         return ["mfn"]
     return ["linear_addr"] if "INVLPG" in command or command == "MMUEXT_SET_LDT" else []
 
 
 def _mmuext_arg2(fields: dict[str, Any]) -> list[str]:
-    command = abi.subop_name("mmuext_op", fields["cmd"])
+    command = abi.subop_name("mmuext_op", fields.get("cmd", -1))
     if command.endswith("_MULTI"):
         return ["vcpumask"]
     return {"MMUEXT_SET_LDT": ["nr_ents"], "MMUEXT_COPY_PAGE": ["src_mfn"]}.get(command, [])
@@ -97,7 +97,7 @@ def _mmuext_arg2(fields: dict[str, Any]) -> list[str]:
 # Which members of a union count, told by the structure's other fields.
 MEMBERS: dict[str, dict[str, Callable[[dict[str, Any]], list[str]]]] = {
     "mmuext_op": {"arg1": _mmuext_arg1, "arg2": _mmuext_arg2},
-    "evtchn_status": {"u": lambda fields: {3: ["pirq"], 4: ["virq"]}.get(fields["status"], [])},
+    "evtchn_status": {"u": lambda fields: {3: ["pirq"], 4: ["virq"]}.get(fields.get("status", -1), [])},
     "vcpu_register_runstate_memory_area": {"addr": lambda fields: ["h"]},
     "vcpu_register_time_memory_area": {"addr": lambda fields: ["h"]},
 }
@@ -135,3 +135,8 @@ def update_flags(value: int) -> str:
 def is_address(name: str) -> bool:
     """Whether numbers of this name read better in hexadecimal."""
     return name in _ADDRESSES or name.endswith(("_address", "addr"))
+
+
+def is_amount(name: str) -> bool:
+    """Whether numbers of this name are counts or nanoseconds."""
+    return name.endswith(("_ns", "timeout", "count")) or name.startswith("nr_")

@@ -12,18 +12,20 @@ its fields by the headers; the names of the arguments and of constants are in hv
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hv import abi
-from hv.debug.call_names import MEMBERS, OUTPUT_ONLY, SIGNATURES, constant_name, is_address, update_flags
+from hv.debug.call_names import MEMBERS, OUTPUT_ONLY, SIGNATURES, constant_name, is_address, is_amount, update_flags
 
-__all__ = ["Argument", "Call", "ReadMemory", "decode_call", "show"]
+__all__ = ["Argument", "Call", "ReadMemory", "changes", "decode_call", "output", "show"]
 
 ReadMemory = Callable[[int, int], "bytes | None"]
 ELEMENTS = 32
 """Elements of an array that are decoded at most."""
 SHOWN = 8
 """Elements of an array that text() shows; of bytes, eight times as many."""
+_KNOWN = 512  # calls and sub-operations whose signature is remembered: a guest can name any number
 _PREEMPTED = 0x80000000  # MMU_UPDATE_PREEMPTED, in the count of a continuation
 
 
@@ -84,20 +86,25 @@ class Call(NamedTuple):
         if self.subop is not None:
             out["subop"] = self.subop
         out["args"] = {argument.name: argument.value for argument in self.arguments}
-        content = {one.name: _plain(one.content) for one in self.arguments if one.content is not None}
+        content = {one.name: plain(one.content) for one in self.arguments if one.content is not None}
         if content:
             out["content"] = content
         return out
 
 
-def decode_call(name: str, args: Sequence[int], read: ReadMemory, abi_name: str = "x86_64") -> Call:
-    """Decode a hypercall by its name in hypercalls.def, its six argument words, and the caller's memory."""
+def decode_call(
+    name: str, args: Sequence[int], read: ReadMemory, abi_name: str = "x86_64", *, answered: bool = False
+) -> Call:
+    """Decode a hypercall by its name in hypercalls.def, its six argument words, and the caller's memory.
+
+    answered: the call has been made; structures that Xen only writes mean something then.
+    """
     signature = _signature(name)
     values = {argument: args[at] for at, (argument, _) in enumerate(signature)}
     found = abi.subop_of(name, args[0]) if signature else None
     subop = None if found is None else abi.subop_name(name, found)
     arguments = tuple(
-        _argument(argument, kind, values, _Place(name, subop, read, abi_name)) for argument, kind in signature
+        _argument(argument, kind, values, _Place(name, subop, read, abi_name, answered)) for argument, kind in signature
     )
     return Call(name, subop, arguments)
 
@@ -107,8 +114,10 @@ class _Place(NamedTuple):
     subop: str | None
     read: ReadMemory
     abi: str
+    answered: bool
 
 
+@lru_cache(_KNOWN)
 def _signature(name: str) -> tuple[tuple[str, str], ...]:
     """(argument, kind) of each argument; those of calls that the table does not have are numbers."""
     text = SIGNATURES.get(name)
@@ -117,12 +126,18 @@ def _signature(name: str) -> tuple[tuple[str, str], ...]:
     return tuple((one.partition(":")[0], one.partition(":")[2]) for one in text.split())
 
 
+@lru_cache(_KNOWN)
 def _structure(name: str, subop: str | None) -> str:
-    """The structure of a sub-operation; "" when it has none, or only gets one back."""
-    for found in abi.SUBOPS.get(name, {}).values():
-        if found.name == subop:
-            return "" if found.argument in OUTPUT_ONLY else found.argument
-    return ""
+    """The structure of a sub-operation; "" when it has none."""
+    return next((found.argument for found in abi.SUBOPS.get(name, {}).values() if found.name == subop), "")
+
+
+@lru_cache(_KNOWN)
+def _layout(structure: str, abi_name: str) -> abi.Layout | None:
+    try:
+        return abi.layout(structure, abi_name)
+    except KeyError:
+        return None
 
 
 def _argument(name: str, kind: str, values: dict[str, int], place: _Place) -> Argument:
@@ -140,7 +155,7 @@ def _argument(name: str, kind: str, values: dict[str, int], place: _Place) -> Ar
     if tag == "bytes":
         return Argument(name, value, place.read(value, min(count, ELEMENTS * SHOWN)))
     structure = _structure(place.call, place.subop) if tag == "*" else tag
-    if not structure or structure not in abi.layout_names(place.abi):
+    if _layout(structure, place.abi) is None or (structure in OUTPUT_ONLY and not place.answered):
         return Argument(name, value)
     elements = list(_elements(structure, value, count if length else 1, place))
     if not elements:
@@ -150,7 +165,7 @@ def _argument(name: str, kind: str, values: dict[str, int], place: _Place) -> Ar
 
 def _elements(structure: str, address: int, count: int, place: _Place) -> Iterator[Any]:
     """The elements of an array, up to ELEMENTS, as far as they can be read. A list of traps ends by itself."""
-    layout = abi.layout(structure, place.abi)
+    layout = abi.layout(structure, place.abi)  # the caller has found it
     for at in range(ELEMENTS if structure == "trap_info" else min(count, ELEMENTS)):
         data = place.read(address + at * layout.size, layout.size)
         if data is None or len(data) < layout.size:
@@ -167,6 +182,26 @@ def _entry(fields: dict[str, Any], place: _Place) -> Call | dict[str, Any]:
     if name is None or name == "multicall":
         return fields
     return decode_call(name, fields["args"], place.read, place.abi)
+
+
+def changes(before: Any, after: Any) -> Any:
+    """What of `after` differs from `before`: fields of structures, for each element of an array. None: nothing."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        found = {name: changes(before.get(name), value) for name, value in after.items()}
+        return {name: value for name, value in found.items() if value is not None} or None
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        each = [changes(old, new) for old, new in zip(before, after, strict=True)]
+        return None if all(one is None for one in each) else [one or {} for one in each]
+    return None if before == after else after
+
+
+def output(before: Call, after: Call) -> Argument | None:
+    """The argument whose memory the call has changed, with just what has changed as its content."""
+    for old, new in zip(before.arguments, after.arguments, strict=True):
+        found = None if new.content is None else changes(old.content, new.content)
+        if found is not None:
+            return new._replace(content=found)
+    return None
 
 
 def _walk(content: Any, path: list[str]) -> int | None:
@@ -186,8 +221,8 @@ def _walk(content: Any, path: list[str]) -> int | None:
 
 
 def number(name: str, value: int) -> str:
-    """A number as people read it: addresses, frames and what is large in hexadecimal."""
-    return hex(value) if value > 0xFFFF or is_address(name) else str(value)
+    """A number as people read it: addresses, frames and what is large in hexadecimal, but not counts and times."""
+    return hex(value) if is_address(name) or (value > 0xFFFF and not is_amount(name)) else str(value)
 
 
 def show(content: Any, structure: str = "") -> str:
@@ -230,14 +265,14 @@ def _quoted(data: bytes) -> str:
     return f'"{text}"{"..." if len(data) > ELEMENTS * 2 else ""}'
 
 
-def _plain(content: Any) -> Any:
-    """For JSON: bytes as hexadecimal text, calls as dicts."""
+def plain(content: Any) -> Any:
+    """Content for JSON: bytes as hexadecimal text, calls as dicts."""
     if isinstance(content, Call):
         return content.data()
     if isinstance(content, bytes):
         return content.hex()
     if isinstance(content, list):
-        return [_plain(one) for one in content]
+        return [plain(one) for one in content]
     if isinstance(content, dict):
-        return {name: _plain(value) for name, value in content.items()}
+        return {name: plain(value) for name, value in content.items()}
     return content

@@ -68,7 +68,7 @@ class Filter(NamedTuple):
         for name in self.kinds:
             kinds |= 1 << _NUMBERS[name]
         if self.decoded and kinds & (1 << lib.TRAP_LOG_HYPERCALL | 1 << lib.TRAP_LOG_ENTRY):
-            kinds |= 1 << lib.TRAP_LOG_DATA | 1 << lib.TRAP_LOG_REFUSED
+            kinds |= 1 << lib.TRAP_LOG_DATA | 1 << lib.TRAP_LOG_OUTPUT | 1 << lib.TRAP_LOG_REFUSED
         return {"kinds": kinds, "vectors": self.vectors, "hypercalls": self.hypercalls}
 
 

@@ -14,7 +14,7 @@ from hv import abi
 from hv.native import ffi, lib
 
 if TYPE_CHECKING:
-    from hv.debug.calls import Call
+    from hv.debug.calls import Argument, Call, ReadMemory
     from hv.errors import XenError
 
 VECTORS = (
@@ -39,6 +39,7 @@ KINDS: dict[int, str] = {
 """Kinds of Trap; the copies of memory and the refusals of C become part of the call before them."""
 # At one of these whatever came before is complete: only one vcpu runs, and it has left its last trap.
 _BOUNDARIES = frozenset({lib.TRAP_LOG_EXCEPTION, lib.TRAP_LOG_HYPERCALL, lib.TRAP_LOG_ENTRY, lib.TRAP_LOG_SWITCH})
+_COPIES = frozenset({lib.TRAP_LOG_DATA, lib.TRAP_LOG_OUTPUT})
 _CALLS = frozenset({lib.TRAP_LOG_EXCEPTION, lib.TRAP_LOG_HYPERCALL, lib.TRAP_LOG_ENTRY})
 
 _RECORD = Struct("<QQQ6QqIIHHBBBx")
@@ -48,11 +49,15 @@ SOURCES = {lib.TRACE_FROM_GUEST: "guest", lib.TRACE_FROM_VIRQ: "virq", lib.TRACE
 NOBODY: int = lib.TRACE_NOBODY
 
 
+Copies = tuple[tuple[int, bytes], ...]
+"""Pieces of guest memory: (address, bytes)."""
+
+
 class Trap(NamedTuple):
     """One thing that happened. `kind` is one of KINDS' values; docs/trace.md says what each has in which field.
 
-    memory: copies of what a hypercall points to, (address, bytes). refusal: number of the rule that refused it,
-    and its facts.
+    memory: copies of what a hypercall points to; after: the same once Python has answered it. refusal: number of the
+    rule that refused it, and its facts.
     """
 
     when: int  # retired instructions
@@ -66,7 +71,8 @@ class Trap(NamedTuple):
     args: tuple[int, ...]
     result: int | None
     emulated: bool
-    memory: tuple[tuple[int, bytes], ...] = ()
+    memory: Copies = ()
+    after: Copies = ()
     refusal: tuple[int, tuple[int, ...]] | None = None
 
     @property
@@ -110,13 +116,16 @@ class Trap(NamedTuple):
         """A hypercall decoded with the memory that was copied when it was made."""
         from hv.debug.calls import decode_call
 
-        return decode_call(self.name, self.args, self._read, abi_name)
+        return decode_call(self.name, self.args, _reader(self.memory), abi_name)
 
-    def _read(self, address: int, length: int) -> bytes | None:
-        for start, data in self.memory:
-            if start <= address and address + length <= start + len(data):
-                return data[address - start : address - start + length]
-        return None
+    def output(self, abi_name: str = "x86_64") -> Argument | None:
+        """The argument whose memory the call has changed, with just what has changed as its content."""
+        from hv.debug.calls import decode_call, output
+
+        if not self.after:
+            return None
+        after = decode_call(self.name, self.args, _reader(self.after), abi_name, answered=True)
+        return output(self.call(abi_name), after)
 
     def head(self) -> dict[str, Any]:
         """What every record has, for JSON."""
@@ -136,6 +145,16 @@ class Trap(NamedTuple):
         if self.kind == "exception":
             return f"{head}{exception_text(self)}"
         return head.rstrip()
+
+
+def _reader(copies: Copies) -> ReadMemory:
+    def read(address: int, length: int) -> bytes | None:
+        for start, data in copies:
+            if start <= address and address + length <= start + len(data):
+                return data[address - start : address - start + length]
+        return None
+
+    return read
 
 
 def somebody(number: int) -> int | None:
@@ -169,6 +188,11 @@ def _hypercall(trap: Trap) -> dict[str, Any]:
         out["subop"] = trap.subop
     if trap.memory:
         out["call"] = trap.call().data()
+    written = trap.output()
+    if written is not None:
+        from hv.debug.calls import plain
+
+        out["output"] = {written.name: plain(written.content)}
     error = trap.error_of_call
     if error is not None:
         out["refused"] = refusal_data(error)
@@ -225,12 +249,21 @@ def result_text(result: int) -> str:
     return f"{result:#x}" if result > 9 else str(result)
 
 
+class _Parts(NamedTuple):
+    """A record and those that belong to it."""
+
+    fields: Any
+    memory: list[tuple[int, bytes]]
+    after: list[tuple[int, bytes]]
+    refusals: list[tuple[int, tuple[int, ...]]]
+
+
 class Assembler:
     """Makes Traps of the records' bytes."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Any, list[tuple[int, bytes]], list[tuple[int, tuple[int, ...]]]]] = []
-        self._call: Any = None
+        self._waiting: list[_Parts] = []
+        self._call: _Parts | None = None
 
     def feed(self, raw: bytes) -> Iterator[Trap]:
         """The Traps that are complete with these records, oldest first."""
@@ -238,15 +271,16 @@ class Assembler:
             kind = fields[14]
             if kind in _BOUNDARIES:
                 yield from self.close()
-            if kind == lib.TRAP_LOG_DATA:
+            if kind in _COPIES:
                 if self._call is not None:
                     start = at * RECORD_BYTES + _ARGS_AT
-                    _add(self._call[1], fields[2], raw[start : start + fields[10]])
+                    copies = self._call.memory if kind == lib.TRAP_LOG_DATA else self._call.after
+                    _add(copies, fields[2], raw[start : start + fields[10]])
             elif kind == lib.TRAP_LOG_REFUSED:
                 if self._call is not None:
-                    self._call[2].append((fields[10], fields[3:7]))
+                    self._call.refusals.append((fields[10], fields[3:7]))
             else:
-                one: Any = (fields, [], [])
+                one = _Parts(fields, [], [], [])
                 self._waiting.append(one)
                 if kind in _CALLS:
                     self._call = one
@@ -254,8 +288,8 @@ class Assembler:
     def close(self) -> Iterator[Trap]:
         """What is left, complete or not."""
         waiting, self._waiting, self._call = self._waiting, [], None
-        for fields, data, refusals in waiting:
-            yield _trap(fields, tuple(data), refusals[-1] if refusals else None)
+        for parts in waiting:
+            yield _trap(parts)
 
 
 def _add(data: list[tuple[int, bytes]], address: int, part: bytes) -> None:
@@ -265,10 +299,11 @@ def _add(data: list[tuple[int, bytes]], address: int, part: bytes) -> None:
     data.append((address, part))
 
 
-def _trap(fields: Any, data: tuple[tuple[int, bytes], ...], refusal: tuple[int, tuple[int, ...]] | None) -> Trap:
+def _trap(parts: _Parts) -> Trap:
+    fields, memory, after, refusals = parts
     return Trap(
         when=fields[0], rip=fields[1], address=fields[2], args=fields[3:9],
         result=fields[9] if fields[15] else None, number=fields[10], error=fields[11],
         domid=fields[12], vcpu=fields[13], kind=KINDS.get(fields[14], "unknown"), emulated=bool(fields[16]),
-        memory=data, refusal=refusal,
+        memory=tuple(memory), after=tuple(after), refusal=refusals[-1] if refusals else None,
     )  # fmt: skip

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MEMORY = 1 << 30
 """Bytes that snapshots may take."""
-DEFAULT_INTERVAL = 1 << 20
+DEFAULT_INTERVAL = 1 << 22
 """Instructions between two snapshots to begin with."""
 LEGS = (1 << 18, 1 << 13)
 """On the way back, snapshots are taken this far before the destination too: the next step back is likely to be near."""

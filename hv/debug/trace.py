@@ -97,6 +97,11 @@ class Tracer:
             writer.close()
         self._file.close()
 
+    def drop(self) -> None:
+        """Stop tracing and forget what was traced; the writers are not closed."""
+        lib.hv_trace(self.hv.native, ffi.NULL)
+        self._file.close()
+
     @property
     def last(self) -> list[Trap]:
         """The last few records, for a crash report."""

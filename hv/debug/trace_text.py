@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from hv import abi
 from hv.debug.call_names import constants
+from hv.debug.calls import show
 from hv.debug.filters import Filter
 from hv.debug.records import NOBODY, Trap, exception_text, result_text
 from hv.native import lib
@@ -33,7 +35,9 @@ def answer(trap: Trap) -> str:
 
 
 def _call(trap: Trap) -> str:
-    return f"{trap.call().text()} = {answer(trap)}"
+    call, written = trap.call(), trap.output()
+    wrote = "" if written is None else " " + show(written.content, call.structures.get(written.name, ""))
+    return f"{call.text()} = {answer(trap)}{wrote}"
 
 
 def _entry(trap: Trap) -> str:
@@ -104,6 +108,15 @@ class Text:
         self.out.flush()
 
 
+def _row_name(trap: Trap) -> str:
+    """What is counted as one. Numbers without a name are one all together: a guest may use any of them."""
+    if trap.is_call and trap.number not in abi.HYPERCALLS:
+        return "unknown hypercall"
+    if trap.subop is None:
+        return trap.name
+    return f"{trap.name}.{'unknown' if trap.subop.isdigit() else trap.subop}"
+
+
 class Summary:
     """How often each thing came, how often it failed, and how many instructions passed before it: those since the
     record before, so that the column adds up to where the last record is."""
@@ -116,8 +129,7 @@ class Summary:
 
     def write(self, trap: Trap) -> None:
         """Count one record."""
-        name = trap.name if trap.subop is None else f"{trap.name}.{trap.subop}"
-        row = self._rows.setdefault(name, [0, 0, 0])
+        row = self._rows.setdefault(_row_name(trap), [0, 0, 0])
         row[0] += 1
         row[1] += trap.is_call and trap.result is not None and -4096 < trap.result < 0
         row[2] += trap.when - self._before

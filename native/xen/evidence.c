@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include "mm.h"
 #include "../abi/xen.h"
+#include "../abi/memory.h"
+#include "../abi/version.h"
 
 uint64_t hv_peek(struct hv *hv, const struct vcpu *v, void *out, uint64_t va, uint64_t len)
 {
@@ -35,8 +37,8 @@ static const struct area AREAS[NR_HYPERCALLS] = {
     [__HYPERVISOR_set_trap_table] = {1, 0, ONE, EVIDENCE_DATA - 1},
     [__HYPERVISOR_mmu_update] = {1, 0, 1, sizeof(struct mmu_update)},
     [__HYPERVISOR_set_gdt] = {1, 0, ONE, ANY_STRUCT},
-    [__HYPERVISOR_memory_op] = {1, 1, ONE, ANY_STRUCT},
-    [__HYPERVISOR_xen_version] = {1, 1, ONE, ANY_STRUCT},
+    [__HYPERVISOR_memory_op] = {1, 1, ONE, sizeof(struct xen_memory_exchange)},
+    [__HYPERVISOR_xen_version] = {1, 1, ONE, sizeof(struct xen_compile_info)},
     [__HYPERVISOR_console_io] = {1, 2, 1, 1},
     [__HYPERVISOR_grant_table_op] = {1, 1, 2, 40},
     [__HYPERVISOR_vcpu_op] = {1, 2, ONE, ANY_STRUCT},

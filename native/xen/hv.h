@@ -64,8 +64,8 @@ struct hv {
     uint64_t trap_counts[64][32];
     uint64_t rule_counts[RULE_COUNT];    /* refusals by rule: statistics only */
     struct trap_log traps;
-    struct hv_stops stops;           /* of a debugger: no part of the state */
     struct evidence *evidence;       /* [HV_REFUSAL_LOG], beside log[]; NULL: none is kept */
+    struct hv_stops stops;           /* of a debugger: no part of the state */
 };
 
 /* Refuse: remember the rule and up to four facts, return -errno of the rule. */
@@ -100,6 +100,29 @@ void hv_unlog_trap(struct hv *hv, const struct vcpu *v);
 /* Forget the records not read yet that were made after `when` retired instructions. */
 void hv_traps_rewind(struct hv *hv, uint64_t when);
 
+/* A hypercall arrives: where hv_log_answer() finds its record. */
+uint64_t hv_log_call(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint64_t nr, const uint64_t args[6]);
+void hv_log_answer(struct hv *hv, uint64_t record, int64_t result);
+/* Python has served the vcpu's hypercall, and its result is logged: for a trace, what it wrote to the guest's memory. */
+void hv_log_output(struct hv *hv, const struct vcpu *v);
+/* A record of one of the kinds that are made only when wanted: ask hv_tracing() first. `v` may be NULL. */
+struct trap_record *hv_log_record(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);
+static inline bool hv_tracing(const struct hv *hv, enum trap_kind kind) { return hv->traps.filter.kinds >> kind & 1; }
+
+/* ---- trace.c: the kinds of records that only a trace has; each does nothing unless its kind is wanted ---- */
+void hv_trace_send(struct hv *hv, const struct domain *d, uint32_t port);
+void hv_trace_delivery(struct hv *hv, const struct vcpu *v, struct trap_record *record);
+void hv_trace_entry(struct hv *hv, uint64_t table, unsigned slot, uint64_t old, uint64_t pte);
+void hv_trace_switch(struct hv *hv, uint32_t from, uint32_t to);
+void hv_trace_io(struct hv *hv, const struct vcpu *v, uint32_t port, uint32_t size, uint64_t value, bool write);
+void hv_trace_data(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint64_t nr, const uint64_t args[6]);
+/* An entry of a multicall begins: refusals and records speak of it from now on. Where hv_log_answer() finds its record. */
+uint64_t hv_log_entry(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint64_t args[6]);
+
+/* ---- evidence.c ---- */
+/* The memory that a hypercall's arguments point to: its address, and how much of it is worth a copy (at most `max`). */
+uint32_t hv_argument_area(uint64_t nr, const uint64_t args[6], uint64_t *va, uint32_t max);
+
 /* ---- stops.c; each asks for itself whether anything is set ---- */
 static inline bool hv_stops_on(const struct hv *hv, enum hv_stop_kind kind) { return hv->stops.kinds >> kind & 1; }
 /* A stop point that ends the run has been met. */
@@ -113,26 +136,6 @@ bool stops_trap(struct hv *hv, struct vcpu *v, const struct trap *trap);
 void stops_event(struct hv *hv, const struct domain *d, uint32_t port);
 /* The hypervisor writes to the guest's memory. */
 void stops_copied(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t len);
-/* A hypercall arrives: where hv_log_answer() finds its record. */
-uint64_t hv_log_call(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint64_t nr, const uint64_t args[6]);
-void hv_log_answer(struct hv *hv, uint64_t record, int64_t result);
-/* A record of one of the kinds that are made only when wanted: ask hv_tracing() first. `v` may be NULL. */
-struct trap_record *hv_log_record(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);
-static inline bool hv_tracing(const struct hv *hv, enum trap_kind kind) { return hv->traps.filter.kinds >> kind & 1; }
-
-/* ---- trace.c: the kinds of records that only a trace has; each does nothing unless its kind is wanted ---- */
-void hv_trace_send(struct hv *hv, const struct domain *d, uint32_t port);
-void hv_trace_delivery(struct hv *hv, const struct vcpu *v, struct trap_record *record);
-void hv_trace_entry(struct hv *hv, uint64_t table, unsigned slot, uint64_t old, uint64_t pte);
-void hv_trace_switch(struct hv *hv, uint32_t from, uint32_t to);
-void hv_trace_io(struct hv *hv, const struct vcpu *v, uint32_t port, uint32_t size, uint64_t value, bool write, uint64_t count);
-void hv_trace_data(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint64_t args[6]);
-/* An entry of a multicall begins: refusals and records speak of it from now on. Where hv_log_answer() finds its record. */
-uint64_t hv_log_entry(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint64_t args[6]);
-
-/* ---- evidence.c ---- */
-/* The memory that a hypercall's arguments point to: its address, and how much of it is worth a copy (at most `max`). */
-uint32_t hv_argument_area(uint64_t nr, const uint64_t args[6], uint64_t *va, uint32_t max);
 
 /* ---- mm*.c: frames, page types, page-table updates (direct paging) ---- */
 hypercall_fn do_mmu_update, do_update_va_mapping, do_update_va_mapping_otherdomain, do_mmuext_op;

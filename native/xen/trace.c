@@ -8,7 +8,7 @@
 
 /* ---- hypercalls ---- */
 
-void hv_trace_data(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint64_t args[6])
+void hv_trace_data(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint64_t nr, const uint64_t args[6])
 {
     uint8_t bytes[EVIDENCE_DATA];
     uint64_t va;
@@ -16,7 +16,7 @@ void hv_trace_data(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint6
 
     length = (uint32_t)hv_peek(hv, v, bytes, va, length);
     for (uint32_t at = 0; at < length;) {
-        struct trap_record *r = hv_log_record(hv, v, TRAP_LOG_DATA, 0);
+        struct trap_record *r = hv_log_record(hv, v, kind, 0);
         uint32_t part = length - at < sizeof r->args ? length - at : (uint32_t)sizeof r->args;
 
         r->address = va + at;
@@ -124,7 +124,7 @@ void hv_trace_switch(struct hv *hv, uint32_t from, uint32_t to)
     r->args[5] = hv->s->idle_ns;
 }
 
-void hv_trace_io(struct hv *hv, const struct vcpu *v, uint32_t port, uint32_t size, uint64_t value, bool write, uint64_t count)
+void hv_trace_io(struct hv *hv, const struct vcpu *v, uint32_t port, uint32_t size, uint64_t value, bool write)
 {
     if (!hv_tracing(hv, TRAP_LOG_IO))
         return;
@@ -133,5 +133,4 @@ void hv_trace_io(struct hv *hv, const struct vcpu *v, uint32_t port, uint32_t si
     r->error = size;
     r->args[0] = size < 8 ? value & ((1ull << 8 * size) - 1) : value;
     r->args[1] = write;
-    r->args[2] = count;
 }

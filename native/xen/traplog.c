@@ -101,7 +101,7 @@ uint64_t hv_log_call(struct hv *hv, const struct vcpu *v, enum trap_kind kind, u
 
     memcpy(r->args, args, sizeof r->args);
     if (at != 0 && hv_tracing(hv, TRAP_LOG_DATA))
-        hv_trace_data(hv, v, nr, args);
+        hv_trace_data(hv, v, TRAP_LOG_DATA, nr, args);
     return at;
 }
 
@@ -127,12 +127,15 @@ void hv_log_result(struct hv *hv, const struct vcpu *v, int64_t result)
         hv_log_answer(hv, at, result);
 }
 
-void hv_traps_rewind(struct hv *hv, uint64_t when)
+void hv_log_output(struct hv *hv, const struct vcpu *v)
 {
-    struct trap_log *log = &hv->traps;
+    const struct trap_record *r = find(&hv->traps, hv->traps.last[v->slot]);
+    uint64_t args[6];
 
-    while (log->made > log->read && log->ring[(log->made - 1) & log->mask].when > when)
-        log->made--;
+    if (!r || !r->answered || r->result < 0 || !hv_tracing(hv, TRAP_LOG_OUTPUT))
+        return;
+    memcpy(args, r->args, sizeof args);
+    hv_trace_data(hv, v, TRAP_LOG_OUTPUT, r->number, args);
 }
 
 void hv_log_refusal(struct hv *hv, const struct vcpu *v, uint32_t rule, const uint64_t facts[4])
@@ -140,6 +143,15 @@ void hv_log_refusal(struct hv *hv, const struct vcpu *v, uint32_t rule, const ui
     if (!hv_tracing(hv, TRAP_LOG_REFUSED) || hv->traps.last[v->slot] == 0)
         return;
     memcpy(hv_log_record(hv, v, TRAP_LOG_REFUSED, rule)->args, facts, 4 * sizeof facts[0]);
+}
+
+void hv_traps_rewind(struct hv *hv, uint64_t when)
+{
+    struct trap_log *log = &hv->traps;
+
+    while (log->made > log->read && log->ring[(log->made - 1) & log->mask].when > when)
+        log->made--;
+    memset(log->sent, 0, sizeof log->sent);
 }
 
 int hv_trace(struct hv *hv, const struct trace_filter *filter)

@@ -28,11 +28,12 @@ enum trap_kind {
     TRAP_LOG_EXCEPTION = 1, TRAP_LOG_HYPERCALL, TRAP_LOG_EVENT, TRAP_LOG_NMI,
     TRAP_LOG_ENTRY,           /* a hypercall that is an entry of a multicall */
     TRAP_LOG_DATA,            /* memory that the hypercall before it points to: address, length in number, bytes in args */
+    TRAP_LOG_OUTPUT,          /* the same memory as it is when Python has answered */
     TRAP_LOG_REFUSED,         /* the rule (number) that refuses the vcpu's last call, its facts in args */
     TRAP_LOG_SEND,            /* an event channel (number: port of domid) is made pending */
     TRAP_LOG_PAGETABLE,       /* args: table, slot, old and new entry; number: level, 0 for a frame that is no table */
     TRAP_LOG_SWITCH,          /* who goes on the processor; args: domid and vcpu of who leaves it */
-    TRAP_LOG_IO,              /* port access: number; size in error; args: value, 1 for a write, repetitions */
+    TRAP_LOG_IO,              /* port access: number; size in error; args: value, 1 for a write */
     TRAP_LOG_KINDS
 };
 struct trap_record {

@@ -16,7 +16,7 @@ import pytest
 
 from hv import abi
 from hv.cli.main import main
-from hv.cli.run import COMMAND, OPTIONS
+from hv.cli.run import OPTIONS, parse, parser
 from hv.testing.build import build_guest, find_guest
 from tests.builder.elfwriter import BASE, Load, elf
 from tests.cli.machinecode import DATA_VA, ENTRY, LOOP, UD2, call, guest, repeat, say, shutdown, store
@@ -183,9 +183,9 @@ def test_help_names_every_option(run: Any) -> None:
 def test_both_parsers_agree() -> None:
     argv = ["k", "--memory", "64", "--stats", "--timeout", "1.5", "--cmdline", "a b", "--max-insns", "0x10"]
     argv += ["--type", "pv"]
-    assert vars(COMMAND.parse(argv)) == vars(COMMAND.parser().parse_args(argv))
-    assert vars(COMMAND.parse(["--why", "k"])) == vars(COMMAND.parser().parse_args(["--why", "k"]))
-    assert COMMAND.parse(["k", "--memory=64"]).memory == 64          # argparse's own form
+    assert vars(parse(argv)) == vars(parser().parse_args(argv))
+    assert vars(parse(["--why", "k"])) == vars(parser().parse_args(["--why", "k"]))
+    assert parse(["k", "--memory=64"]).memory == 64          # argparse's own form
 
 
 def test_a_trace_has_every_trap_and_changes_nothing(run: Any, tmp_path: Path) -> None:

@@ -64,6 +64,16 @@ def test_a_statement_has_its_line_and_the_line_its_address(hello: Symbols) -> No
     assert hello.line(0) is None
 
 
+def test_only_the_file_that_is_asked_for_is_decoded() -> None:
+    symbols = load_symbols(build_guest(find_guest("hello")))
+    address = symbols.find("test_main")
+    assert address is not None and symbols.line(address) is not None
+    assert len(symbols.lines.files) > 10 and len(symbols.lines._decoded) == 1
+    rows = symbols.lines.rows
+    assert len(rows) > 500 and all(row.start < row.end and row.line for row in rows)
+    assert all(symbols.line(row.start) == (row.file, row.line) for row in rows)
+
+
 def test_assembly_has_lines_too(hello: Symbols) -> None:
     address = hello.find("_start")
     assert address is not None
@@ -114,9 +124,11 @@ def test_a_file_that_is_no_kernel_is_refused(tmp_path: Path) -> None:
         load_symbols(path)
 
 
+@pytest.mark.parametrize("sections", ["-fno-function-sections", "-ffunction-sections"])
 @pytest.mark.parametrize("version", [2, 3, 4, 5])
-def test_every_version_of_dwarf(tmp_path: Path, version: int) -> None:
-    symbols = load_symbols(compiled(tmp_path, "two.c", SOURCE, "-g", f"-gdwarf-{version}"))
+def test_every_version_of_dwarf(tmp_path: Path, version: int, sections: str) -> None:
+    """With a section a function, the unit has a list of ranges."""
+    symbols = load_symbols(compiled(tmp_path, "two.c", SOURCE, "-g", f"-gdwarf-{version}", sections))
     inner = symbols.find("inner")
     assert inner is not None and inner >= TEXT
     for text in ("seen = value", "return inner(value)"):

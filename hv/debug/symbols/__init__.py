@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Place", "Symbol", "Symbols", "load_symbols", "symbols_of"]
 
 _T = TypeVar("_T")
+_LINES = "line table"
 
 
 class Symbols:
@@ -81,11 +82,12 @@ class Symbols:
     @cached_property
     def lines(self) -> Lines:
         """The line table of all source files."""
-        from hv.debug.symbols.lines import Lines, Row, read_lines
+        from hv.debug.symbols.lines import Lines, read_units
 
         elf = self.elf
-        rows: list[Row] = self.guard("line table", lambda: read_lines(elf), []) if elf else []
-        return Lines(rows)
+        if elf is None:
+            return Lines()
+        return Lines(self.guard(_LINES, lambda: read_units(elf, lambda read: self.guard(_LINES, read, [])), []))
 
     @cached_property
     def cfi(self) -> Cfi:

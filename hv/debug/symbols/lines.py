@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv.debug.symbols.table import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from hv.debug.symbols.elf import ElfFile
+    from hv.debug.symbols.table import Region
 
-_MAX_ROWS = 5_000_000
 _MAX_PATH = 1024
+_RANGE_FORMS = ("DW_FORM_sec_offset", "DW_FORM_data4", "DW_FORM_rnglistx")
 # DWARF 5, section 7.5.6: bytes of the forms that a file table may use; "s": text, "u": ULEB128, "o": an offset
 _FORMS: dict[int, int | str] = {
     0x08: "s", 0x0E: "o", 0x1F: "o", 0x0B: 1, 0x05: 2, 0x06: 4, 0x07: 8, 0x1E: 16, 0x0F: "u",
@@ -30,52 +32,76 @@ class Row(NamedTuple):
     stmt: bool
 
 
-class Lines:
-    """The line table: look up by address, or by file and line."""
+class Unit(NamedTuple):
+    """One compilation: the path of its main file, the addresses [start, end) that it has (none: not known), and what
+    decodes its rows."""
 
-    def __init__(self, rows: Iterable[Row] = ()) -> None:
-        self.rows: Sequence[Row] = sorted(rows)
-        self._starts = [row.start for row in self.rows]
-        self._by_name: dict[str, list[tuple[str, int, int]]] | None = None
+    name: str
+    ranges: Sequence[tuple[int, int]]
+    read: Callable[[], list[Row]]
+
+
+class Lines:
+    """The line table: look up by address, or by file and line. A unit is decoded when it is first asked for."""
+
+    def __init__(self, units: Iterable[Unit] = ()) -> None:
+        self._units = list(units)
+        self._decoded: dict[int, list[Row]] = {}
+        ranges = [(start, end, number) for number, unit in enumerate(self._units) for start, end in unit.ranges]
+        self._ranges = sorted(ranges)
+        self._range_starts = [start for start, _, _ in self._ranges]
+        self._anywhere = [number for number, unit in enumerate(self._units) if not unit.ranges]
 
     @property
     def files(self) -> set[str]:
-        """The full paths of the source files that have code."""
-        return {row.file for row in self.rows}
+        """The paths of the main source files, as the compiler was given them."""
+        return {unit.name for unit in self._units}
+
+    @cached_property
+    def rows(self) -> Sequence[Row]:
+        """Everything, ascending: decodes all units."""
+        return sorted(row for number in range(len(self._units)) for row in self._rows(number))
 
     def at(self, address: int) -> tuple[str, int] | None:
         """File and line of the instruction at `address`."""
-        index = bisect_right(self._starts, address) - 1
-        if index < 0 or address >= self.rows[index].end:
-            return None
-        row = self.rows[index]
-        return row.file, row.line
+        index = bisect_right(self._range_starts, address) - 1
+        units = [self._ranges[index][2]] if index >= 0 and address < self._ranges[index][1] else []
+        for number in (*units, *self._anywhere):
+            rows = self._rows(number)
+            place = bisect_right(rows, address, key=lambda row: row.start) - 1
+            if place >= 0 and address < rows[place].end:
+                return rows[place].file, rows[place].line
+        return None
 
     def address(self, file: str, line: int) -> int | None:
         """The lowest address of the first line, from `line` on, that has code in a file whose path ends so."""
-        if self._by_name is None:
-            self._by_name = {}
-            for row in self.rows:
-                if row.stmt:
-                    name = row.file.rpartition("/")[2]
-                    self._by_name.setdefault(name, []).append((row.file, row.line, row.start))
         wanted = [part for part in file.split("/") if part != "."]
-        found = [
-            (number, start)
-            for path, number, start in self._by_name.get(wanted[-1], ())
-            if number >= line and path.split("/")[-len(wanted) :] == wanted
-        ]
-        return min(found)[1] if found else None
+        # Only a file that is no unit's main one (a header) may be in any of them.
+        main = [number for number, unit in enumerate(self._units) if unit.name.rpartition("/")[2] == wanted[-1]]
+        for numbers in (main, range(len(self._units))):
+            found = [
+                (row.line, row.start)
+                for number in numbers
+                for row in self._rows(number)
+                if row.stmt and row.line >= line and row.file.split("/")[-len(wanted) :] == wanted
+            ]
+            if found or main:
+                return min(found)[1] if found else None
+        return None
+
+    def _rows(self, number: int) -> list[Row]:
+        if number not in self._decoded:
+            self._decoded[number] = sorted(self._units[number].read())
+        return self._decoded[number]
 
 
-def read_lines(elf: ElfFile) -> list[Row]:
-    """Every row of every unit that can be read. Raises anything when the sections are damaged."""
+def read_units(elf: ElfFile, guard: Callable[[Callable[[], list[Row]]], list[Row]]) -> list[Unit]:
+    """Every unit that has lines. Raises anything when the sections are damaged; `guard` runs what decodes one unit."""
     info = elf.dwarf()
     if info is None or info.debug_line_sec is None:
         return []
     code = [region for region in elf.regions() if region.code]
-    rows: list[Row] = []
-    section = info.debug_line_sec.stream.getvalue()
+    units: list[Unit] = []
     done = set()
     for unit in info.iter_CUs():
         top = unit.get_top_DIE()
@@ -83,15 +109,40 @@ def read_lines(elf: ElfFile) -> list[Row]:
         if where is None or where.value in done:
             continue
         done.add(where.value)
-        check_counts(section, int(where.value))
-        program = info.line_program_for_CU(unit)
-        folder = top.attributes.get("DW_AT_comp_dir")
-        found = _rows(program, _Files(program.header, folder.value if folder else b""))
-        # Of a function that the linker dropped, the rows stay, at 0.
-        rows += [row for row in found if any(region.start <= row.start < region.end for region in code)]
-        if len(rows) > _MAX_ROWS:
-            raise ValueError(f"it has more than {_MAX_ROWS} rows")
-    return rows
+        name = top.attributes.get("DW_AT_name")
+        read = partial(guard, partial(_decode, info, unit, top, code))
+        units.append(Unit(printable(name.value[-_MAX_PATH:]) if name else "", _ranges(info, unit, top), read))
+    return units
+
+
+def _ranges(info: Any, unit: Any, top: Any) -> list[tuple[int, int]]:
+    """The addresses of a unit; none when they are not said in a way that we can follow."""
+    attributes = top.attributes
+    low, high, ranges = (attributes.get(f"DW_AT_{name}") for name in ("low_pc", "high_pc", "ranges"))
+    if low is not None and high is not None:
+        end = int(high.value) + (0 if high.form == "DW_FORM_addr" else int(low.value))
+        return [(int(low.value), end)]
+    if ranges is None or ranges.form not in _RANGE_FORMS:
+        return []
+    base = int(low.value) if low is not None else 0
+    found = []
+    for entry in info.range_lists().get_range_list_at_offset(ranges.value, cu=unit):
+        if hasattr(entry, "base_address"):
+            base = int(entry.base_address)
+            continue
+        shift = 0 if entry.is_absolute else base
+        found.append((int(entry.begin_offset) + shift, int(entry.end_offset) + shift))
+    return found
+
+
+def _decode(info: Any, unit: Any, top: Any, code: Sequence[Region]) -> list[Row]:
+    section = info.debug_line_sec.stream.getvalue()
+    check_counts(section, int(top.attributes["DW_AT_stmt_list"].value))
+    program = info.line_program_for_CU(unit)
+    folder = top.attributes.get("DW_AT_comp_dir")
+    found = _rows(program, _Files(program.header, folder.value if folder else b""))
+    # Of a function that the linker dropped, the rows stay, at 0.
+    return [row for row in found if any(region.start <= row.start < region.end for region in code)]
 
 
 def _rows(program: Any, files: _Files) -> Iterator[Row]:
