@@ -235,7 +235,8 @@ class Hypervisor:
         slice_end = inputs.limit(min(limit, int(state.retired) + self.slice))
         skips, idle_at = 0, -1
         after = self.after_exit
-        while skips < MAX_SKIPS:
+        most = MAX_SKIPS if self.idle is None else 1
+        while skips < most:
             # C carries on with the turn for as long as nothing needs Python (native/xen/turn.c).
             reason = run_turn(native, slice_end, end_ns, after is not None, out)
             if reason < TURN_LIMIT:

@@ -15,6 +15,7 @@ EXIT_TIMEOUT = 7
 # subcommand: (module, what it does)
 COMMANDS = {
     "run": ("hv.cli.run", "boot a guest kernel with its console on this terminal"),
+    "gdb": ("hv.cli.gdb", "boot a guest kernel that waits for gdb"),
     "info": ("hv.cli.info", "print what the loader sees in a kernel file"),
     "test": ("hv.cli.test", "run test guests that print a verdict"),
 }

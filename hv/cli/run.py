@@ -11,7 +11,7 @@ from hv.cli.main import EXIT_CRASH, EXIT_OK, EXIT_TIMEOUT, EXIT_USAGE
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from hv.cli.session import Session
 
@@ -72,6 +72,15 @@ class Option(NamedTuple):
         return self.flag[2:].replace("-", "_")
 
 
+def _address(text: str) -> tuple[str, int]:
+    from hv.cli.gdb import address
+
+    try:
+        return address(text)
+    except ValueError:
+        raise _bad(f"{text} is not [HOST:]PORT") from None
+
+
 _GUEST, _LIMITS, _CLOCK, _OUTPUT = "the guest", "limits", "time and order", "output"
 OPTIONS = (
     Option("--type", _GUEST, str, "auto", "TYPE", "type of domain: auto (what the kernel says) or pv", _TYPES),
@@ -91,6 +100,7 @@ OPTIONS = (
     Option("--trace", _OUTPUT, str, None, "FILE", "write one JSON line for each trap"),
     Option("--why", _OUTPUT, None, False, "", "say of refused hypercalls which rule refused them"),
     Option("--core", _OUTPUT, str, None, "FILE", "write an ELF core file when the guest crashes (for gdb)"),
+    Option("--gdb", _OUTPUT, _address, None, "[HOST:]PORT", "let gdb connect while it runs (hv gdb waits for gdb)"),
 )
 
 
@@ -136,9 +146,15 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("kernel", metavar="KERNEL", help="an ELF file, a bzImage, or one of these packed")
-    groups = {title: made.add_argument_group(title) for title in (_GUEST, _LIMITS, _CLOCK, _OUTPUT)}
-    for option in OPTIONS:
-        group = groups[option.group]
+    add_options(made, OPTIONS)
+    return made
+
+
+def add_options(made: argparse.ArgumentParser, options: Iterable[Option]) -> None:
+    """Give these options to a parser, in their groups."""
+    groups: dict[str, Any] = {}
+    for option in options:
+        group = groups.get(option.group) or groups.setdefault(option.group, made.add_argument_group(option.group))
         if option.value is None:
             group.add_argument(option.flag, action="store_true", help=option.help)
         else:
@@ -146,23 +162,38 @@ def parser() -> argparse.ArgumentParser:
                 option.flag, type=option.value, default=option.default, metavar=option.metavar,
                 choices=option.choices, help=option.help,
             )  # fmt: skip
-    return made
 
 
 def main(argv: list[str]) -> int:
     """`hv run ARGV...`: the exit code that the epilog of --help lists."""
     options = parse(argv)
+    return boot(options, "run", options.gdb, running=True)
+
+
+def boot(options: Any, command: str, gdb: tuple[str, int] | None, *, running: bool) -> int:
+    """Run a guest to its end, under a GDB server at `gdb` if that is not None; the exit code. `running`: it does not
+    wait for gdb."""
     try:
         _check(options)
+        if gdb is not None:
+            from hv.cli.gdb import check
+
+            check(options)
         from hv.cli.session import Session
 
         session = Session(options)
+        with session:
+            stop = session.run() if gdb is None else _serve(session, gdb, command, running)
     except BuilderError as error:
-        sys.stderr.write(f"hv run: {error}\n")
+        sys.stderr.write(f"hv {command}: {error}\n")
         return EXIT_USAGE
-    with session:
-        stop = session.run()
     return _finish(session, options, stop)
+
+
+def _serve(session: Session, gdb: tuple[str, int], command: str, running: bool) -> str:
+    from hv.cli.gdb import serve
+
+    return serve(session, gdb, command, running=running)
 
 
 def _check(options: Any) -> None:

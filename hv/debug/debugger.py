@@ -40,6 +40,10 @@ class Debugger:
         """How the last movement ended."""
         self.on_move: list[Callable[[Moved], None]] = []
         """Called after each movement."""
+        self.poll: Poll | None = None
+        """Called now and then while a movement goes on that has none of its own; True interrupts it."""
+        self.poll_back: Poll | None = None
+        """The same for movements backwards, in which nothing may enter."""
         self._chosen: int | None = None
 
     # ---- who ----
@@ -83,16 +87,16 @@ class Debugger:
 
     def run(self, *, limit: int | None = None, poll: Poll | None = None, also: Iterable[StopPoint] = ()) -> Moved:
         """Forwards to a stop point, to `limit` retired instructions, or to the end."""
-        return self._ended(self.timeline.run([*self.points.values(), *also], limit=limit, poll=poll))
+        return self._ended(self.timeline.run([*self.points.values(), *also], limit=limit, poll=poll or self.poll))
 
     def run_back(self, *, poll: Poll | None = None, also: Iterable[StopPoint] = ()) -> Moved:
         """Backwards to a stop point or to the beginning of time."""
-        return self._ended(self.timeline.run_back([*self.points.values(), *also], poll=poll))
+        return self._ended(self.timeline.run_back([*self.points.values(), *also], poll=poll or self.poll_back))
 
     def run_only(self, points: Iterable[StopPoint], *, back: bool = False, poll: Poll | None = None) -> Moved:
         """To the next, or last, of these stop points, whatever others are set."""
         move = self.timeline.run_back if back else self.timeline.run
-        return self._ended(move(list(points), poll=poll))
+        return self._ended(move(list(points), poll=poll or (self.poll_back if back else self.poll)))
 
     def step(self, count: int = 1) -> Moved:
         """`count` instructions on, or back if negative."""
@@ -100,7 +104,7 @@ class Debugger:
 
     def goto(self, count: int, poll: Poll | None = None) -> Moved:
         """To a count of retired instructions."""
-        return self._ended(self.timeline.goto(count, poll=poll))
+        return self._ended(self.timeline.goto(count, poll=poll or self.poll))
 
     def _ended(self, moved: Moved) -> Moved:
         self.moved = moved

@@ -68,3 +68,15 @@ def next_hypercall(debugger: Debugger, args: list[str]) -> str:
 def previous_hypercall(debugger: Debugger, args: list[str]) -> str:
     """Whatever other stop points are set."""
     return said(debugger.run_only([stops.hypercall("any")], back=True))
+
+
+@command("position", "", "show how many instructions have retired")
+def position(debugger: Debugger, args: list[str]) -> str:
+    """A + behind the count: what is due at it has been delivered."""
+    return str(debugger.timeline.position)
+
+
+@command("state-hash", "", "show the SHA-256 of all state: equal for equal states")
+def state_hash(debugger: Debugger, args: list[str]) -> str:
+    """Machine, hypervisor and back ends."""
+    return debugger.hv.state_hash

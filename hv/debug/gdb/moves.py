@@ -24,14 +24,14 @@ def forward(session: Session) -> Moved:
     """On to a stop point or to the end. A guest that waits for input is waited for."""
     debugger = session.debugger
     while True:
-        moved = debugger.run(also=session.points, poll=session.outside.poll)
+        moved = debugger.run(also=session.points)
         if moved.why is not Why.IDLE or not session.outside.wait_for_input():
             return moved
 
 
 def back(session: Session) -> Moved:
     """Backwards to a stop point or to the beginning."""
-    return session.debugger.run_back(also=session.points, poll=session.outside.poll_back)
+    return session.debugger.run_back(also=session.points)
 
 
 def step(session: Session, vcpu: Vcpu) -> Moved:
@@ -47,7 +47,7 @@ def step(session: Session, vcpu: Vcpu) -> Moved:
             return _bisect(session, vcpu, before + 1, start, debugger.hv.instructions)
         span = min(2 * span, FARTHEST)
         limit = debugger.hv.instructions + span
-        moved = debugger.run(also=session.points, limit=limit, poll=session.outside.poll)
+        moved = debugger.run(also=session.points, limit=limit)
     return moved
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from hv.debug.gdb.link import Link, wait
@@ -68,6 +69,7 @@ class GdbServer:
         self._link: Link | None = None
         listener.setblocking(False)
         debugger.hv.slice = SLICE
+        debugger.poll, debugger.poll_back = self.poll, self.poll_back
 
     # ---- the way of the server ----
 
@@ -89,7 +91,7 @@ class GdbServer:
 
     def _run_free(self) -> str:
         """Run while nobody is connected. How the run ended; empty: somebody came, or the user leaves."""
-        moved = self.debugger.run(poll=self.poll)
+        moved = self.debugger.run()
         waits = moved.why is Why.IDLE and self.wait_for_input()
         ended = moved.why in (Why.SHUTDOWN, Why.IDLE) and not waits
         return str(moved.why.value) if ended and self._link is None and not self.left else ""
@@ -124,15 +126,15 @@ class GdbServer:
             self._link.close()
             self._link = None
 
-    def _wait(self, link: Link | None, *, keys: bool = False) -> None:
-        """Wait for a packet, a client, or Ctrl-]; for keys too if `keys`."""
+    def _wait(self, link: Link | None, *, keys: bool = False, seconds: float | None = None) -> None:
+        """Wait for a packet, a client, or Ctrl-]; for keys too if `keys`; for ever, or some seconds."""
         sources = [self.listener.fileno()]
         if link is not None:
             sources.append(link.fileno())
         typed = self.keyboard.source
         if typed is not None and (keys or os.isatty(typed)):
             sources.append(typed)
-        ready = wait(sources)
+        ready = wait(sources, seconds)
         if self.listener.fileno() in ready:
             self._accept()
         if typed is not None and typed in ready:
@@ -183,6 +185,13 @@ class GdbServer:
             if self.debugger.hv.inputs.history is not before:
                 return True
         return False
+
+    def idle(self, ns: int) -> int:
+        """Hypervisor.idle of a guest in real time: wait for `ns` to pass on the wall, or for something from outside.
+        How many have passed."""
+        start = time.monotonic_ns()
+        self._wait(self._link, keys=True, seconds=ns / 1e9)
+        return min(time.monotonic_ns() - start, ns)
 
     def send(self, body: bytes) -> None:
         """A packet for the client."""
