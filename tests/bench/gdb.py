@@ -67,6 +67,6 @@ def _ours() -> float:
 def _qemu() -> float:
     port = _free_port()
     machine = ["-display", "none", "-nodefaults", "-drive", f"file={disk()},format=raw,if=ide"]
-    with _server(["qemu-system-x86_64", "-accel", "tcg", "-S", "-gdb", f"tcp:127.0.0.1:{port}", *machine]):
-        with Client(port) as client:
-            return _steps(client)
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-S", "-gdb", f"tcp:127.0.0.1:{port}", *machine]
+    with _server(command), Client(port) as client:
+        return _steps(client)

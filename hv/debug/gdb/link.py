@@ -6,6 +6,7 @@ import select
 import socket
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 
 from hv.debug.gdb.packets import Event, Framer, Kind, framed
 
@@ -105,9 +106,15 @@ class Link:
         return None
 
 
-def wait(sources: Iterable[int], seconds: float | None = None) -> set[int]:
+def wait(sources: tuple[int, ...], seconds: float | None = None) -> set[int]:
     """Which of these have something to read; waits for the first, `seconds` at most."""
+    return {fd for fd, _ in _poller(sources).poll(None if seconds is None else int(seconds * 1000))}
+
+
+@lru_cache(maxsize=4)
+def _poller(sources: tuple[int, ...]) -> select.poll:
+    """poll() goes by the numbers of files, whatever is behind them now."""
     poller = select.poll()
     for source in sources:
         poller.register(source, select.POLLIN | select.POLLHUP | select.POLLERR)
-    return {fd for fd, _ in poller.poll(None if seconds is None else int(seconds * 1000))}
+    return poller

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from hv.debug import commands
 from hv.debug.gdb import moves, replies, threads
@@ -33,15 +35,15 @@ _MEMORY_MAP = b"""<?xml version="1.0"?>
 </memory-map>
 """
 
+_NAME = re.compile(rb"[^:,;?]*\??")
 Handler = Callable[["Session", bytes], "bytes | None"]
 
 
 def _named(table: dict[bytes, Handler], session: Session, body: bytes) -> bytes | None:
     """The name ends at the first character that no name has."""
-    end = next((at for at, byte in enumerate(body) if byte in b":,;?"), len(body))
-    end += body[end : end + 1] == b"?"
-    handler = table.get(body[:end])
-    return b"" if handler is None else handler(session, body[end + 1 :] if body[end : end + 1] in b":,;" else b"")
+    found = _NAME.match(body)
+    handler = table.get(found[0]) if found else None
+    return b"" if found is None or handler is None else handler(session, body[found.end() + 1 :])
 
 
 def query(session: Session, rest: bytes) -> bytes | None:
@@ -64,6 +66,7 @@ def long_packet(session: Session, rest: bytes) -> bytes | None:
 
 def _supported(session: Session, rest: bytes) -> bytes:
     session.features = frozenset(rest.split(b";"))
+    session.multiprocess = b"multiprocess+" in session.features
     return b";".join(SUPPORTED)
 
 
@@ -174,25 +177,48 @@ SETTINGS: dict[bytes, Handler] = {b"StartNoAckMode": _always(OK), b"qemu.PhyMemM
 # ---- v ----
 
 
-def _resume(session: Session, rest: bytes) -> bytes:
-    """ACTION[:THREAD];... : the first action for a thread is its. One that steps decides, else all continue."""
-    for action in rest.split(b";"):
-        what, _, name = action.partition(b":")
-        verb = what[:1]
-        if verb not in VERBS or not verb:
-            return b""
-        if verb == b"t":  # in all-stop mode everything is stopped
-            return replies.stop_reply(session, Moved(Why.LIMIT, None, session.debugger.timeline.position))
-        if verb in b"sSr":
-            vcpu = session.thread(name) if name else session.mover or session.debugger.vcpu
-            if verb != b"r":
-                return session.moved(moves.step(session, vcpu))
-            start, end = (int(number, 16) for number in what[1:].split(b","))
-            return session.moved(moves.step_range(session, vcpu, start, end))
-    return session.moved(moves.forward(session))
+class Action(NamedTuple):
+    """What vCont asks for: a verb, its thread ("": the present one), and the addresses of a range."""
+
+    verb: bytes
+    thread: bytes = b""
+    start: int = 0
+    end: int = 0
 
 
 VERBS = (b"c", b"C", b"s", b"S", b"t", b"r")
+_STEPS = (b"s", b"S", b"r")
+
+
+@lru_cache(maxsize=64)
+def _action(rest: bytes) -> Action | None:
+    """ACTION[:THREAD];... : the first action for a thread is its. One that steps decides, else all continue. None: one
+    that nobody knows."""
+    for action in rest.split(b";"):
+        what, _, thread = action.partition(b":")
+        verb = what[:1]
+        if verb not in VERBS:
+            return None
+        if verb == b"r":
+            start, end = (int(number, 16) for number in what[1:].split(b","))
+            return Action(verb, thread, start, end)
+        if verb == b"t" or verb in _STEPS:
+            return Action(verb, thread)
+    return Action(b"c")
+
+
+def _resume(session: Session, rest: bytes) -> bytes:
+    action = _action(rest)
+    if action is None:
+        return b""
+    if action.verb == b"t":  # in all-stop mode everything is stopped
+        return replies.stop_reply(session, Moved(Why.LIMIT, None, session.debugger.timeline.position))
+    if action.verb not in _STEPS:
+        return session.moved(moves.forward(session))
+    vcpu = session.thread(action.thread) if action.thread else session.mover or session.debugger.vcpu
+    if action.verb == b"r":
+        return session.moved(moves.step_range(session, vcpu, action.start, action.end))
+    return session.moved(moves.step(session, vcpu))
 
 
 def _attach(session: Session, rest: bytes) -> bytes:

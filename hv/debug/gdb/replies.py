@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from hv.debug.commands.moving import said
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from hv.debug.timeline import Moved
 
 SIGINT, SIGTRAP = 2, 5
-_AT_ONCE = [(b"%02x" % number, register.name) for number, register in enumerate(REGISTERS)
-            if register.name in ("rip", "rsp", "rbp")]  # fmt: skip
+_NUMBER = {register.name: number for number, register in enumerate(REGISTERS)}
+_AT_ONCE = "".join(f"{_NUMBER[name]:02x}:%s;" for name in ("rbp", "rsp", "rip"))
 """What gdb looks at after every step: it need not ask."""
+_THREE = struct.Struct("<3Q")
 _HISTORY = {Why.SHUTDOWN: b"replaylog:end;", Why.IDLE: b"replaylog:end;", Why.BEGIN: b"replaylog:begin;"}
 """The ends of time. After the last, a guest is not gone (no W packet): one can go back from there."""
 _TOLD = {
@@ -30,21 +32,22 @@ _TOLD = {
 def stop_reply(session: Session, moved: Moved) -> bytes:
     """Why the guest is stopped, in which thread, and a few registers."""
     vcpu = session.vcpu
-    signal, reason = SIGTRAP, _HISTORY.get(moved.why, b"")
+    signal, reason = SIGTRAP, b"" if moved.why is Why.LIMIT else _HISTORY.get(moved.why, b"")
     own = session.points.reason(moved.hit) if moved.hit is not None else None
     if moved.why is Why.INTERRUPTED:
         signal = SIGINT
     elif own is not None and (own[0] not in (b"swbreak", b"hwbreak") or own[0] + b"+" in session.features):
         reason = b"%s:%s;" % own
     gprs = lib.cpu_gprs(vcpu.cpu)
-    registers = b"".join(
-        b"%s:%s;" % (number, int(getattr(gprs, name)).to_bytes(8, "little").hex().encode()) for number, name in _AT_ONCE
-    )
-    return b"T%02x%sthread:%s;%s" % (signal, registers, threads.name(vcpu, session.multiprocess), reason)
+    values = _THREE.pack(gprs.rbp, gprs.rsp, gprs.rip).hex()
+    registers = _AT_ONCE % (values[:16], values[16:32], values[32:])
+    return b"T%02x%sthread:%s;%s" % (signal, registers.encode(), threads.name(vcpu, session.multiprocess), reason)
 
 
 def told(session: Session, moved: Moved) -> str:
     """What gdb does not say itself about a stop; empty: it says all."""
+    if moved.why is Why.LIMIT:
+        return ""
     if moved.why is Why.STOP_POINT and moved.hit is not None and session.points.reason(moved.hit) is None:
         return said(moved) + "\n"
     return f"{_TOLD[moved.why]}\n" if moved.why in _TOLD else ""

@@ -134,7 +134,7 @@ class GdbServer:
         typed = self.keyboard.source
         if typed is not None and (keys or os.isatty(typed)):
             sources.append(typed)
-        ready = wait(sources, seconds)
+        ready = wait(tuple(sources), seconds)
         if self.listener.fileno() in ready:
             self._accept()
         if typed is not None and typed in ready:

@@ -50,17 +50,14 @@ class Session:
         self.points = Points()
         self.features: frozenset[bytes] = frozenset()
         """What the client can do, as it said in qSupported."""
+        self.multiprocess = False
+        """Threads are named with their process."""
         self.physical = False
         self.vcpu: Vcpu = debugger.vcpu
         """The one that registers and memory are asked about."""
         self.mover: Vcpu | None = None
         """The one that s and bs step, where Hc chose one."""
         self.ended = ""
-
-    @property
-    def multiprocess(self) -> bool:
-        """Threads are named with their process."""
-        return b"multiprocess+" in self.features
 
     def answer(self, body: bytes) -> bytes | None:
         """The answer to a packet."""

@@ -6,6 +6,7 @@ is process 0x8000, which no domid can be. Without the multiprocess feature, a th
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from xml.sax.saxutils import quoteattr
 
@@ -27,6 +28,7 @@ class ThreadId(NamedTuple):
     thread: int
 
 
+@lru_cache(maxsize=256)
 def parse(text: bytes) -> ThreadId:
     """p PID.TID, p PID, or TID. ValueError."""
     if not text.startswith(b"p"):
@@ -55,13 +57,17 @@ def name(vcpu: Vcpu, multiprocess: bool) -> bytes:
 
 def find(debugger: Debugger, which: ThreadId) -> Vcpu | None:
     """The vcpu of a thread; of ANY and ALL the one that commands are about, if it fits. None: there is none."""
-    fitting = [v for v in debugger.vcpus if which.process in (None, ANY, ALL, process_of(v.domain))]
-    if which.thread in (ANY, ALL):
-        here = debugger.vcpu
-        return here if here in fitting else next(iter(fitting), None)
-    if which.process is None:
-        return next((vcpu for vcpu in fitting if vcpu.slot + 1 == which.thread), None)
-    return next((vcpu for vcpu in fitting if vcpu.id + 1 == which.thread), None)
+    here = debugger.vcpu
+    if _fits(which, here):  # gdb mostly speaks of the one that it sees
+        return here
+    return next((vcpu for vcpu in debugger.vcpus if _fits(which, vcpu)), None)
+
+
+def _fits(which: ThreadId, vcpu: Vcpu) -> bool:
+    if which.process not in (None, ANY, ALL) and which.process != process_of(vcpu.domain):
+        return False
+    number = vcpu.slot if which.process is None else vcpu.id
+    return which.thread in (ANY, ALL, number + 1)
 
 
 def describe(vcpu: Vcpu) -> str:
