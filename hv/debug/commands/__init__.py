@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "Command", "CommandError", "command", "execute", "find", "load_commands"]
 
 Function = Callable[["Debugger", list[str]], str]
-MODULES = ("moving", "physical")
+MODULES = ("moving",)
 """The modules of this package that have commands, in the order in which help lists them."""
 
 
