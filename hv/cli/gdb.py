@@ -7,10 +7,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hv.builder.image import BuilderError
+from hv.cli.main import EXIT_USAGE
+from hv.cli.options import GUEST_OPTIONS, CommandLine, Option
+from hv.cli.outcome import exit_code, report_crash
 
 if TYPE_CHECKING:
-    import argparse
-
     from hv.cli.session import Session
 
 _EPILOG = """\
@@ -31,8 +32,8 @@ The guest's console is stdin and stdout. Time runs both ways: reverse-stepi, rev
 DEFAULT_PORT = 1234
 """QEMU's: what people type."""
 _LOOPBACK = "127.0.0.1"
-_REFUSED = ("max_insns", "timeout", "wall_timeout", "trace")
-"""Options of hv run that say when a run ends, or what is written while it goes on: under gdb it goes back and forth."""
+_NOT_HERE = ("--max-insns", "--timeout", "--wall-timeout", "--trace", "--coverage", "--drcov")
+"""What says when a run ends, or writes down what happens while it goes on: under gdb it goes back and forth."""
 
 
 def address(text: str) -> tuple[str, int]:
@@ -44,16 +45,26 @@ def address(text: str) -> tuple[str, int]:
     return host.strip("[]") or _LOOPBACK, number
 
 
+def option_value(text: str) -> tuple[str, int]:
+    """The same for a command line."""
+    import argparse
+
+    try:
+        return address(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not [HOST:]PORT") from None
+
+
 def check(options: Any) -> None:
-    """What does not go together with gdb. BuilderError."""
-    for name in _REFUSED:
-        if getattr(options, name, None) is not None:
-            flag = f"--{name.replace('_', '-')}"
+    """What of hv run does not go together with gdb. BuilderError."""
+    for flag in _NOT_HERE:
+        if getattr(options, flag[2:].replace("-", "_")) is not None:
             raise BuilderError(flag, "does not go together with a debugger", f"leave out {flag}")
 
 
-def serve(session: Session, where: tuple[str, int], command: str, *, running: bool) -> str:
-    """Serve gdb until the end. Why it ended, as Session.run() says it. BuilderError: the address cannot be had."""
+def serve(session: Session, where: tuple[str, int], command: str, *, running: bool) -> str | None:
+    """Serve gdb to the end. Why it ended, as Session.run() says it. None: the address cannot be had, and stderr says
+    why."""
     from hv.debug.debugger import Debugger
     from hv.debug.gdb.server import KILLED, LEFT, GdbServer, listen
 
@@ -61,10 +72,10 @@ def serve(session: Session, where: tuple[str, int], command: str, *, running: bo
         listener = listen(*where)
     except (OSError, UnicodeError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-        raise BuilderError(
-            "gdb server", f"{where[0]}:{where[1]} cannot be listened on: {reason}", "give another [HOST:]PORT, or 0"
-        ) from None
-    with listener:
+        shown = f"{where[0]}:{where[1]} cannot be listened on: {reason}"
+        sys.stderr.write(f"hv {command}: {shown}; give another [HOST:]PORT, or port 0\n")
+        return None
+    with listener, session:
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         state = "running; gdb stops it" if running else "waiting for gdb"
@@ -77,41 +88,26 @@ def serve(session: Session, where: tuple[str, int], command: str, *, running: bo
     return LEFT if why == KILLED else why
 
 
-def _address(text: str) -> tuple[str, int]:
-    import argparse
-
-    try:
-        return address(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text} is not [HOST:]PORT") from None
-
-
-def parser() -> argparse.ArgumentParser:
-    """The options of hv gdb."""
-    import argparse
-
-    from hv.cli.run import OPTIONS, add_options
-
-    made = argparse.ArgumentParser(
-        prog="hv gdb",
-        description="Boot a Xen guest kernel under gdb: it waits for gdb before its first instruction.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.add_argument("kernel", metavar="KERNEL", help="an ELF file, a bzImage, or one of these packed")
-    made.add_argument(
-        "--listen", type=_address, default=(_LOOPBACK, DEFAULT_PORT), metavar="[HOST:]PORT",
-        help=f"where gdb connects (default {_LOOPBACK}:{DEFAULT_PORT}; port 0: a free one, which is printed)",
-    )  # fmt: skip
-    left_out = {"gdb", *_REFUSED}
-    made.set_defaults(**{option.name: option.default for option in OPTIONS})
-    add_options(made, [option for option in OPTIONS if option.name not in left_out])
-    return made
+COMMAND = CommandLine(
+    "gdb",
+    "Boot a Xen guest kernel under gdb: it waits for gdb before its first instruction.",
+    _EPILOG,
+    (
+        Option("--listen", "gdb", option_value, (_LOOPBACK, DEFAULT_PORT), "[HOST:]PORT",
+               f"where gdb connects (default {_LOOPBACK}:{DEFAULT_PORT}; port 0: a free one, which is printed)"),
+        *(option for option in GUEST_OPTIONS if option.flag not in _NOT_HERE),
+    ),
+)  # fmt: skip
 
 
 def main(argv: list[str]) -> int:
     """`hv gdb ARGV...`: the exit code that the epilog of --help lists."""
-    from hv.cli import run
-
-    options = parser().parse_args(argv)
-    return run.boot(options, "gdb", options.listen, running=False)
+    options = COMMAND.parse(argv)
+    session = COMMAND.open(options)
+    if session is None:
+        return EXIT_USAGE
+    stop = serve(session, options.listen, "gdb", running=False)
+    if stop is None:
+        return EXIT_USAGE
+    report_crash(session)
+    return exit_code(session, "gdb", stop)

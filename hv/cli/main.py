@@ -15,6 +15,8 @@ EXIT_TIMEOUT = 7
 # subcommand: (module, what it does)
 COMMANDS = {
     "run": ("hv.cli.run", "boot a guest kernel with its console on this terminal"),
+    "trace": ("hv.cli.trace", "run a guest and trace hypercalls, traps and events"),
+    "why": ("hv.cli.why", "run a guest and explain each hypercall that failed"),
     "gdb": ("hv.cli.gdb", "boot a guest kernel that waits for gdb"),
     "info": ("hv.cli.info", "print what the loader sees in a kernel file"),
     "test": ("hv.cli.test", "run test guests that print a verdict"),
@@ -32,6 +34,8 @@ commands:
 examples:
   hv run guest.elf --memory 32 --stats
   hv run vmlinuz --ramdisk initrd.cpio --cmdline "console=hvc0"
+  hv trace guest.elf -e hypercall
+  hv why guest.elf
   hv info vmlinuz
 """
 

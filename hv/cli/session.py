@@ -1,7 +1,8 @@
-"""One `hv run`: the guest, the terminal and the trace, from launch to the end of the run."""
+"""One run of a guest with its terminal, and what watches it, from launch to the end: of `hv run`, `trace` and `why`."""
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ from hv.native import ffi, lib
 from hv.toolstack.launch import GuestConfig, launch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
-    from hv.debug.trace import Tracer, Trap
+    from hv.debug.coverage import Coverage
+    from hv.debug.trace import Tracer, Trap, Writer
     from hv.vcpu import Vcpu
 
 _IDLE_WAIT = 0.25  # seconds between two looks at the wall clock while waiting for keys
@@ -43,15 +46,20 @@ class Session:
         self.terminal = Terminal()
         self.guest.console.sink = self.terminal.write
         self.tracer: Tracer | None = None
-        self._trace_file: Any = None
-        if options.trace:
-            from hv.debug.trace import Tracer
+        self._coverage: Coverage | None = None
+        if getattr(options, "coverage", None) or getattr(options, "drcov", None):
+            from hv.debug.coverage import Coverage
 
-            self._trace_file = open(options.trace, "w", encoding="utf-8")  # noqa: SIM115 - closed by close_trace()
-            self.tracer = Tracer(self.hv, self._trace_file)
-            self.hv.after_exit = self.tracer.flush
+            self._coverage = Coverage(self.hv)
         if options.realtime:
             self.hv.idle = self._idle
+
+    def trace(self, writers: Sequence[Writer], *, live: bool) -> None:
+        """Trace the run for these writers; they are closed when it ends. `live`: they write while it runs."""
+        from hv.debug.trace import Tracer
+
+        self.tracer = Tracer(self.hv, writers, live=live)
+        self.hv.after_exit = self.tracer.flush
 
     def __enter__(self) -> Session:
         self.terminal.__enter__()
@@ -61,6 +69,8 @@ class Session:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.terminal.__exit__(kind, value, trace)
+        if self.tracer is not None:
+            self.tracer.close()
 
     def run(self) -> str:
         """Run to the end. Why it ended: a hv.hypervisor.Stop value, or "left" when the user typed Ctrl-]."""
@@ -92,6 +102,8 @@ class Session:
 
     def poll(self) -> bool:
         """Let enter what was typed; whether the user wants to leave."""
+        if self.tracer is not None:
+            self.tracer.flush()
         self._take(self.terminal.poll())
         return self.terminal.left
 
@@ -110,11 +122,27 @@ class Session:
 
     # ---- afterwards ----
 
-    def close_trace(self) -> None:
-        """Write the rest of the trace and close its file."""
-        if self.tracer is not None:
-            self.tracer.flush()
-            self._trace_file.close()
+    @property
+    def lost(self) -> int:
+        """Records that the trace has lost."""
+        return 0 if self.tracer is None else self.tracer.lost
+
+    def write_coverage(self) -> None:
+        """Write the files of --coverage and --drcov, and say what of them is missing."""
+        if self._coverage is None:
+            return
+        if self.options.coverage:
+            from hv.debug.symbols import symbols_of
+
+            symbols = symbols_of(self.guest.image)
+            self._coverage.write_lcov(self.options.coverage, symbols)
+            sys.stderr.writelines(f"hv: {warning}\n" for warning in symbols.warnings)
+            if not symbols.lines.rows:
+                sys.stderr.write(f"hv: --coverage: {self.guest.image.name} has no source lines; build it with -g\n")
+        if self.options.drcov:
+            self._coverage.write_drcov(self.options.drcov, self.guest.image)
+        if self._coverage.dropped:
+            sys.stderr.write(f"hv: --coverage: {self._coverage.dropped:,} blocks did not fit and are missing\n")
 
     def crashed_vcpu(self) -> Vcpu:
         """The vcpu that ran last: the one that crashed, in a domain that did."""
@@ -124,10 +152,12 @@ class Session:
     def crash_report(self) -> str:
         """The report for stderr."""
         from hv.cli.report import crash_report
+        from hv.debug.filters import TRAPS
         from hv.debug.symbols import symbols_of
         from hv.debug.trace import drain
 
         traps: list[Trap] = self.tracer.last if self.tracer is not None else drain(self.hv)
+        traps = [trap for trap in traps if trap.kind in TRAPS.kinds]
         return crash_report(self.domain, self.crashed_vcpu(), self._reason(), traps, symbols_of(self.guest.image))
 
     def _reason(self) -> str:

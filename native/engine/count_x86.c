@@ -157,6 +157,8 @@ void __wrap_gen_intermediate_code_x86_64(char *cs, char *tb, int max)
     __real_gen_intermediate_code_x86_64(cs, tb, max);
     if (c->charge_op)
         ((uintptr_t *)((char *)c->charge_op + U_TCG_OP_ARGS))[1] = FIELD(uint16_t, tb, U_TB_ICOUNT);
+    if (c->m->coverage)
+        coverage_note(c->m->coverage, FIELD(uint64_t, tb, U_TB_PC), FIELD(uint16_t, tb, U_TB_SIZE));
 }
 
 /* ---- giving back ---- */

@@ -67,7 +67,7 @@ static uint32_t waiting_for(struct cpu *c, uint32_t found, int access)
 int __wrap_cpu_watchpoint_address_matches_x86_64(char *cs, uint64_t va, uint64_t size)
 {
     struct cpu *c = cpu_of_cs(cs);
-    return touched(c, va, size) || machine_watchpoint_at(c->m, va, size) ? BP_READ | BP_WRITE : 0;
+    return touched(c, va, size) || machine_watchpoint_at(c->m, va, size, WATCH_READ | WATCH_WRITE) ? BP_READ | BP_WRITE : 0;
 }
 
 void cpu_watch_changed(struct cpu *c, uint64_t old_dr7)
@@ -91,7 +91,9 @@ void __wrap_cpu_check_watchpoint_x86_64(char *cs, uint64_t va, uint64_t size, ui
 {
     struct cpu *c = cpu_of_cs(cs);
     uint32_t found = touched(c, va, size);
-    const struct watchpoint *point = machine_watchpoint_at(c->m, va, size);
+    uint32_t kind = access & BP_WRITE ? WATCH_WRITE : WATCH_READ;
+    /* Before a store nothing of its instruction has happened that happening again would change, whatever was read. */
+    const struct watchpoint *point = machine_watchpoint_at(c->m, va, size, kind);
     (void)attributes;
     if (!found && !point)
         return;
@@ -103,8 +105,7 @@ void __wrap_cpu_check_watchpoint_x86_64(char *cs, uint64_t va, uint64_t size, ui
         cpu_loop_exit_x86_64(cs);
     }
     c->watch_hits |= waiting_for(c, found, access);
-    uint32_t kind = access & BP_WRITE ? WATCH_WRITE : WATCH_READ;
-    if (point && point->kinds & kind) {
+    if (point) {
         if (!c->touch.kinds)
             c->touch = (struct touch){.pc = pc_of_block(c, ra), .va = va, .size = size, .id = point->id};
         c->touch.kinds |= kind;

@@ -179,6 +179,12 @@ void machine_set_block_limit(struct machine *m, uint32_t limit);
  * 0 or -ENOMEM. */
 int machine_count_by_hook(struct machine *m);
 int64_t machine_hooked(const struct machine *m);
+/* Which code runs, from now on: every block of it once, by linear address. -ENOMEM. stop() forgets. */
+struct code_block { uint64_t start; uint32_t size, pad; };
+int machine_coverage_start(struct machine *m);
+void machine_coverage_stop(struct machine *m);
+/* The blocks so far, in no order, at most `max`; how many there are, and how many did not fit into the table. */
+uint64_t machine_coverage(const struct machine *m, struct code_block *out, uint64_t max, uint64_t *dropped);
 
 /* ---- stop points: they change nothing that a guest could see, not even the count ---- */
 enum { ENGINE_BREAKPOINTS = 256, ENGINE_WATCHPOINTS = 32 };

@@ -35,14 +35,19 @@ struct machine {
     struct watchpoint watchpoints[ENGINE_WATCHPOINTS];
     uint32_t watchpoint_count;
     struct engine_ops ops;
+    struct coverage *coverage;    /* coverage.c; NULL: blocks are not noted */
 };
+
+/* ---- coverage.c ---- */
+/* A block of `size` bytes at linear address `start` is about to run. */
+void coverage_note(struct coverage *coverage, uint64_t start, uint32_t size);
 
 /* ---- stops.c ---- */
 /* Is code at `pc` to be translated with a call? */
 bool machine_planted(const struct machine *m, uint64_t pc);
 bool machine_breakpoint_at(const struct machine *m, uint64_t pc);
-/* The first watchpoint that has one of `size` bytes at `va`, NULL: none. */
-const struct watchpoint *machine_watchpoint_at(const struct machine *m, uint64_t va, uint64_t size);
+/* The first watchpoint of one of these kinds that has one of `size` bytes at `va`, NULL: none. */
+const struct watchpoint *machine_watchpoint_at(const struct machine *m, uint64_t va, uint64_t size, uint32_t kinds);
 
 /* ---- code.c: translated code and cached translations, over all cpus ---- */
 /* Forget all translated code and executable translations of a frame. Not for the frame of the block that is running. */

@@ -5,14 +5,18 @@
 #include <string.h>
 #include "xen.h"
 
-enum { HV_REFUSAL_LOG = 4096, HV_TRAP_RING = 8192 };
+enum { HV_REFUSAL_LOG = 4096, HV_QUIET_RING = 64 };
 
 /* The log of traps (traplog.c). `made` and `read` count records since the start. */
 struct trap_log {
-    uint64_t made, read;
-    uint64_t last[HV_MAX_VCPUS];     /* 1 + number of each vcpu's latest record; 0: none */
-    bool tracing;
-    struct trap_record ring[HV_TRAP_RING];
+    uint64_t made, read, lost;
+    uint64_t last[HV_MAX_VCPUS];     /* 1 + number of each vcpu's latest exception, call or delivery; 0: none */
+    uint64_t mask;                   /* size of the ring - 1 */
+    struct trap_record *ring;        /* `quiet`, or a long one while tracing */
+    struct trace_filter filter;      /* kinds 0: quiet */
+    struct sent_ports { uint32_t count, ports[TRACE_PORTS]; } sent[HV_MAX_VCPUS];   /* and not delivered yet (trace.c) */
+    struct trap_record unwanted;     /* what a filter keeps out is written here */
+    struct trap_record quiet[HV_QUIET_RING];
 };
 
 /* Stop points (stops.c). */
@@ -60,6 +64,7 @@ struct hv {
     uint64_t trap_counts[64][32];
     uint64_t rule_counts[RULE_COUNT];    /* refusals by rule: statistics only */
     struct trap_log traps;
+    struct evidence *evidence;       /* [HV_REFUSAL_LOG], beside log[]; NULL: none is kept */
     struct hv_stops stops;           /* of a debugger: no part of the state */
 };
 
@@ -90,10 +95,33 @@ static inline struct cpu *hv_cpu_of(struct hv *hv, const struct vcpu *v) { retur
 
 /* Log a trap as it arrives; the caller fills in address, error, args and emulated of the record. (traplog.c) */
 struct trap_record *hv_log_trap(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);
-/* Take the record just made back: the instruction will trap again when it has been decoded. */
+/* Take the vcpu's latest record back: the instruction will trap again when it has been decoded. */
 void hv_unlog_trap(struct hv *hv, const struct vcpu *v);
 /* Forget the records not read yet that were made after `when` retired instructions. */
 void hv_traps_rewind(struct hv *hv, uint64_t when);
+
+/* A hypercall arrives: where hv_log_answer() finds its record. */
+uint64_t hv_log_call(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint64_t nr, const uint64_t args[6]);
+void hv_log_answer(struct hv *hv, uint64_t record, int64_t result);
+/* Python has served the vcpu's hypercall, and its result is logged: for a trace, what it wrote to the guest's memory. */
+void hv_log_output(struct hv *hv, const struct vcpu *v);
+/* A record of one of the kinds that are made only when wanted: ask hv_tracing() first. `v` may be NULL. */
+struct trap_record *hv_log_record(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);
+static inline bool hv_tracing(const struct hv *hv, enum trap_kind kind) { return hv->traps.filter.kinds >> kind & 1; }
+
+/* ---- trace.c: the kinds of records that only a trace has; each does nothing unless its kind is wanted ---- */
+void hv_trace_send(struct hv *hv, const struct domain *d, uint32_t port);
+void hv_trace_delivery(struct hv *hv, const struct vcpu *v, struct trap_record *record);
+void hv_trace_entry(struct hv *hv, uint64_t table, unsigned slot, uint64_t old, uint64_t pte);
+void hv_trace_switch(struct hv *hv, uint32_t from, uint32_t to);
+void hv_trace_io(struct hv *hv, const struct vcpu *v, uint32_t port, uint32_t size, uint64_t value, bool write);
+void hv_trace_data(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint64_t nr, const uint64_t args[6]);
+/* An entry of a multicall begins: refusals and records speak of it from now on. Where hv_log_answer() finds its record. */
+uint64_t hv_log_entry(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint64_t args[6]);
+
+/* ---- evidence.c ---- */
+/* The memory that a hypercall's arguments point to: its address, and how much of it is worth a copy (at most `max`). */
+uint32_t hv_argument_area(uint64_t nr, const uint64_t args[6], uint64_t *va, uint32_t max);
 
 /* ---- stops.c; each asks for itself whether anything is set ---- */
 static inline bool hv_stops_on(const struct hv *hv, enum hv_stop_kind kind) { return hv->stops.kinds >> kind & 1; }

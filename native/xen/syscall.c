@@ -69,8 +69,7 @@ static bool hypercall(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
 {
     uint64_t args[6] = {g->rdi, g->rsi, g->rdx, g->r10, g->r8, g->r9};
     uint64_t nr = g->rax;
-    struct trap_record *record = hv_log_trap(hv, v, TRAP_LOG_HYPERCALL, (uint32_t)nr);
-    memcpy(record->args, args, sizeof record->args);
+    uint64_t record = hv_log_call(hv, v, TRAP_LOG_HYPERCALL, nr, args);
     hv->last.hypercall = nr;
     memcpy(hv->last.args, args, sizeof hv->last.args);
     int64_t result = hv_hypercall(hv, v, nr, args);
@@ -87,8 +86,7 @@ static bool hypercall(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
         return false;
     default:
         g->rax = (uint64_t)result;
-        record->result = result;
-        record->answered = 1;
+        hv_log_answer(hv, record, result);
     }
     return pv_resume(hv, v);
 }

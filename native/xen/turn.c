@@ -38,6 +38,7 @@ int hv_run_turn(struct hv *hv, uint64_t limit, uint64_t end_ns, bool once, struc
 void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall)
 {
     hv_log_result(hv, v, result);
+    hv_log_output(hv, v);
     if (in_multicall)
         hv_multicall_result(hv, v, result);
     else

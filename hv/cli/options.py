@@ -1,0 +1,179 @@
+"""Command lines as tables: the options of a guest's run, shared by `hv run`, `hv trace` and `hv why`."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hv.builder.image import BuilderError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from hv.cli.session import Session
+
+_TYPES = ("auto", "pv")
+_SCHEDULERS = ("round_robin", "credit")
+
+
+def _bad(text: str) -> Exception:
+    """What argparse turns into a usage error."""
+    import argparse
+
+    return argparse.ArgumentTypeError(text)
+
+
+def _positive(text: str) -> int:
+    value = int(text, 0)
+    if value <= 0:
+        raise _bad(f"{text} is not a positive number")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise _bad(f"{text} is not a positive number of seconds")
+    return value
+
+
+class Option(NamedTuple):
+    """One option: its group in --help, how its value is read (None: a switch), default, the value's name, help.
+
+    short: a flag of one letter beside it. file: its value is a file that will be written.
+    """
+
+    flag: str
+    group: str
+    value: Callable[[str], Any] | None
+    default: Any
+    metavar: str
+    help: str
+    choices: tuple[str, ...] | None = None
+    short: str = ""
+    file: bool = False
+    repeat: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name in the parsed result."""
+        return self.flag[2:].replace("-", "_")
+
+
+_GUEST, _LIMITS, _CLOCK, OUTPUT = "the guest", "limits", "time and order", "output"
+GUEST_OPTIONS = (
+    Option("--type", _GUEST, str, "auto", "TYPE", "type of domain: auto (what the kernel says) or pv", _TYPES),
+    Option("--memory", _GUEST, int, 128, "MIB", "memory in MiB (default 128)"),
+    Option("--vcpus", _GUEST, int, 1, "N", "virtual processors, 1 to 64 (default 1)"),
+    Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory"),
+    Option("--cmdline", _GUEST, str, "", "TEXT", "command line of the kernel"),
+    Option("--max-insns", _LIMITS, _positive, None, "N", "stop after N instructions"),
+    Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),
+    Option("--wall-timeout", _LIMITS, _seconds, None, "SECONDS", "stop after this time on the wall"),
+    Option("--realtime", _CLOCK, None, False, "", "do not skip idle time: wait for it, and for keys"),
+    Option("--scheduler", _CLOCK, str, "round_robin", "NAME", "who runs next: round_robin or credit", _SCHEDULERS),
+    Option("--quantum", _CLOCK, _positive, None, "N", "instructions of a vcpu's turn"),
+    Option("--seed", _CLOCK, int, 0, "N", "other lengths of turns for each N (default 0)"),
+)
+"""What every command takes that runs a guest."""
+COVERAGE_OPTIONS = (
+    Option("--coverage", OUTPUT, str, None, "FILE", "write which source lines ran, for lcov (needs DWARF)", file=True),
+    Option("--drcov", OUTPUT, str, None, "FILE", "write which blocks of code ran, as drcov does", file=True),
+)
+
+
+class CommandLine(NamedTuple):
+    """A subcommand that takes one kernel: its name, what --help says of it, and its options."""
+
+    command: str
+    description: str
+    epilog: str
+    options: Sequence[Option]
+
+    def parse(self, argv: list[str]) -> Any:
+        """The options by name. argparse is asked only when something is out of the ordinary: importing it and making
+        its parser takes a sixth of a tiny guest's whole run. It then prints help, or what is wrong, and leaves with
+        0 or 2."""
+        return self._parse_plain(argv) or self.parser().parse_args(argv)
+
+    def _parse_plain(self, argv: list[str]) -> SimpleNamespace | None:
+        """Options written out in full, each value an argument of its own, and one kernel; None: let argparse look."""
+        known = {option.flag: option for option in self.options if not option.repeat}
+        found: dict[str, Any] = {option.name: option.default for option in self.options}
+        arguments = iter(argv)
+        for argument in arguments:
+            option = known.get(argument)
+            if option is None:
+                if argument.startswith("-") or "kernel" in found:
+                    return None
+                found["kernel"] = argument
+            elif option.value is None:
+                found[option.name] = True
+            else:
+                text = next(arguments, "-")
+                if text.startswith("-") or (option.choices and text not in option.choices):
+                    return None
+                try:
+                    found[option.name] = option.value(text)
+                except Exception:  # argparse says what is wrong with it
+                    return None
+        return SimpleNamespace(**found) if "kernel" in found else None
+
+    def parser(self) -> argparse.ArgumentParser:
+        """The same options for argparse."""
+        import argparse
+
+        made = argparse.ArgumentParser(
+            prog=f"hv {self.command}",
+            description=self.description,
+            epilog=self.epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.add_argument("kernel", metavar="KERNEL", help="an ELF file, a bzImage, or one of these packed")
+        groups: dict[str, Any] = {}
+        for option in self.options:
+            if option.group not in groups:
+                groups[option.group] = made.add_argument_group(option.group)
+            flags = [option.short, option.flag] if option.short else [option.flag]
+            if option.value is None:
+                groups[option.group].add_argument(*flags, action="store_true", help=option.help)
+            else:
+                groups[option.group].add_argument(
+                    *flags, type=option.value, default=option.default, metavar=option.metavar,
+                    choices=option.choices, help=option.help, action="append" if option.repeat else "store",
+                )  # fmt: skip
+        return made
+
+    def open(self, options: Any) -> Session | None:
+        """The guest, launched, with its terminal. None: it cannot be, and stderr says why (EXIT_USAGE)."""
+        try:
+            self.check(options)
+            from hv.cli.session import Session
+
+            return Session(options)
+        except BuilderError as error:
+            sys.stderr.write(f"hv {self.command}: {error}\n")
+            return None
+
+    def check(self, options: Any) -> None:
+        """What argparse cannot say in one line with a remedy. BuilderError."""
+        from hv.builder.pv import domain_pages
+
+        domain_pages(options.memory)
+        if not 1 <= options.vcpus <= 64:
+            raise BuilderError("--vcpus", f"{options.vcpus} is no number of vcpus", "give 1 to 64")
+        for option in self.options:
+            path = getattr(options, option.name)
+            if option.file and path is not None:
+                _check_writable(option.flag, path)
+
+
+def _check_writable(option: str, path: str) -> None:
+    """Open for writing now: a run of a minute must not end with a file that cannot be written."""
+    try:
+        with open(path, "ab"):
+            pass
+    except (OSError, ValueError) as error:
+        raise BuilderError(option, f"{path} cannot be written: {error}", "give a path that can be") from None
