@@ -11,6 +11,7 @@ input enters.
 from __future__ import annotations
 
 import enum
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +24,8 @@ HOST = 0
 """Domid of an input that is for no domain in particular."""
 WAIT = "wait"
 """The service name of idle time that passed on the wall; the data is its nanoseconds in decimal digits."""
+DEBUGGER = "debugger"
+"""The service name of what a debugger changed; hv.changes describes the data."""
 
 
 class ReplayError(Exception):
@@ -100,6 +103,10 @@ class InputGate:
         """Let `ns` of idle time pass that were waited for on the wall."""
         self._enter(self._now(HOST, WAIT, b"%d" % ns))
 
+    def change(self, data: bytes) -> None:
+        """A debugger changes something (hv.changes), now; not at a breakpoint inside a count."""
+        self._enter(self._now(HOST, DEBUGGER, data))
+
     def _now(self, domid: int, service: str, data: bytes) -> Input:
         state = self._hv.state
         return Input(int(state.retired), int(state.idle_ns), self.moment, domid, service, data)
@@ -115,6 +122,9 @@ class InputGate:
         if taken.service == WAIT:
             self._hv.state.idle_ns += int(taken.data)
             return
+        if taken.service == DEBUGGER:
+            self._change(taken)
+            return
         for domain in self._hv.domains.values():
             if domain.domid == taken.domid and taken.service in domain.services:
                 domain.services[taken.service].accept(taken.data)
@@ -122,6 +132,14 @@ class InputGate:
         raise ReplayError(
             f"input for {taken.service} of domain {taken.domid}: there is none; remedy: use the recording's own guest"
         )
+
+    def _change(self, taken: Input) -> None:
+        from hv import changes  # most runs have none
+
+        try:
+            changes.apply(self._hv, taken.data)
+        except changes.ChangeRefused as error:
+            raise ReplayError(f"the change by a debugger at instruction {taken.retired:,}: {error}") from None
 
     # ---- again ----
 
@@ -170,13 +188,27 @@ class InputGate:
             for domid, service, data in held:
                 self._enter(self._now(domid, service, data))
             return True
-        state = self._hv.state
-        place = (int(state.retired), int(state.idle_ns), moment)
-        any_due = False
-        while self.pending and self.pending[0].last[:3] == place:
+        due = self._due()
+        for _ in due:
             self._take(self.pending.popleft())
-            any_due = True
-        return any_due
+        return bool(due)
+
+    def arrive_changes(self) -> None:
+        """The run has come to a place and stops there: let enter again what a debugger changed here, and what came
+        before that. So whoever comes back finds the machine as it was left."""
+        due = self._due()
+        while due and due[-1].service != DEBUGGER:
+            due.pop()
+        for _ in due:
+            self._take(self.pending.popleft())
+
+    def _due(self) -> list[Input]:
+        """What is still to enter at this place."""
+        if not self.pending:
+            return []
+        state = self._hv.state
+        place = (int(state.retired), int(state.idle_ns), self.moment)
+        return [step.last for step in itertools.takewhile(lambda step: step.last[:3] == place, self.pending)]
 
     def __iter__(self) -> Iterator[Input]:
         return iter(inputs_of(self.history))

@@ -18,6 +18,7 @@ COMMANDS = {
     "trace": ("hv.cli.trace", "run a guest and trace hypercalls, traps and events"),
     "why": ("hv.cli.why", "run a guest and explain each hypercall that failed"),
     "debug": ("hv.cli.debug", "step through a guest, forwards and backwards in time"),
+    "gdb": ("hv.cli.gdb", "boot a guest kernel that waits for gdb"),
     "info": ("hv.cli.info", "print what the loader sees in a kernel file"),
     "test": ("hv.cli.test", "run test guests that print a verdict"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_USAGE
 from hv.cli.options import COVERAGE_OPTIONS, GUEST_OPTIONS, OUTPUT, CommandLine, Option
 from hv.cli.outcome import EXIT_CODES, exit_code, report_crash
@@ -24,6 +25,12 @@ The guest's console is stdin and stdout; nothing else is written to stdout.
 """
 
 
+def _gdb_address(text: str) -> tuple[str, int]:
+    from hv.cli.gdb import option_value
+
+    return option_value(text)
+
+
 OPTIONS = (
     *GUEST_OPTIONS,
     Option("--stats", OUTPUT, None, False, "", "print traps, hypercalls, instructions and the state hash"),
@@ -32,6 +39,7 @@ OPTIONS = (
     Option("--why", OUTPUT, None, False, "", "say of refused hypercalls which rule refused them (hv why does more)"),
     Option("--core", OUTPUT, str, None, "FILE", "write an ELF core file when the guest crashes (for gdb)", file=True),
     *COVERAGE_OPTIONS,
+    Option("--gdb", OUTPUT, _gdb_address, None, "[HOST:]PORT", "let gdb connect while it runs (hv gdb waits for gdb)"),
 )
 COMMAND = CommandLine(
     "run",
@@ -48,11 +56,25 @@ def main(argv: list[str]) -> int:
     session = COMMAND.open(options)
     if session is None:
         return EXIT_USAGE
+    if options.gdb:
+        return _under_gdb(session, options)
     if options.trace:
         _trace(session, options.trace)
     with session:
         stop = session.run()
     return _finish(session, options, stop)
+
+
+def _under_gdb(session: Session, options: Any) -> int:
+    from hv.cli import gdb
+
+    try:
+        gdb.check(options)
+    except BuilderError as error:
+        sys.stderr.write(f"hv run: {error}\n")
+        return EXIT_USAGE
+    stop = gdb.serve(session, options.gdb, "run", running=True)
+    return EXIT_USAGE if stop is None else _finish(session, options, stop)
 
 
 def _trace(session: Session, path: str) -> None:

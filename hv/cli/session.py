@@ -81,7 +81,7 @@ class Session:
                 max_insns=options.max_insns,
                 until_ns=None if options.timeout is None else int(options.timeout * 1e9),
                 wall_seconds=None if wall_end is None else max(wall_end - time.monotonic(), 0),
-                poll=self._poll,
+                poll=self.poll,
             )
             if self.terminal.left:
                 return "left"
@@ -95,7 +95,13 @@ class Session:
             if options.realtime:
                 self.hv.state.idle_ns += time.monotonic_ns() - start
 
-    def _poll(self) -> bool:
+    @property
+    def source(self) -> int | None:
+        """The file that keys come from; None: there will be no more."""
+        return None if self.terminal.ended or self.terminal.left else self.terminal.source
+
+    def poll(self) -> bool:
+        """Let enter what was typed; whether the user wants to leave."""
         if self.tracer is not None:
             self.tracer.flush()
         self._take(self.terminal.poll())

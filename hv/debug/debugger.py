@@ -42,8 +42,6 @@ class Debugger:
         self.hv = hv
         self.timeline = timeline or Timeline(hv)
         self.symbols = symbols or Symbols()
-        self.poll: Poll | None = None
-        """Asked now and then during each movement that brings no poll of its own; True interrupts it."""
         hv.refusals.keep_evidence()
         self.points: dict[int, StopPoint] = {}
         self.moved = Moved(Why.LIMIT, None, self.timeline.position)
@@ -52,6 +50,10 @@ class Debugger:
         """Numbered expressions to be shown at each stop."""
         self.on_move: list[Callable[[Moved], None]] = []
         """Called after each movement."""
+        self.poll: Poll | None = None
+        """Called now and then while a movement goes on that has none of its own; True interrupts it."""
+        self.poll_back: Poll | None = None
+        """The same for movements backwards, in which nothing may enter."""
         self._chosen: int | None = None
         self._numbers = itertools.count(1)
 
@@ -107,15 +109,17 @@ class Debugger:
 
     def run_back(self, *, poll: Poll | None = None, also: Iterable[StopPoint] = ()) -> Moved:
         """Backwards to a stop point or to the beginning of time."""
-        return self._ended(self.timeline.run_back([*self.points.values(), *also], poll=poll or self.poll))
+        return self._ended(self.timeline.run_back([*self.points.values(), *also], poll=poll or self.poll_back))
 
     def run_only(self, points: Iterable[StopPoint], *, back: bool = False, poll: Poll | None = None) -> Moved:
         """To the next, or last, of these stop points, whatever others are set."""
         move = self.timeline.run_back if back else self.timeline.run
-        return self._ended(move(list(points), poll=poll or self.poll))
+        return self._ended(move(list(points), poll=poll or (self.poll_back if back else self.poll)))
 
     def step(self, count: int = 1) -> Moved:
         """`count` instructions on, or back if negative."""
+        if count == 1:
+            return self._ended(self.timeline.step())
         return self.goto(self.hv.instructions + count)
 
     def goto(self, count: int, poll: Poll | None = None) -> Moved:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from hv.debug.memory import read_linear
 from hv.vcpu import GENERAL_REGISTERS
 
 if TYPE_CHECKING:
@@ -189,8 +190,8 @@ def _apply_one(function: Callable[[int], int], value: Value) -> Value:
 def _load(address: Value, size: int) -> Value:
     def read(vcpu: Vcpu) -> int:
         at = address(vcpu)
-        data = vcpu.peek(at, size)
-        if data is None:
+        data = read_linear(vcpu, at, size)
+        if len(data) < size:
             raise ValueError(f"memory at {at:#x} is not mapped")
         return int.from_bytes(data, "little")
 

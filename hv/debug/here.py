@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from hv import abi
 from hv.debug.calls import Call, decode_call, show
 from hv.debug.calls import number as shown_number
+from hv.debug.memory import read_linear, reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import capstone
 
     from hv.debug.debugger import Debugger
@@ -35,19 +34,6 @@ class Line(NamedTuple):
     target: int | None
 
 
-def readable(read: Callable[[int, int], bytes | None], address: int, length: int) -> bytes:
-    """As many bytes from `address` on as can be read, at most `length`."""
-    out = b""
-    while length > 0 and address < 1 << 64:
-        part = min(length, 4096 - (address & 4095))
-        data = read(address, part)
-        if data is None:
-            break
-        out += data
-        address, length = address + part, length - part
-    return out
-
-
 def _engine() -> capstone.Cs:
     import capstone
 
@@ -56,9 +42,9 @@ def _engine() -> capstone.Cs:
     return engine
 
 
-def disassemble(read: Callable[[int, int], bytes | None], address: int, count: int) -> list[Line]:
+def disassemble(vcpu: Vcpu, address: int, count: int) -> list[Line]:
     """`count` instructions from `address` on, as far as memory can be read; bytes that are none are one `(bad)`."""
-    data = readable(read, address, count * _LONGEST)
+    data = read_linear(vcpu, address, count * _LONGEST)
     engine, at = _engine(), 0
     lines: list[Line] = []
     while at < len(data) and len(lines) < count:
@@ -91,11 +77,11 @@ def around(vcpu: Vcpu, symbols: Symbols, before: int, count: int) -> list[Line]:
     symbol = symbols.table.at(rip)
     earlier: list[Line] = []
     if symbol is not None and symbol.code and rip - symbol.start <= _BACK:
-        lines = disassemble(vcpu.peek, symbol.start, rip - symbol.start + 1)
+        lines = disassemble(vcpu, symbol.start, rip - symbol.start + 1)
         ends = [at for at, line in enumerate(lines) if line.address == rip]
         if ends:
             earlier = lines[max(ends[0] - before, 0) : ends[0]]
-    return earlier + disassemble(vcpu.peek, rip, count - len(earlier))
+    return earlier + disassemble(vcpu, rip, count - len(earlier))
 
 
 def line_text(line: Line, symbols: Symbols, current: bool = False) -> str:
@@ -108,11 +94,11 @@ def line_text(line: Line, symbols: Symbols, current: bool = False) -> str:
 def call_here(vcpu: Vcpu) -> Call | None:
     """The hypercall that the vcpu's next instruction makes, decoded; None when it is something else."""
     registers = vcpu.registers
-    if not vcpu.c.kernel_mode or vcpu.peek(registers["rip"], 2) != _SYSCALL:
+    if not vcpu.c.kernel_mode or read_linear(vcpu, registers["rip"], 2) != _SYSCALL:
         return None
     number = registers["rax"]
     name = abi.HYPERCALLS.get(number, f"hypercall {number}")
-    return decode_call(name, [registers[register] for register in _ARGUMENTS], vcpu.peek, vcpu.domain.abi)
+    return decode_call(name, [registers[register] for register in _ARGUMENTS], reader(vcpu), vcpu.domain.abi)
 
 
 def who(vcpu: Vcpu) -> str:
@@ -131,7 +117,7 @@ def where(debugger: Debugger) -> str:
     """What is printed after each movement: position, vcpu and place; the instruction; the hypercall if it makes one."""
     vcpu, symbols = debugger.vcpu, debugger.symbols
     lines = [f"{debugger.timeline.position}  {who(vcpu)}  {place_text(vcpu, symbols)}"]
-    found = disassemble(vcpu.peek, vcpu.registers["rip"], 1)
+    found = disassemble(vcpu, vcpu.registers["rip"], 1)
     lines.append(line_text(found[0], symbols, True) if found else "-> memory there is not mapped")
     call = call_here(vcpu)
     if call is not None:

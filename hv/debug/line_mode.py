@@ -39,7 +39,7 @@ class LineMode:
         self._interrupted = False
         self._printed = {name: len(console.output) for name, console in self._consoles()}
         debugger.on_move.append(self._on_move)
-        debugger.poll = lambda: self._interrupted
+        debugger.poll = debugger.poll_back = lambda: self._interrupted
 
     def _on_move(self, moved: object) -> None:
         self._moved = True

@@ -72,6 +72,10 @@ class Moved(NamedTuple):
     position: Position
 
 
+class _Interrupted(Exception):
+    """poll() said so, on the way back."""
+
+
 class Timeline:
     """The movements of one hypervisor through time.
 
@@ -90,6 +94,8 @@ class Timeline:
         self._exact = hv.inputs.moment is Moment.COUNT
         """The machine is at the first moment of its count."""
         self._inside: tuple[int, int] | None = None
+        self._looking = True
+        """Stop points may be set."""
         self._tip: History | None = hv.inputs.history
         self.points: list[Snapshot] = sorted(moments, key=_count) or [hv.snapshot()]
         self._near: list[Snapshot] = []
@@ -125,14 +131,22 @@ class Timeline:
 
     def step(self, count: int = 1) -> Moved:
         """`count` retired instructions of whichever vcpu runs, backwards if negative."""
-        return self.goto(self.hv.instructions + count)
+        hv = self.hv
+        here = int(hv.state.retired)
+        if count != 1 or here + 1 >= self._next_point():
+            return self.goto(here + count)
+        # The way of a debugger that steps a hundred thousand times: nothing to look for, no snapshot due.
+        self._look_for([])
+        result = hv.run(max_insns=here + 1)
+        self._exact, self._inside = hv.inputs.moment is Moment.COUNT, None
+        return self._arrived(Why.LIMIT if result.stop is Stop.INSNS else self._why(result.stop))
 
     def run(
         self, points: Sequence[StopPoint], *, limit: int | None = None, poll: Callable[[], bool] | None = None
     ) -> Moved:
         """Forwards to a stop point, to `limit` retired instructions or to the end. What is met where we stand does not
         count. poll: called now and then; True interrupts."""
-        set_stops(self.hv, points)
+        self._look_for(points)
         while True:
             due = self._next_point()
             end = due if limit is None else min(due, limit)
@@ -142,14 +156,20 @@ class Timeline:
             if hit is not None:
                 self._settle(hit)
                 if hit.point.condition is None or hit.point.condition(self.hv.vcpus[hit.slot]):
-                    return Moved(Why.STOP_POINT, hit, self.position)
-                set_stops(self.hv, points)
+                    return self._arrived(Why.STOP_POINT, hit)
+                self._look_for(points)
             elif result.stop is not Stop.INSNS:
-                return Moved(self._why(result.stop), None, self.position)
+                return self._arrived(self._why(result.stop))
             elif limit is not None and self.hv.instructions >= limit:
-                return Moved(Why.LIMIT, None, self.position)
+                return self._arrived(Why.LIMIT)
             else:
                 self._save(self.points)
+
+    def _arrived(self, why: Why, hit: Hit | None = None) -> Moved:
+        """A movement ends here: what a debugger changed at this place is done again."""
+        if self._inside is None:
+            self.hv.inputs.arrive_changes()
+        return Moved(why, hit, self.position)
 
     def _why(self, stop: Stop) -> Why:
         if stop is Stop.PAUSED:
@@ -157,32 +177,40 @@ class Timeline:
         return Why.SHUTDOWN if stop is Stop.SHUTDOWN else Why.IDLE
 
     def run_back(self, points: Sequence[StopPoint], poll: Callable[[], bool] | None = None) -> Moved:
-        """Backwards to the last time that a stop point was met, or to the beginning of time."""
+        """Backwards to the last time that a stop point was met, or to the beginning of time. poll: as run()'s; on the
+        way back it must not enter anything."""
         end, before = self.hv.instructions, self.hv.instructions
         for start in [point for point in reversed(self.points) if point.retired < end]:
-            hit = self._last_in(start, points, end, before)
+            try:
+                hit = self._last_in(start, points, end, before, poll)
+            except _Interrupted:
+                self.goto(start.retired)
+                return self._arrived(Why.INTERRUPTED)
             if hit is not None:
                 self.goto(hit.count)
                 self._settle_inside(hit)
-                return Moved(Why.STOP_POINT, hit, self.position)
-            if poll is not None and poll():
-                self.goto(start.retired)
-                return Moved(Why.INTERRUPTED, None, self.position)
+                return self._arrived(Why.STOP_POINT, hit)
             end, before = start.retired, start.retired + 1
         self.goto(self.begin)
-        return Moved(Why.BEGIN, None, self.position)
+        return self._arrived(Why.BEGIN)
 
-    def _last_in(self, start: Snapshot, points: Sequence[StopPoint], end: int, before: int) -> Hit | None:
+    def _last_in(
+        self, start: Snapshot, points: Sequence[StopPoint], end: int, before: int, poll: Callable[[], bool] | None
+    ) -> Hit | None:
         """The last hit below `before` in the run from `start` to `end`. Only conditions cost stops: they are asked with
         the machine standing there."""
         self._restore(start)
         if all(point.condition is None for point in points):
-            set_stops(self.hv, points, before)
-            self.hv.run(max_insns=end)
+            self._look_for(points, before)
+            stop = self.hv.run(max_insns=end, poll=poll).stop
+            if stop is Stop.PAUSED and self._why(stop) is Why.INTERRUPTED:
+                raise _Interrupted
             return last_hit(self.hv, points)
         found = None
         while True:
-            moved = self.run(points, limit=end)
+            moved = self.run(points, limit=end, poll=poll)
+            if moved.why is Why.INTERRUPTED:
+                raise _Interrupted
             if moved.hit is None or moved.hit.count >= before:
                 return found
             found = moved.hit
@@ -219,6 +247,12 @@ class Timeline:
         else:
             self.goto(hit.count)
 
+    def _look_for(self, points: Sequence[StopPoint], before: int = 0) -> None:
+        """Have C look for these from here on."""
+        if points or self._looking:
+            set_stops(self.hv, points, before)
+            self._looking = bool(points)
+
     def _exactly_here(self) -> None:
         self.hv.inputs.moment = Moment.COUNT
         self._exact, self._inside = True, None
@@ -229,7 +263,7 @@ class Timeline:
             return
         if self.hv.state.running == hit.slot and lib.cpu_gprs(self.hv.vcpus[hit.slot].cpu).rip == hit.rip:
             return
-        set_stops(self.hv, [stops.instruction(hit.rip, domid=hit.domid, vcpu=hit.vcpu)])
+        self._look_for([stops.instruction(hit.rip, domid=hit.domid, vcpu=hit.vcpu)])
         self.hv.run(max_insns=hit.count + 1)
         self._exact, self._inside = False, (hit.slot, hit.rip)
 
@@ -250,14 +284,14 @@ class Timeline:
         inputs = self.hv.inputs
         if not inputs.pending:
             self._tip = inputs.history
-        set_stops(self.hv, [])
+        self._look_for([])
         self.hv.restore(point)
         inputs.replay_to(self._tip)
         self._exact, self._inside = True, None
 
     def _advance(self, count: int) -> None:
         """Repeat the run up to `count`, without stops."""
-        set_stops(self.hv, [])
+        self._look_for([])
         self.hv.run(max_insns=count)
 
     # ---- snapshots ----

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from hv.debug.commands import CommandError, command
 from hv.debug.commands.arguments import address, counts, evaluate, limited
-from hv.debug.here import readable
-from hv.physical import read
+from hv.debug.memory import read_linear, read_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +31,7 @@ def memory(debugger: Debugger, args: list[str]) -> str:
     counts(args, 1, 2, "memory ADDRESS [LENGTH]")
     start = address(debugger, args[0], "memory")
     length = limited(args, 1, _DEFAULT, "memory", _MOST)
-    data = readable(debugger.vcpu.peek, start, length)
+    data = read_linear(debugger.vcpu, start, length)
     if not data:
         raise CommandError(f"memory: {start:#x} is not mapped; walk {start:#x} shows where its translation ends")
     lines = list(hexdump(start, data))
@@ -49,5 +48,4 @@ def xp(debugger: Debugger, args: list[str]) -> str:
     end = int(debugger.hv.state.frames) << 12
     if start >= end:
         raise CommandError(f"xp: {start:#x} is beyond the end of machine memory, {end:#x}")
-    length = min(limited(args, 1, _DEFAULT, "xp", _MOST), end - start)
-    return "\n".join(hexdump(start, read(debugger.hv.native, start, length)))
+    return "\n".join(hexdump(start, read_machine(debugger.hv, start, limited(args, 1, _DEFAULT, "xp", _MOST))))

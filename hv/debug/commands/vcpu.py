@@ -8,7 +8,8 @@ from hv.cli.report import registers as report
 from hv.cli.report import segments
 from hv.debug.commands import CommandError, command
 from hv.debug.commands.arguments import address, counts, evaluate, limited, number
-from hv.debug.here import around, disassemble, line_text, place_text, readable, who
+from hv.debug.here import around, disassemble, line_text, place_text, who
+from hv.debug.memory import read_linear
 from hv.debug.symbols.stack import backtrace
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def disassemble_(debugger: Debugger, args: list[str]) -> str:
     count = limited(args, 1, 10, "disassemble", _MOST)
     if args:
         start = address(debugger, args[0], "disassemble")
-        lines = disassemble(vcpu.peek, start, count)
+        lines = disassemble(vcpu, start, count)
     else:
         start, lines = rip, around(vcpu, symbols, 3, count)
     if not lines:
@@ -77,7 +78,7 @@ def stack(debugger: Debugger, args: list[str]) -> str:
 def stack_lines(debugger: Debugger, count: int) -> list[str]:
     """Words from rsp up; none where they cannot be read."""
     rsp = debugger.vcpu.registers["rsp"]
-    data = readable(debugger.vcpu.peek, rsp, count * 8)
+    data = read_linear(debugger.vcpu, rsp, count * 8)
     lines = []
     for at in range(0, len(data) - 7, 8):
         word = int.from_bytes(data[at : at + 8], "little")

@@ -81,7 +81,7 @@ class Screen(App[None]):
         self._interrupt = False
         self._reached = 0
         self._records = WINDOW
-        debugger.poll = self._poll
+        debugger.poll = debugger.poll_back = self._poll
 
     def compose(self) -> ComposeResult:
         """The panes."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from hv.debug.commands import CommandError
 from hv.debug.commands.outside import console_of, printable
-from hv.debug.here import around, call_here, call_lines, displays, place_text, readable, who
+from hv.debug.here import around, call_here, call_lines, displays, place_text, who
+from hv.debug.memory import read_linear
 from hv.debug.trace_text import answer, line
 from hv.vcpu import GENERAL_REGISTERS
 
@@ -125,7 +126,7 @@ def _code(lines: list[Line], rip: int, symbols: Symbols) -> list[tuple[bool, str
 
 
 def _stack(debugger: Debugger, words: int = 40) -> list[str]:
-    data = readable(debugger.vcpu.peek, debugger.vcpu.registers["rsp"], words * 8)
+    data = read_linear(debugger.vcpu, debugger.vcpu.registers["rsp"], words * 8)
     if len(data) < 8:
         return ["rsp is not mapped"]
     out = []
