@@ -101,6 +101,18 @@ def call_here(vcpu: Vcpu) -> Call | None:
     return decode_call(name, [registers[register] for register in _ARGUMENTS], reader(vcpu), vcpu.domain.abi)
 
 
+def stack_words(vcpu: Vcpu, symbols: Symbols, count: int) -> list[tuple[int, str]]:
+    """Up to `count` words from rsp up, as far as they can be read: (address, the word and what symbol it points to)."""
+    rsp = vcpu.registers["rsp"]
+    data = read_linear(vcpu, rsp, count * 8)
+    words = []
+    for at in range(0, len(data) - 7, 8):
+        word = int.from_bytes(data[at : at + 8], "little")
+        place = symbols.at(word)
+        words.append((rsp + at, f"{word:016x} {place}" if place else f"{word:016x}"))
+    return words
+
+
 def who(vcpu: Vcpu) -> str:
     """`d1v0`."""
     return f"d{vcpu.domain.domid}v{vcpu.id}"

@@ -13,6 +13,7 @@ from hv.debug.filters import Filter
 from hv.debug.records import Trap
 from hv.debug.trace import Tracer
 from hv.debug.why import Failure, failures
+from hv.hypervisor import Stop
 
 if TYPE_CHECKING:
     from hv.debug.debugger import Debugger
@@ -47,6 +48,8 @@ class Past:
         self._debugger = debugger
         self._fork: Hypervisor | None = None
         self._refusals: list[Refusal] = []
+        self._cut = False
+        """The last run of the fork was interrupted: what was found is not all there is."""
 
     # ---- records ----
 
@@ -58,7 +61,10 @@ class Past:
         piece = _FIRST
         while len(found) < count and end > max(timeline.begin, here - FARTHEST):
             start = max(timeline.begin, end - piece)
-            found = self.between(start, end, wanted, last=count) + found
+            earlier = self.between(start, end, wanted, last=count)
+            if self._cut:
+                break
+            found = earlier + found
             end, piece = start, min(piece * 4, _LARGEST)
         return Records(found[-count:] if count else [], end)
 
@@ -99,7 +105,8 @@ class Past:
         tracer = Tracer(fork, [kept])
         fork.after_exit = tracer.flush
         try:
-            fork.run(max_insns=end)
+            poll = self._debugger.poll_back
+            self._cut = fork.run(max_insns=end, poll=poll).stop is Stop.PAUSED and poll is not None
         finally:
             fork.after_exit = None
             tracer.close()

@@ -217,11 +217,30 @@ def test_a_long_run_is_interrupted_and_the_screen_lives_meanwhile(key: str) -> N
         await stage.pilot.press("s")  # refused: one thing at a time
         text = await stage.press(key)
         assert re.search(r"interrupted at instruction [\d,]+", text)
+        assert stage.app.view is not None
+        assert len(stage.app.view.window.moments) > 100
         count = stage.app.debugger.hv.instructions
         text = await stage.press("s")
         assert stage.app.debugger.hv.instructions == count + 1
 
     on_stage(play, "tour", "rounds=100000000")
+
+
+def test_keys_are_kept_while_the_screen_is_worked_out() -> None:
+    async def play(stage: Stage) -> None:
+        app = stage.app
+        app.busy = app._looking = True
+        for _ in range(3):
+            await stage.pilot.press("s")
+        assert app.debugger.hv.instructions == 0
+        assert app.view is not None
+        app._done("", app.view)
+        while app._next or app.busy:
+            await stage.pilot.pause(0.01)
+        await stage.settle()
+        assert stage.text.startswith("3  d1v0")
+
+    on_stage(play)
 
 
 def test_q_leaves_and_the_run_is_that_of_a_straight_one() -> None:

@@ -8,8 +8,7 @@ from hv.cli.report import registers as report
 from hv.cli.report import segments
 from hv.debug.commands import CommandError, command
 from hv.debug.commands.arguments import address, counts, evaluate, limited, number
-from hv.debug.here import around, disassemble, line_text, place_text, who
-from hv.debug.memory import read_linear
+from hv.debug.here import around, disassemble, line_text, place_text, stack_words, who
 from hv.debug.symbols.stack import backtrace
 
 if TYPE_CHECKING:
@@ -69,22 +68,10 @@ def disassemble_(debugger: Debugger, args: list[str]) -> str:
 def stack(debugger: Debugger, args: list[str]) -> str:
     """One a line."""
     counts(args, 0, 1, "stack [N]")
-    lines = stack_lines(debugger, limited(args, 0, 16, "stack", _MOST))
-    if not lines:
+    words = stack_words(debugger.vcpu, debugger.symbols, limited(args, 0, 16, "stack", _MOST))
+    if not words:
         raise CommandError(f"stack: memory at rsp {debugger.vcpu.registers['rsp']:#x} is not mapped")
-    return "\n".join(lines)
-
-
-def stack_lines(debugger: Debugger, count: int) -> list[str]:
-    """Words from rsp up; none where they cannot be read."""
-    rsp = debugger.vcpu.registers["rsp"]
-    data = read_linear(debugger.vcpu, rsp, count * 8)
-    lines = []
-    for at in range(0, len(data) - 7, 8):
-        word = int.from_bytes(data[at : at + 8], "little")
-        place = debugger.symbols.at(word)
-        lines.append(f"{rsp + at:#x}  {word:016x}{f'  {place}' if place else ''}")
-    return lines
+    return "\n".join(f"{at:#x}  {text}" for at, text in words)
 
 
 @command("backtrace", "[N]", "the call stack, innermost first; ? marks a guess")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from hv.debug.debugger import Debugger
 
 _PANES = ("timeline", "output", "console", "display")
+_AHEAD = 8
+"""Keys that are kept while the worker is busy with looking."""
 _EARLIER, _LATER = "earlier", "later"
 _HELP = """\
 s S      step one instruction, and back        n N   next hypercall, and previous
@@ -78,6 +80,9 @@ class Screen(App[None]):
         self.view: View | None = None
         self.busy = False
         """The worker runs: nobody else may touch the hypervisor."""
+        self._looking = False
+        """The movement is over, and the worker looks at where it led: keys are kept until it is done."""
+        self._next: list[Callable[[], str]] = []
         self._interrupt = False
         self._reached = 0
         self._records = WINDOW
@@ -125,9 +130,12 @@ class Screen(App[None]):
     def _work(self, what: Callable[[], str]) -> None:
         """Do something with the guest, then show where it stands; `what` returns text for the output pane."""
         if self.busy:
-            self.bell()
+            if self._looking and len(self._next) < _AHEAD:
+                self._next.append(what)
+            else:
+                self.bell()
             return
-        self.busy, self._interrupt = True, False
+        self.busy, self._looking, self._interrupt = True, False, False
         self._run(what, self.query_one("#code").size.height)
 
     @work(thread=True)
@@ -138,6 +146,8 @@ class Screen(App[None]):
             said, left = "", True
         except CommandError as error:
             said, left = str(error), False
+        # What interrupted the movement must not cut the look at the timeline.
+        self._looking, self._interrupt = True, False
         view = None if left else look(self.debugger, self.view, rows, self._records)
         self.call_from_thread(self._done, said, view)
 
@@ -149,6 +159,8 @@ class Screen(App[None]):
         self._show(view)
         if said:
             self._say(said)
+        if self._next:
+            self._work(self._next.pop(0))
 
     def _show_progress(self) -> None:
         if self.busy and self._reached:

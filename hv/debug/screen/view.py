@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from hv.debug.commands import CommandError
 from hv.debug.commands.outside import console_of, printable
-from hv.debug.here import around, call_here, call_lines, displays, place_text, who
-from hv.debug.memory import read_linear
+from hv.debug.here import around, call_here, call_lines, displays, place_text, stack_words, who
 from hv.debug.trace_text import answer, line
 from hv.vcpu import GENERAL_REGISTERS
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 WINDOW = 100
 """Records of the timeline before and behind a stop that are looked up at once."""
+_STACK = 40
+"""Words of the stack."""
 _DIGITS = {"rflags": 13}
 _CONSOLE = 1 << 14
 """Bytes of the console's end that are shown."""
@@ -83,7 +84,9 @@ def look(debugger: Debugger, before: View | None, rows: int, records: int = WIND
             (name, f"{values[name]:016x}"[-_DIGITS.get(name, 16) :], values[name] != old.get(name))
             for name in (*GENERAL_REGISTERS, "rflags")
         ],
-        stack=_stack(debugger),
+        stack=[
+            f"+{at - values['rsp']:<3x} {text}" for at, text in stack_words(vcpu, symbols, _STACK)
+        ] or ["rsp is not mapped"],
         call=_call(debugger, window, count),
         displays=displays(debugger),
         console=_console(debugger),
@@ -122,18 +125,6 @@ def _code(lines: list[Line], rip: int, symbols: Symbols) -> list[tuple[bool, str
         where = f"+{place.offset:<4x}" if place is not None else f"{one.address:x}"
         text = f"{one.text}{f' ; {target}' if target else ''}"
         out.append((one.address == rip, f"{'>' if one.address == rip else ' '}{where} {text}"))
-    return out
-
-
-def _stack(debugger: Debugger, words: int = 40) -> list[str]:
-    data = read_linear(debugger.vcpu, debugger.vcpu.registers["rsp"], words * 8)
-    if len(data) < 8:
-        return ["rsp is not mapped"]
-    out = []
-    for at in range(0, len(data) - 7, 8):
-        word = int.from_bytes(data[at : at + 8], "little")
-        place = debugger.symbols.at(word)
-        out.append(f"+{at:<3x} {word:016x}{f' {place}' if place else ''}")
     return out
 
 
