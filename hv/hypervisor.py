@@ -115,6 +115,7 @@ class Hypervisor:
         self._parent: Hypervisor | None = None
         self.after_exit: Callable[[], None] | None = None
         self.idle: Callable[[int], int] | None = None
+        self.slice = SLICE  # who looks on may want to be asked more often
         self.last_slot = 0  # the vcpu that ran last: in a crashed domain, the one that crashed
         if wallclock_ns is not None:
             self.state.wallclock_ns = wallclock_ns
@@ -229,12 +230,13 @@ class Hypervisor:
         return RunResult(stop, self.instructions, self.now_ns)
 
     def _slice(self, limit: int, end_ns: int, *, wait: bool) -> Stop | None:
-        """Run for SLICE instructions at most. None: go on; `wait` makes a wholly idle machine wait for input."""
+        """Run for `self.slice` instructions at most. None: go on; `wait` makes a wholly idle machine wait for input."""
         native, out, state, inputs = self.native, self._exit, self.state, self.inputs
-        slice_end = inputs.limit(min(limit, int(state.retired) + SLICE))
+        slice_end = inputs.limit(min(limit, int(state.retired) + self.slice))
         skips, idle_at = 0, -1
         after = self.after_exit
-        while skips < MAX_SKIPS:
+        most = MAX_SKIPS if self.idle is None else 1
+        while skips < most:
             # C carries on with the turn for as long as nothing needs Python (native/xen/turn.c).
             reason = run_turn(native, slice_end, end_ns, after is not None, out)
             if reason < TURN_LIMIT:

@@ -11,8 +11,9 @@ input enters.
 from __future__ import annotations
 
 import enum
+import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ HOST = 0
 """Domid of an input that is for no domain in particular."""
 WAIT = "wait"
 """The service name of idle time that passed on the wall; the data is its nanoseconds in decimal digits."""
+DEBUGGER = "debugger"
+"""The service name of what a debugger changed; hv.changes describes the data."""
 
 
 class ReplayError(Exception):
@@ -60,13 +63,18 @@ class History:
         self.length: int = 1 + (before.length if before else 0)
 
 
-def inputs_of(history: History | None, after: History | None = None) -> list[Input]:
-    """The inputs of a history, oldest first; only those after `after`, which must be one of its beginnings."""
-    found: list[Input] = []
+def path(history: History | None, after: History | None = None) -> list[History]:
+    """The steps of a history, oldest first; only those after `after`, which must be one of its beginnings."""
+    found: list[History] = []
     while history is not None and history is not after:
-        found.append(history.last)
+        found.append(history)
         history = history.before
     return found[::-1]
+
+
+def inputs_of(history: History | None, after: History | None = None) -> list[Input]:
+    """The inputs of a history, oldest first; only those after `after`, which must be one of its beginnings."""
+    return [step.last for step in path(history, after)]
 
 
 class InputGate:
@@ -76,8 +84,10 @@ class InputGate:
         self._hv = hv
         self.history: History | None = None
         self.moment = Moment.COUNT
-        self.pending: deque[Input] = deque()
+        self.pending: deque[History] = deque()
         """Inputs that are still to enter again. Whatever else enters drops them: the run is a new one from there."""
+        self.on_enter: Callable[[int], None] | None = None
+        """Called with the count when something new enters: what lay ahead of it in time will not happen."""
         self._held: list[tuple[int, str, bytes]] = []
 
     # ---- from outside ----
@@ -87,22 +97,33 @@ class InputGate:
         if self.moment is Moment.INSIDE:
             self._held.append((domain.domid, service, data))
             return
-        self.pending.clear()
-        self._take(self._now(domain.domid, service, data))
+        self._enter(self._now(domain.domid, service, data))
 
     def wait(self, ns: int) -> None:
         """Let `ns` of idle time pass that were waited for on the wall."""
-        self.pending.clear()
-        self._take(self._now(HOST, WAIT, b"%d" % ns))
+        self._enter(self._now(HOST, WAIT, b"%d" % ns))
+
+    def change(self, data: bytes) -> None:
+        """A debugger changes something (hv.changes), now; not at a breakpoint inside a count."""
+        self._enter(self._now(HOST, DEBUGGER, data))
 
     def _now(self, domid: int, service: str, data: bytes) -> Input:
         state = self._hv.state
         return Input(int(state.retired), int(state.idle_ns), self.moment, domid, service, data)
 
-    def _take(self, taken: Input) -> None:
-        self.history = History(self.history, taken)
+    def _enter(self, new: Input) -> None:
+        self.pending.clear()
+        if self.on_enter is not None:
+            self.on_enter(new.retired)
+        self._take(History(self.history, new))
+
+    def _take(self, step: History) -> None:
+        self.history, taken = step, step.last
         if taken.service == WAIT:
             self._hv.state.idle_ns += int(taken.data)
+            return
+        if taken.service == DEBUGGER:
+            self._change(taken)
             return
         for domain in self._hv.domains.values():
             if domain.domid == taken.domid and taken.service in domain.services:
@@ -112,11 +133,27 @@ class InputGate:
             f"input for {taken.service} of domain {taken.domid}: there is none; remedy: use the recording's own guest"
         )
 
+    def _change(self, taken: Input) -> None:
+        from hv import changes  # most runs have none
+
+        try:
+            changes.apply(self._hv, taken.data)
+        except changes.ChangeRefused as error:
+            raise ReplayError(f"the change by a debugger at instruction {taken.retired:,}: {error}") from None
+
     # ---- again ----
 
     def replay(self, inputs: Iterable[Input]) -> None:
         """Have these enter at their places, in this order, as the run comes to them."""
-        self.pending = deque(inputs)
+        step, steps = self.history, []
+        for entry in inputs:
+            step = History(step, entry)
+            steps.append(step)
+        self.pending = deque(steps)
+
+    def replay_to(self, tip: History | None) -> None:
+        """Have the rest of a history enter again; what has entered so far must be a beginning of it."""
+        self.pending = deque(path(tip, self.history))
 
     def limit(self, end: int) -> int:
         """The count at which the run must stop to look for the next input, `end` if that is before.
@@ -125,7 +162,7 @@ class InputGate:
         """
         if not self.pending:
             return end
-        due = self.pending[0]
+        due = self.pending[0].last
         retired = int(self._hv.state.retired)
         if due.retired < retired:
             raise ReplayError(
@@ -137,26 +174,41 @@ class InputGate:
     def next_gap(self, gap: int) -> int:
         """How much of `gap` ns of idle time may be skipped before an input is due."""
         state = self._hv.state
-        if self.pending and self.pending[0].retired == state.retired and self.pending[0].idle_ns > state.idle_ns:
-            return min(gap, self.pending[0].idle_ns - int(state.idle_ns))
-        return gap
+        if not self.pending:
+            return gap
+        due = self.pending[0].last
+        ahead = due.idle_ns - int(state.idle_ns)
+        return min(gap, ahead) if due.retired == state.retired and ahead > 0 else gap
 
     def arrive(self, moment: Moment) -> bool:
         """The run loop is at `moment`: let enter what is due here. Whether anything did."""
         self.moment = moment
         if self._held and moment is Moment.COUNT:
             held, self._held = self._held, []
-            self.pending.clear()
             for domid, service, data in held:
-                self._take(self._now(domid, service, data))
+                self._enter(self._now(domid, service, data))
             return True
-        state = self._hv.state
-        place = (int(state.retired), int(state.idle_ns), moment)
-        any_due = False
-        while self.pending and self.pending[0][:3] == place:
+        due = self._due()
+        for _ in due:
             self._take(self.pending.popleft())
-            any_due = True
-        return any_due
+        return bool(due)
+
+    def arrive_changes(self) -> None:
+        """The run has come to a place and stops there: let enter again what a debugger changed here, and what came
+        before that. So whoever comes back finds the machine as it was left."""
+        due = self._due()
+        while due and due[-1].service != DEBUGGER:
+            due.pop()
+        for _ in due:
+            self._take(self.pending.popleft())
+
+    def _due(self) -> list[Input]:
+        """What is still to enter at this place."""
+        if not self.pending:
+            return []
+        state = self._hv.state
+        place = (int(state.retired), int(state.idle_ns), self.moment)
+        return [step.last for step in itertools.takewhile(lambda step: step.last[:3] == place, self.pending)]
 
     @property
     def has_waited(self) -> bool:

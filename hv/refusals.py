@@ -11,12 +11,36 @@ from typing import Any, NamedTuple
 
 from hv import abi
 from hv.errors import XenError
-from hv.native import ffi, lib
+from hv.native import check, ffi, lib
+from hv.vcpu import GENERAL_REGISTERS
 
-__all__ = ["Refusal", "RefusalLog"]
+__all__ = ["Evidence", "Refusal", "RefusalLog"]
 
 KEPT = 4096
 """Refusals kept at most; the oldest go first."""
+_WORD = (1 << 64) - 1
+
+
+class Evidence(NamedTuple):
+    """What was copied when a call was refused: the general registers, the memory that its arguments point to, and the
+    stack from rsp up (as much as could be read)."""
+
+    registers: dict[str, int]
+    data_address: int
+    data: bytes
+    stack: bytes
+
+    def read_argument(self, address: int, length: int) -> bytes | None:
+        """Memory that the arguments point to; None outside of what was copied."""
+        return _part(self.data, address - self.data_address, length)
+
+    def read_stack(self, address: int, length: int) -> bytes | None:
+        """The stack by address; None outside of what was copied."""
+        return _part(self.stack, address - self.registers["rsp"], length)
+
+
+def _part(data: bytes, at: int, length: int) -> bytes | None:
+    return data[at : at + length] if at >= 0 and at + length <= len(data) else None
 
 
 class Refusal(NamedTuple):
@@ -29,6 +53,7 @@ class Refusal(NamedTuple):
     args: tuple[int, ...]
     error: XenError
     result: int
+    evidence: Evidence | None = None
 
     @property
     def call(self) -> str:
@@ -52,6 +77,12 @@ class RefusalLog:
         self._own: deque[Refusal] = deque(maxlen=KEPT)
         self._counts: Counter[str] = Counter()
         self._named: set[tuple[int, int]] = set()
+        self._evidence: Any = None
+
+    def keep_evidence(self) -> None:
+        """Keep with each refusal from now on what is needed to understand it later. NativeError: no memory for it."""
+        check(lib.hv_keep_evidence(self._native, True), "evidence of refusals")
+        self._evidence = ffi.new("struct evidence[]", KEPT)
 
     def note(
         self, vcpu: Any, number: int, args: list[int], error: XenError, result: int | None = None
@@ -59,6 +90,7 @@ class RefusalLog:
         """A Python handler refused. `vcpu` is a `struct vcpu`; `result` what the guest got if not the errno.
         Unknown hypercall numbers are noted once a domain."""
         self._counts[error.rule] += 1
+        self._trace(vcpu, error)
         if error.rule == "unknown_hypercall":
             key = (int(vcpu.domid), number)
             if key in self._named:
@@ -68,9 +100,21 @@ class RefusalLog:
         self._own.append(
             Refusal(
                 when, int(vcpu.domid), int(vcpu.id), number, tuple(args), error,
-                -error.errno if result is None else result,
+                -error.errno if result is None else result, self._take(vcpu, number, args),
             )
         )  # fmt: skip
+
+    def _trace(self, vcpu: Any, error: XenError) -> None:
+        """For the trace, if there is one."""
+        rule = abi.RULES[error.rule]
+        facts = [error.facts[name] & _WORD for name in rule.facts]
+        lib.hv_log_refusal(self._native, vcpu, rule.number, facts + [0] * (4 - len(facts)))
+
+    def _take(self, vcpu: Any, number: int, args: list[int]) -> Evidence | None:
+        if self._evidence is None:
+            return None
+        lib.hv_take_evidence(self._native, vcpu, number, [value & _WORD for value in args], self._evidence)
+        return _evidence_of(self._evidence[0])
 
     def rewind(self, when: int) -> None:
         """Time went back: forget what has not been refused yet at `when` retired instructions."""
@@ -80,9 +124,14 @@ class RefusalLog:
     def collect(self) -> list[Refusal]:
         """Every refusal since the last call, oldest first, at most KEPT of each kind."""
         out = ffi.new("struct refusal[]", KEPT)
+        known = 0 if self._evidence is None else lib.hv_refusal_evidence(self._native, self._evidence, KEPT)
         count = lib.hv_refusals(self._native, out, KEPT)
         # What C refused to a Python handler is told by the handler, in the guest's terms.
-        found = [self._of_c(out[i]) for i in range(count) if out[i].domid != lib.OWNER_XEN] + list(self._own)
+        found = [
+            self._of_c(out[i], _evidence_of(self._evidence[i]) if i < known else None)
+            for i in range(count)
+            if out[i].domid != lib.OWNER_XEN
+        ] + list(self._own)
         self._own.clear()
         return sorted(found, key=lambda refusal: refusal.when)
 
@@ -93,6 +142,12 @@ class RefusalLog:
         return {name: int(of_c[rule.number]) + self._counts[name] for name, rule in abi.RULES.items()}
 
     @staticmethod
-    def _of_c(r: Any) -> Refusal:
+    def _of_c(r: Any, evidence: Evidence | None) -> Refusal:
         error = XenError.from_number(r.rule, tuple(r.facts))
-        return Refusal(r.when, r.domid, r.vcpu, r.hypercall, tuple(r.args), error, r.result)
+        return Refusal(r.when, r.domid, r.vcpu, r.hypercall, tuple(r.args), error, r.result, evidence)
+
+
+def _evidence_of(e: Any) -> Evidence:
+    data, stack = bytes(ffi.buffer(e.data, e.data_length)), bytes(ffi.buffer(e.stack, e.stack_length))
+    registers = {name: int(getattr(e.registers, name)) for name in GENERAL_REGISTERS}
+    return Evidence(registers, int(e.data_va), data, stack)

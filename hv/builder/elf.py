@@ -100,7 +100,7 @@ def read(
     segments = _segments(name, data, programs)
     machine, _ = _MACHINES[header.machine]
     notes = _notes(name, data, header, programs)
-    image = KernelImage(name, machine, header.elf.bits, header.entry, segments, notes, kind, packing, version)
+    image = KernelImage(name, machine, header.elf.bits, header.entry, segments, notes, kind, packing, version, data)
     if notes is None or (notes.entry is None and notes.phys32_entry is None):
         _check_entry(image)
     return image

@@ -52,6 +52,7 @@ class KernelImage(NamedTuple):
     kind: str  # "ELF" or "bzImage"
     packing: tuple[str, ...]  # compressions taken off, outermost first: ("xz",)
     version: str  # bzImage: the version text of its setup header; else ""
+    file: memoryview = memoryview(b"")  # the whole ELF file, without its packing: what a debugger reads
 
     @property
     def paddr_start(self) -> int:

@@ -16,6 +16,10 @@ EXIT_INTERRUPTED = 130
 # subcommand: (module, what it does)
 COMMANDS = {
     "run": ("hv.cli.run", "boot a guest kernel with its console on this terminal"),
+    "trace": ("hv.cli.trace", "run a guest and trace hypercalls, traps and events"),
+    "why": ("hv.cli.why", "run a guest and explain each hypercall that failed"),
+    "debug": ("hv.cli.debug", "step through a guest, forwards and backwards in time"),
+    "gdb": ("hv.cli.gdb", "boot a guest kernel that waits for gdb"),
     "replay": ("hv.cli.replay", "repeat a recorded run, and say whether it is the same"),
     "snapshot": ("hv.cli.snapshot", "save a guest's state to a file, go on from one, or look into one"),
     "info": ("hv.cli.info", "print what the loader sees in a kernel file"),
@@ -34,6 +38,9 @@ commands:
 examples:
   hv run guest.elf --memory 32 --stats
   hv run vmlinuz --ramdisk initrd.cpio --cmdline "console=hvc0"
+  hv trace guest.elf -e hypercall
+  hv why guest.elf
+  hv debug guest.elf
   hv info vmlinuz
 """
 

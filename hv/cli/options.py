@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +11,8 @@ from hv.builder.image import BuilderError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
+
+    from hv.cli.session import Session
 
 _TYPES = ("auto", "pv")
 _SCHEDULERS = ("round_robin", "credit")
@@ -22,7 +25,8 @@ def _bad(text: str) -> Exception:
     return argparse.ArgumentTypeError(text)
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A number above 0, and below what a count can be."""
     value = int(text, 0)
     if not 0 < value < 1 << 62:
         raise _bad(f"{text} is not a positive number below 2**62")
@@ -66,15 +70,19 @@ GUEST_OPTIONS = (
     Option("--vcpus", _GUEST, int, 1, "N", "virtual processors, 1 to 64 (default 1)"),
     Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory"),
     Option("--cmdline", _GUEST, str, "", "TEXT", "command line of the kernel"),
-    Option("--max-insns", _LIMITS, _positive, None, "N", "stop after N instructions"),
+    Option("--max-insns", _LIMITS, positive, None, "N", "stop after N instructions"),
     Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),
     Option("--wall-timeout", _LIMITS, _seconds, None, "SECONDS", "stop after this time on the wall"),
     Option("--realtime", _CLOCK, None, False, "", "do not skip idle time: wait for it, and for keys"),
     Option("--scheduler", _CLOCK, str, "round_robin", "NAME", "who runs next: round_robin or credit", _SCHEDULERS),
-    Option("--quantum", _CLOCK, _positive, None, "N", "instructions of a vcpu's turn"),
+    Option("--quantum", _CLOCK, positive, None, "N", "instructions of a vcpu's turn"),
     Option("--seed", _CLOCK, int, 0, "N", "other lengths of turns for each N (default 0)"),
 )
 """What every command takes that runs a guest."""
+COVERAGE_OPTIONS = (
+    Option("--coverage", OUTPUT, str, None, "FILE", "write which source lines ran, for lcov (needs DWARF)", file=True),
+    Option("--drcov", OUTPUT, str, None, "FILE", "write which blocks of code ran, as drcov does", file=True),
+)
 GOING_ON = tuple(option for option in GUEST_OPTIONS if option.group == _LIMITS or option.name == "realtime")
 """What a command takes that goes on with a guest that there is already."""
 
@@ -129,6 +137,17 @@ class CommandLine(NamedTuple):
         made.add_argument("kernel", metavar="KERNEL", help="an ELF file, a bzImage, or one of these packed")
         add_options(made, self.options)
         return made
+
+    def open(self, options: Any) -> Session | None:
+        """The guest, launched, with its terminal. None: it cannot be, and stderr says why (EXIT_USAGE)."""
+        try:
+            self.check(options)
+            from hv.cli.session import Session
+
+            return Session(options)
+        except BuilderError as error:
+            sys.stderr.write(f"hv {self.command}: {error}\n")
+            return None
 
     def check(self, options: Any) -> None:
         """What argparse cannot say in one line with a remedy. BuilderError."""

@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
     except (BuilderError, RecordingError) as error:
         sys.stderr.write(f"hv replay: {error}\n")
         return EXIT_USAGE
-    session = Session(options, replay.guest.hv)
+    session = Session(options, replay.guest.hv, replay.guest.image)
     try:
         replay.run(options.to)
     except Difference as error:

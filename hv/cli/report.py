@@ -13,6 +13,7 @@ from hv.paging.walk import canonical, flags, walk
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hv.debug.symbols import Symbols
     from hv.debug.trace import Trap
     from hv.domain import Domain
     from hv.vcpu import Vcpu
@@ -27,21 +28,24 @@ _RFLAGS = (
 _SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 
 
-def crash_report(domain: Domain, vcpu: Vcpu, reason: str, traps: Sequence[Trap]) -> str:
-    """The whole report; `reason` is what the hypervisor says of the crash, `traps` the log, oldest first."""
+def crash_report(domain: Domain, vcpu: Vcpu, reason: str, traps: Sequence[Trap], symbols: Symbols) -> str:
+    """The whole report; `reason` is what the hypervisor says of the crash, `traps` the log, oldest first, `symbols`
+    those of the guest's kernel."""
     state = vcpu.state()
     read = vcpu.read
     lines = [
         f"domain {domain.name} (d{domain.domid}) crashed on vcpu {vcpu.id}: {reason}",
         f"after {int(domain.hv.state.retired)} instructions, in guest "
-        f"{'kernel' if vcpu.c.kernel_mode else 'user'} mode",
+        f"{'kernel' if vcpu.c.kernel_mode else 'user'} mode{_place(int(state.gprs.rip), symbols)}",
         "",
-        *registers(vcpu.registers, int(state.rflags), _segments(state)),
+        *registers(vcpu.registers, int(state.rflags), segments(state)),
         *_control(domain, vcpu),
         "",
         *code(int(state.gprs.rip), read),
         "",
         *stack(int(state.gprs.rsp), read),
+        "",
+        *call_stack(vcpu, symbols),
     ]
     address, why = faulting_address(traps, int(state.gprs.rip))
     root = int(vcpu.c.cr3_kernel if vcpu.c.kernel_mode else vcpu.c.cr3_user) >> 12
@@ -50,14 +54,15 @@ def crash_report(domain: Domain, vcpu: Vcpu, reason: str, traps: Sequence[Trap])
     return "\n".join(lines) + "\n"
 
 
-def _segments(state: Any) -> dict[str, tuple[int, int]]:
+def segments(state: Any) -> dict[str, tuple[int, int]]:
+    """Selector and base of each segment register, of a `struct x86_state`."""
     return {
         name: (int(state.segments[number].selector), int(state.segments[number].base))
         for number, name in enumerate(_SEGMENTS)
     }
 
 
-def registers(gprs: dict[str, int], rflags: int, segments: dict[str, tuple[int, int]]) -> list[str]:
+def registers(gprs: dict[str, int], rflags: int, selectors: dict[str, tuple[int, int]]) -> list[str]:
     """General registers four a line, flags by name, selectors with the bases that count."""
     names = [
         "rip",
@@ -77,8 +82,8 @@ def registers(gprs: dict[str, int], rflags: int, segments: dict[str, tuple[int, 
     lines.append(f"  rflags {rflags:08x} {named} iopl {rflags >> 12 & 3}")
     lines.append(
         "  "
-        + "  ".join(f"{name} {selector:04x}" for name, (selector, _) in segments.items())
-        + "".join(f"  {name}_base {segments[name][1]:x}" for name in ("fs", "gs"))
+        + "  ".join(f"{name} {selector:04x}" for name, (selector, _) in selectors.items())
+        + "".join(f"  {name}_base {selectors[name][1]:x}" for name in ("fs", "gs"))
     )
     return lines
 
@@ -129,6 +134,21 @@ def stack(rsp: int, read: Callable[[int, int], bytes | None]) -> list[str]:
         f"   {rsp + 8 * at:#018x}  " + " ".join(f"{word:016x}" for word in words[at : at + 4])
         for at in range(0, len(words), 4)
     ]
+
+
+def _place(rip: int, symbols: Symbols) -> str:
+    where = symbols.describe(rip)
+    return f", at {where}" if where else ""
+
+
+def call_stack(vcpu: Vcpu, symbols: Symbols) -> list[str]:
+    """Who called whom, innermost first, and what of the kernel's symbols could not be read."""
+    from hv.debug.symbols.stack import backtrace
+
+    frames = backtrace(vcpu, symbols)
+    if not len(symbols.table):
+        return [*symbols.warnings, "call stack: the kernel has no symbols"]
+    return [*symbols.warnings, "call stack (?: a guess):", *(f"   {frame}" for frame in frames)]
 
 
 def readable(address: int, length: int, read: Callable[[int, int], bytes | None]) -> bytes:

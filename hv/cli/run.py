@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_OK, EXIT_USAGE
-from hv.cli.options import GUEST_OPTIONS, OUTPUT, CommandLine, Option
+from hv.cli.options import COVERAGE_OPTIONS, GUEST_OPTIONS, OUTPUT, CommandLine, Option
 from hv.cli.outcome import EXIT_CODES, exit_code, report_crash
 
 if TYPE_CHECKING:
@@ -25,17 +25,25 @@ examples:
 
 The guest's console is stdin and stdout; nothing else is written to stdout.
 """
+def _gdb_address(text: str) -> tuple[str, int]:
+    from hv.cli.gdb import option_value
+
+    return option_value(text)
+
+
 STATISTICS = (
     Option("--stats", OUTPUT, None, False, "", "print traps, hypercalls, instructions and the state hash"),
     Option("--json", OUTPUT, str, None, "FILE", "write the same as JSON", file=True),
-    Option("--why", OUTPUT, None, False, "", "say of refused hypercalls which rule refused them"),
+    Option("--why", OUTPUT, None, False, "", "say of refused hypercalls which rule refused them (hv why does more)"),
     Option("--core", OUTPUT, str, None, "FILE", "write an ELF core file when the guest crashes (for gdb)", file=True),
 )
 """What finish() looks at."""
 OPTIONS = (
     *GUEST_OPTIONS,
     *STATISTICS,
-    Option("--trace", OUTPUT, str, None, "FILE", "write one JSON line for each trap", file=True),
+    Option("--trace", OUTPUT, str, None, "FILE", "write one JSON line for each trap (hv trace does more)", file=True),
+    *COVERAGE_OPTIONS,
+    Option("--gdb", OUTPUT, _gdb_address, None, "[HOST:]PORT", "let gdb connect while it runs (hv gdb waits for gdb)"),
     Option("--record", OUTPUT, str, None, "FILE", "record what entered, for hv replay", file=True),
     Option("--on-crash", OUTPUT, str, "report", "WHAT",
            "when the guest crashes: report, or snapshot (a file of moments up to the crash as well)",
@@ -48,39 +56,68 @@ COMMAND = CommandLine(
     _EPILOG,
     OPTIONS,
 )
+parse, parser = COMMAND.parse, COMMAND.parser
 
 
 def main(argv: list[str]) -> int:
     """`hv run ARGV...`: the exit code that the epilog of --help lists."""
-    options = COMMAND.parse(argv)
+    options = parse(argv)
+    session = COMMAND.open(options)
+    if session is None:
+        return EXIT_USAGE
     try:
-        COMMAND.check(options)
-        from hv.cli.session import Session
-
-        session = Session(options)
-        if options.record or options.on_crash == "snapshot":
-            from hv.cli.keeping import keep
-
-            keep(session)
+        _keep(session, options)
     except BuilderError as error:
         sys.stderr.write(f"hv run: {error}\n")
         return EXIT_USAGE
+    if options.gdb:
+        return _under_gdb(session, options)
+    if options.trace:
+        _trace(session, options.trace)
     with session:
         stop = session.run()
     return finish(session, options, stop)
+
+
+def _keep(session: Session, options: Any) -> None:
+    """Keep what the options ask for. BuilderError."""
+    if options.record or options.on_crash == "snapshot":
+        from hv.cli.keeping import keep
+
+        keep(session)
+
+
+def _under_gdb(session: Session, options: Any) -> int:
+    from hv.cli import gdb
+
+    try:
+        gdb.check(options)
+    except BuilderError as error:
+        sys.stderr.write(f"hv run: {error}\n")
+        return EXIT_USAGE
+    stop = gdb.serve(session, options.gdb, "run", running=True)
+    return EXIT_USAGE if stop is None else finish(session, options, stop)
+
+
+def _trace(session: Session, path: str) -> None:
+    from hv.debug.filters import TRAPS
+    from hv.debug.trace import JsonLines
+
+    file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - the writer closes it
+    session.trace([JsonLines(file, TRAPS)], live=True)
 
 
 def finish(session: Session, options: Any, stop: str, command: str = "run", *, quiet: bool = False) -> int:
     """Print and write what was asked for; the exit code. `quiet`: no word on how the run ended."""
     from hv.cli import statistics
 
-    session.close_trace()
     if report_crash(session) and options.core:
         from hv.debug.core import write_core
 
         write_core(options.core, session.domain, session.crashed_vcpu().id)
         sys.stderr.write(f"hv {command}: core file in {options.core}\n")
     session.close_keepers(command, stop)
+    session.write_coverage()
     if options.why:
         sys.stderr.write(session.refusals())
     if options.stats or options.json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -11,9 +12,12 @@ from hv.native import ffi, lib
 from hv.toolstack.launch import GuestConfig, launch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType, TracebackType
 
-    from hv.debug.trace import Tracer, Trap
+    from hv.builder.image import KernelImage
+    from hv.debug.coverage import Coverage
+    from hv.debug.trace import Tracer, Trap, Writer
     from hv.hypervisor import Hypervisor
     from hv.toolstack.connect import Console
     from hv.vcpu import Vcpu
@@ -50,17 +54,19 @@ def config_of(options: Any) -> GuestConfig:
 class Session:
     """A guest with a terminal. A context manager: the terminal is raw inside.
 
-    hv: a hypervisor to go on with, whose first domain gets the terminal; None: launch what the options name. Raises
-    BuilderError when that cannot be launched.
+    hv: a hypervisor to go on with, whose first domain gets the terminal, and `image` its kernel as far as it is known;
+    None: launch what the options name. Raises BuilderError when that cannot be launched.
     """
 
-    def __init__(self, options: Any, hv: Hypervisor | None = None) -> None:
+    def __init__(self, options: Any, hv: Hypervisor | None = None, image: KernelImage | None = None) -> None:
         self.options = options
         self.config: GuestConfig | None = None
         if hv is None:
             self.config = config_of(options)
-            hv = launch(options.kernel, self.config).hv
+            guest = launch(options.kernel, self.config)
+            hv, image = guest.hv, guest.image
         self.hv = hv
+        self.image = image
         self.domain = hv.domains[min(hv.domains)]
         self.console = cast("Console", self.domain.services["console"])
         self.terminal = Terminal()
@@ -69,15 +75,20 @@ class Session:
         self._interrupted = self._waiting = False
         self._handlers: dict[int, Any] = {}
         self.tracer: Tracer | None = None
-        self._trace_file: Any = None
-        if getattr(options, "trace", None):
-            from hv.debug.trace import Tracer
+        self._coverage: Coverage | None = None
+        if getattr(options, "coverage", None) or getattr(options, "drcov", None):
+            from hv.debug.coverage import Coverage
 
-            self._trace_file = open(options.trace, "w", encoding="utf-8")  # noqa: SIM115 - closed by close_trace()
-            self.tracer = Tracer(self.hv, self._trace_file)
-            self.hv.after_exit = self.tracer.flush
+            self._coverage = Coverage(self.hv)
         if options.realtime:
             self.hv.idle = self._idle
+
+    def trace(self, writers: Sequence[Writer], *, live: bool) -> None:
+        """Trace the run for these writers; they are closed when it ends. `live`: they write while it runs."""
+        from hv.debug.trace import Tracer
+
+        self.tracer = Tracer(self.hv, writers, live=live)
+        self.hv.after_exit = self.tracer.flush
 
     def __enter__(self) -> Session:
         self.terminal.__enter__()
@@ -91,6 +102,8 @@ class Session:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.terminal.__exit__(kind, value, trace)
+        if self.tracer is not None:
+            self.tracer.close()
         if self._handlers:
             import signal
 
@@ -118,7 +131,7 @@ class Session:
                 max_insns=min(limits, default=None),
                 until_ns=None if options.timeout is None else int(options.timeout * 1e9),
                 wall_seconds=None if wall_end is None else max(wall_end - time.monotonic(), 0),
-                poll=self._poll,
+                poll=self.poll,
             )
             called = self._call_keepers(result.instructions) and result.stop is Stop.INSNS
             if called and (options.max_insns is None or result.instructions < options.max_insns):
@@ -145,7 +158,15 @@ class Session:
             keeper.reached()
         return bool(due)
 
-    def _poll(self) -> bool:
+    @property
+    def source(self) -> int | None:
+        """The file that keys come from; None: there will be no more."""
+        return None if self.terminal.ended or self.terminal.left else self.terminal.source
+
+    def poll(self) -> bool:
+        """Let enter what was typed; whether the user wants to leave."""
+        if self.tracer is not None:
+            self.tracer.flush()
         self._take(self.terminal.poll())
         return self.terminal.left or self._interrupted
 
@@ -176,11 +197,27 @@ class Session:
 
     # ---- afterwards ----
 
-    def close_trace(self) -> None:
-        """Write the rest of the trace and close its file."""
-        if self.tracer is not None:
-            self.tracer.flush()
-            self._trace_file.close()
+    @property
+    def lost(self) -> int:
+        """Records that the trace has lost."""
+        return 0 if self.tracer is None else self.tracer.lost
+
+    def write_coverage(self) -> None:
+        """Write the files of --coverage and --drcov, and say what of them is missing."""
+        if self._coverage is None or self.image is None:
+            return
+        if self.options.coverage:
+            from hv.debug.symbols import Symbols
+
+            symbols = Symbols(self.image)
+            self._coverage.write_lcov(self.options.coverage, symbols)
+            sys.stderr.writelines(f"hv: {warning}\n" for warning in symbols.warnings)
+            if not symbols.lines.rows:
+                sys.stderr.write(f"hv: --coverage: {self.image.name} has no source lines; build it with -g\n")
+        if self.options.drcov:
+            self._coverage.write_drcov(self.options.drcov, self.image)
+        if self._coverage.dropped:
+            sys.stderr.write(f"hv: --coverage: {self._coverage.dropped:,} blocks did not fit and are missing\n")
 
     def close_keepers(self, command: str, stop: str | None) -> None:
         """Write what was kept."""
@@ -196,10 +233,13 @@ class Session:
     def crash_report(self) -> str:
         """The report for stderr."""
         from hv.cli.report import crash_report
+        from hv.debug.filters import TRAPS
+        from hv.debug.symbols import Symbols
         from hv.debug.trace import drain
 
         traps: list[Trap] = self.tracer.last if self.tracer is not None else drain(self.hv)
-        return crash_report(self.domain, self.crashed_vcpu(), self._reason(), traps)
+        traps = [trap for trap in traps if trap.kind in TRAPS.kinds]
+        return crash_report(self.domain, self.crashed_vcpu(), self._reason(), traps, Symbols(self.image))
 
     def _reason(self) -> str:
         if self.domain.crash_reason:

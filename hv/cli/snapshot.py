@@ -83,13 +83,14 @@ def _save(options: argparse.Namespace) -> int:
 
 def _load(options: argparse.Namespace) -> int:
     from hv.cli.session import Session
+    from hv.debug.crash_file import kernel_image
     from hv.debug.snapshot_file import load
 
     check_files(STATISTICS, options)
-    hv = load(options.file).hv
-    if not hv.domains:
+    loaded = load(options.file)
+    if not loaded.hv.domains:
         raise BuilderError(options.file, "there is no domain in it", "give a file that has one")
-    session = Session(options, hv)
+    session = Session(options, loaded.hv, kernel_image(loaded.about))
     with session:
         stop = session.run()
     return finish(session, options, stop, "snapshot")

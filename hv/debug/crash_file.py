@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hv.builder.image import BuilderError
+from hv.builder.load import load_kernel
 from hv.debug.recording import file_facts
 from hv.debug.snapshot_file import save
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from hv.builder.image import KernelImage
     from hv.hypervisor import Hypervisor
     from hv.snapshot import Snapshot
 
@@ -24,6 +27,15 @@ MEMORY = 256 << 20
 def about_guest(kernel: str | Path, **facts: Any) -> dict[str, Any]:
     """What a snapshot file says of its guest: the kernel, so that symbols can be found, and further facts."""
     return {"kernel": list(file_facts(kernel)), **facts}
+
+
+def kernel_image(about: dict[str, Any]) -> KernelImage | None:
+    """The kernel that about_guest() named, for its symbols; None when that file is not there any more, or another."""
+    try:
+        path, digest = about["kernel"]
+        return load_kernel(path) if file_facts(path).sha256 == digest else None
+    except (BuilderError, OSError, KeyError, TypeError, ValueError):
+        return None
 
 
 def write_crash(path: str | Path, hv: Hypervisor, moments: Sequence[Snapshot], about: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ the way say where a run that is repeated first differed, if it ever does.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -76,7 +77,9 @@ class Recording(NamedTuple):
 
 
 def file_facts(path: str | Path) -> FileFacts:
-    """OSError: it cannot be read."""
+    """OSError: it cannot be read, or is no file with an end (the path may come from a recording of anybody's)."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "it is no regular file")
     with open(path, "rb") as file:
         return FileFacts(os.path.abspath(path), hashlib.file_digest(file, "sha256").hexdigest())
 

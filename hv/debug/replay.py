@@ -71,7 +71,7 @@ class Replay:
         else:
             hv.run(max_insns=end.retired + 1)
         if hv.inputs.pending:
-            due = hv.inputs.pending[0]
+            due = hv.inputs.pending[0].last
             raise Difference(f"{_between(same, hv.instructions)}: input for {due.service} was not taken")
         if hv.instructions != end.retired or int(hv.state.idle_ns) != end.idle_ns or hv.state_hash != end.state_hash:
             raise Difference(_between(same, min(end.retired, hv.instructions)))

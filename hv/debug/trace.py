@@ -1,153 +1,163 @@
-"""The log of traps in Python: records by name, drained from C, as text for people and as JSON lines."""
+"""Tracing a hypervisor: records are drained from C as raw bytes while the guest runs, and written out in bulk.
+
+    tracer = Tracer(hv, [Text(file)], parse_filter(["hypercall"]))
+    hv.after_exit = tracer.flush
+    hv.run()
+    tracer.close()
+
+While the guest runs, Python only copies bytes into a temporary file, and that seldom: what the records say is worked
+out when the tracer is closed. With `live` it is done at each flush, for whoever watches. Watching changes no run.
+"""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from hv import abi
-from hv.native import ffi, lib
+from hv.debug.filters import Filter
+from hv.debug.records import RECORD_BYTES, Assembler, Trap, result_text, vector_name
+from hv.native import check, ffi, lib
 
 if TYPE_CHECKING:
     from hv.hypervisor import Hypervisor
 
-VECTORS = (
-    *("#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "#9", "#TS", "#NP", "#SS", "#GP", "#PF"),
-    *("#15", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP"),
-)
-# vectors whose frame has an error code (Intel SDM volume 3A, table 6-1)
-_WITH_ERROR = frozenset({8, 10, 11, 12, 13, 14, 17, 21})
-_PAGE_FAULT = 14
-_DRAIN = 1024
+__all__ = ["JsonLines", "Tracer", "Trap", "Writer", "drain", "result_text", "vector_name"]
+
+_DRAIN = 1024  # records at once
+_WAITING = 1 << 13  # records that are left in C until it is worth a copy
+_CHUNK = 1 << 12  # records read back at once
+_LAST = 256  # records of which a crash report shows the last
 
 
-class Trap(NamedTuple):
-    """One record. `kind` is "exception", "hypercall", "event" or "nmi"."""
+class Writer(Protocol):
+    """Where a trace goes."""
 
-    when: int  # retired instructions
-    domid: int
-    vcpu: int
-    kind: str
-    number: int
-    rip: int
-    error: int
-    address: int
-    args: tuple[int, ...]
-    result: int | None
-    emulated: bool
+    filter: Filter
 
-    @property
-    def name(self) -> str:
-        """The exception's or the hypercall's name."""
-        if self.kind == "exception":
-            return vector_name(self.number)
-        if self.kind == "hypercall":
-            return abi.HYPERCALLS.get(self.number, f"hypercall {self.number}")
-        return self.kind
+    def write(self, trap: Trap) -> None:
+        """One record, in order."""
 
-    @property
-    def subop(self) -> str | None:
-        """The name of a hypercall's sub-operation, or its number; None when it has none."""
-        number = abi.subop_of(self.name, self.args[0])
-        return None if number is None else abi.subop_name(self.name, number)
-
-    def data(self) -> dict[str, Any]:
-        """As a dictionary for JSON: only what this kind of record has."""
-        out: dict[str, Any] = {
-            "when": self.when,
-            "domid": self.domid,
-            "vcpu": self.vcpu,
-            "kind": self.kind,
-            "name": self.name,
-            "rip": self.rip,
-        }
-        if self.kind == "exception":
-            out["vector"] = self.number
-            if self.number in _WITH_ERROR:
-                out["error"] = self.error
-            if self.number == _PAGE_FAULT:
-                out["address"] = self.address
-            out["emulated"] = self.emulated
-        elif self.kind == "hypercall":
-            out |= {"number": self.number, "args": list(self.args), "result": self.result}
-            if self.subop is not None:
-                out["subop"] = self.subop
-        return out
-
-    def line(self) -> str:
-        """As one line for people."""
-        head = f"{self.when:>14} d{self.domid}v{self.vcpu} {self.rip:#018x} {self.name:<18}"
-        if self.kind == "hypercall":
-            result = "no answer" if self.result is None else result_text(self.result)
-            return f"{head} ({', '.join(abi.call_arguments(self.name, self.args))}) = {result}"
-        if self.kind == "exception":
-            error = f" error {self.error:#x}" if self.number in _WITH_ERROR else ""
-            address = f" address {self.address:#x}" if self.number == _PAGE_FAULT else ""
-            return f"{head}{error}{address}{' (emulated)' if self.emulated else ''}"
-        return head.rstrip()
-
-
-def vector_name(vector: int) -> str:
-    """`#PF` for 14, and so on; a number for what the architecture does not name."""
-    return VECTORS[vector] if vector < len(VECTORS) else f"int {vector:#x}"
-
-
-def result_text(result: int) -> str:
-    """A hypercall's result: small negative numbers are errnos."""
-    if -4096 < result < 0:
-        names = {number: name for name, number in abi.ERRNOS.items()}
-        return f"-{names.get(-result, -result)}"
-    return f"{result:#x}" if result > 9 else str(result)
+    def close(self) -> None:
+        """There are no more."""
 
 
 def drain(hv: Hypervisor) -> list[Trap]:
     """The traps since the last call, oldest first: all while tracing is on, else the last few."""
-    kinds = {
-        lib.TRAP_LOG_EXCEPTION: "exception",
-        lib.TRAP_LOG_HYPERCALL: "hypercall",
-        lib.TRAP_LOG_EVENT: "event",
-        lib.TRAP_LOG_NMI: "nmi",
-    }
     buffer = ffi.new("struct trap_record[]", _DRAIN)
+    assembler = Assembler()
     out: list[Trap] = []
-    while True:
-        count = lib.hv_trap_log(hv.native, buffer, _DRAIN)
-        for record in buffer[0:count]:
-            out.append(
-                Trap(
-                    record.when,
-                    record.domid,
-                    record.vcpu,
-                    kinds.get(record.kind, "unknown"),
-                    record.number,
-                    record.rip,
-                    record.error,
-                    record.address,
-                    tuple(record.args),
-                    record.result if record.answered else None,
-                    bool(record.emulated),
-                )
-            )
-        if count < _DRAIN:
-            return out
+    while count := lib.hv_trap_log(hv.native, buffer, _DRAIN):
+        out += assembler.feed(bytes(ffi.buffer(buffer, count * RECORD_BYTES)))
+    return out + list(assembler.close())
 
 
 class Tracer:
-    """Writes every trap of a hypervisor to `out`, one JSON object a line.
+    """Traces a hypervisor from now on, until it is closed, for some writers. Call `flush` after each exit of hv_run.
 
-    Call `flush` after each exit of hv_run.
+    live: write records out at once, not at the end. Raises NativeError when the host has no memory for it.
     """
 
-    def __init__(self, hv: Hypervisor, out: TextIO) -> None:
+    def __init__(self, hv: Hypervisor, writers: Sequence[Writer], *, live: bool = False) -> None:
         self.hv = hv
-        self.out = out
-        lib.hv_trace(hv.native, True)
-        self.last: list[Trap] = []
+        self.writers = writers
+        self.live = live
+        self.lost = 0
+        """Records that were overwritten before they could be read: one hypercall made too many."""
+        self._count = ffi.new("uint32_t *")
+        self._assembler = Assembler()
+        self._file: Any = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - close() closes it
+        self._kept: list[Trap] = []
+        self._end = 0
+        self._done = 0  # bytes of the file that the writers have had
+        wanted = Filter(decoded=False)
+        for writer in writers:
+            wanted |= writer.filter
+        check(lib.hv_trace(hv.native, ffi.new("struct trace_filter *", wanted.masks())), "the log of traps")
 
     def flush(self) -> None:
-        """Write what has come since the last call."""
-        traps = drain(self.hv)
+        """Take what has come since the last call, if it is much or somebody watches."""
+        waiting = lib.hv_trap_waiting(self.hv.native)
+        if waiting >= _WAITING or (self.live and waiting):
+            self._take()
+            if self.live:  # the guest stands between two instructions: every call has its answer
+                self._write()
+                self._put(self._assembler.close())
+
+    def close(self) -> None:
+        """Write the rest and close the writers. Tracing is off afterwards."""
+        if self._file.closed:
+            return
+        self._kept = self.last
+        self.lost = int(lib.hv_trap_lost(self.hv.native))
+        lib.hv_trace(self.hv.native, ffi.NULL)
+        self._write()
+        self._put(self._assembler.close())
+        for writer in self.writers:
+            writer.close()
+        self._file.close()
+
+    def drop(self) -> None:
+        """Stop tracing and forget what was traced; the writers are not closed."""
+        lib.hv_trace(self.hv.native, ffi.NULL)
+        self._file.close()
+
+    @property
+    def last(self) -> list[Trap]:
+        """The last few records, for a crash report."""
+        if self._file.closed:
+            return self._kept
+        self._take()
+        start = max(self._end - _LAST * RECORD_BYTES, 0)
+        self._file.seek(start)
+        assembler = Assembler()
+        return [*assembler.feed(self._file.read(self._end - start)), *assembler.close()]
+
+    def _take(self) -> None:
+        native, count, file = self.hv.native, self._count, self._file
+        file.seek(self._end)
+        while True:
+            window = lib.hv_trap_window(native, count)
+            if not count[0]:
+                return
+            with memoryview(ffi.buffer(window, count[0] * RECORD_BYTES)) as view:
+                done = file.write(view)
+            # A full disk takes a part of a record: the rest of it comes with the next write, or its error.
+            lib.hv_trap_consume(native, done // RECORD_BYTES)
+            self._end += done - done % RECORD_BYTES
+            file.seek(self._end)
+
+    def _write(self) -> None:
+        self._put(self._traps())
+
+    def _traps(self) -> Iterator[Trap]:
+        while self._done < self._end:
+            self._file.seek(self._done)
+            raw = self._file.read(min(_CHUNK * RECORD_BYTES, self._end - self._done))
+            self._done += len(raw)
+            yield from self._assembler.feed(raw)
+
+    def _put(self, traps: Iterator[Trap]) -> None:
+        writers = self.writers
         for trap in traps:
-            self.out.write(json.dumps(trap.data(), separators=(",", ":")) + "\n")
-        if traps:
-            self.last = (self.last + traps)[-16:]
+            for writer in writers:
+                if writer.filter.accepts(trap):
+                    writer.write(trap)
+
+
+class JsonLines:
+    """One JSON object a line."""
+
+    def __init__(self, out: TextIO, wanted: Filter) -> None:
+        self.out = out
+        self.filter = wanted
+
+    def write(self, trap: Trap) -> None:
+        """One record."""
+        import json
+
+        self.out.write(json.dumps(trap.data(), separators=(",", ":")) + "\n")
+
+    def close(self) -> None:
+        """Nothing is kept back."""
+        self.out.close()

@@ -33,6 +33,8 @@ def _places() -> tuple[Path, Path, Path]:
 
 
 GUESTS, ABI, BUILD = _places()
+FOLDERS = ("tests", "bench", "demos")
+"""Below GUESTS: where a guest is looked for by its name, in this order."""
 
 
 class BuildError(Exception):
@@ -193,12 +195,12 @@ def guest_sources(folder: str = "tests") -> list[Path]:
 
 
 def find_guest(name: str) -> Path:
-    """The C file of a guest known by name (tests before benchmarks). Raises BuildError."""
-    for folder in ("tests", "bench"):
+    """The C file of a guest known by name (in the order of FOLDERS). Raises BuildError."""
+    for folder in FOLDERS:
         path = GUESTS / folder / f"{name}.c"
         if path.is_file():
             return path
-    raise BuildError(f"no guest {name!r}: neither guests/tests/{name}.c nor guests/bench/{name}.c is there")
+    raise BuildError(f"no guest {name!r}: there is no {name}.c in {', '.join(FOLDERS)} of guests/")
 
 
 def build_guests(sources: Sequence[Path], env_name: str = "pv64", jobs: int | None = None) -> list[Path]:

@@ -29,7 +29,7 @@ extern bool __real_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_ex
 extern void __real_restore_state_to_opc_x86_64(char *env, char *tb, uint64_t *data);
 extern void __real_cpu_loop_exit_noexc_x86_64(char *cs) __attribute__((noreturn));
 
-void __wrap_helper_check_exit_request_x86_64(void *pointer, uint32_t delay_slot);
+void __wrap_helper_check_exit_request_x86_64(void *pointer, uint32_t why);
 void __wrap_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args);
 void __wrap_gen_intermediate_code_x86_64(char *cs, char *tb, int max);
 void __wrap_translator_loop_x86_64(const void *ops, char *db, char *cs, char *tb, int max);
@@ -89,6 +89,19 @@ void __wrap_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n,
     free_temps(ctx, (TCGTemp *const[]){count, left}, 2);
 }
 
+/* Why a block calls the helper: it is the only one of libunicorn's that we may call, so it does two things. */
+enum { CALL_OVERDRAWN = 0, CALL_BREAKPOINT = 1 };
+
+static void emit_call(void *ctx, const char *tb, unsigned why)
+{
+    TCGTemp *pointer = temp64(ctx), *reason = tcg_temp_new_internal_x86_64(ctx, U_TCG_T_I32, false);
+    TCGTemp *args[2] = {pointer, reason};
+    emit(ctx, U_TCG_MOVI_I64, (uintptr_t)pointer, (uintptr_t)tb, 0);
+    emit(ctx, U_TCG_MOVI_I32, (uintptr_t)reason, why, 0);
+    __real_tcg_gen_callN_x86_64(ctx, (void *)__wrap_helper_check_exit_request_x86_64, NULL, 2, args);
+    free_temps(ctx, args, 2);
+}
+
 /* Behind the block's own code, out of its way: call the helper with the block. */
 static void emit_overdrawn(struct cpu *c, void *ctx, char *tb)
 {
@@ -96,26 +109,24 @@ static void emit_overdrawn(struct cpu *c, void *ctx, char *tb)
         return;
     *(uint32_t *)c->overdrawn |= 1;                   /* TCGLabel.present */
     emit(ctx, U_TCG_SET_LABEL, (uintptr_t)c->overdrawn, 0, 0);
-    TCGTemp *pointer = temp64(ctx), *zero = tcg_temp_new_internal_x86_64(ctx, U_TCG_T_I32, false);
-    TCGTemp *args[2] = {pointer, zero};
-    emit(ctx, U_TCG_MOVI_I64, (uintptr_t)pointer, (uintptr_t)tb, 0);
-    emit(ctx, U_TCG_MOVI_I32, (uintptr_t)zero, 0, 0);
-    __real_tcg_gen_callN_x86_64(ctx, (void *)__wrap_helper_check_exit_request_x86_64, NULL, 2, args);
+    emit_call(ctx, tb, CALL_OVERDRAWN);
     tcg_gen_exit_tb_x86_64(ctx, NULL, 0);
-    free_temps(ctx, args, 2);
     c->overdrawn = NULL;
 }
 
-/* End the block where the next instruction could need another page. */
+/* End the block where the next instruction could need another page, or has a breakpoint. */
 static void translate_insn_in_page(void *db, void *cs)
 {
     struct cpu *c = cpu_of_cs(cs);
     enum { INSN_MAX = 15 };
-    if (!cpu_refuse_hidden(c, FIELD(void *, (char *)c->uc, U_UC_TCG_CTX), db))
+    void *ctx = FIELD(void *, (char *)c->uc, U_UC_TCG_CTX);
+    if (FIELD(uint32_t, (char *)db, U_DCB_NUM_INSNS) == 1 && machine_planted(c->m, FIELD(uint64_t, (char *)db, U_DCB_PC_NEXT)))
+        emit_call(ctx, c->translating, CALL_BREAKPOINT);
+    if (!cpu_refuse_hidden(c, ctx, db))
         c->translate_insn(db, cs);
     uint64_t next = FIELD(uint64_t, (char *)db, U_DCB_PC_NEXT);
     bool may_cross = (next & ~UINT64_C(0xfff)) != ((next + INSN_MAX - 1) & ~UINT64_C(0xfff)) || (next & 0xfff) == 0;
-    if (may_cross && FIELD(uint32_t, (char *)db, U_DCB_IS_JMP) == U_DCB_NEXT)
+    if ((may_cross || machine_planted(c->m, next)) && FIELD(uint32_t, (char *)db, U_DCB_IS_JMP) == U_DCB_NEXT)
         FIELD(uint32_t, (char *)db, U_DCB_IS_JMP) = U_DCB_TOO_MANY;
 }
 
@@ -123,6 +134,7 @@ void __wrap_translator_loop_x86_64(const void *ops, char *db, char *cs, char *tb
 {
     _Alignas(16) char own_ops[U_OPS_SIZE];
     struct cpu *c = cpu_of_cs(cs);
+    c->translating = tb;
     memcpy(own_ops, ops, sizeof own_ops);
     memcpy(&c->translate_insn, own_ops + U_OPS_TRANSLATE_INSN, sizeof c->translate_insn);
     void (*const wrapped)(void *, void *) = translate_insn_in_page;
@@ -145,6 +157,8 @@ void __wrap_gen_intermediate_code_x86_64(char *cs, char *tb, int max)
     __real_gen_intermediate_code_x86_64(cs, tb, max);
     if (c->charge_op)
         ((uintptr_t *)((char *)c->charge_op + U_TCG_OP_ARGS))[1] = FIELD(uint16_t, tb, U_TB_ICOUNT);
+    if (c->m->coverage)
+        coverage_note(c->m->coverage, FIELD(uint64_t, tb, U_TB_PC), FIELD(uint16_t, tb, U_TB_SIZE));
 }
 
 /* ---- giving back ---- */
@@ -240,13 +254,32 @@ void __wrap_cpu_loop_exit_noexc_x86_64(char *cs)
     __real_cpu_loop_exit_noexc_x86_64(cs);
 }
 
-/* ---- the budget does not reach to the block's end; nothing of it has run ---- */
+/* ---- what blocks call at their start, when nothing of them has run: the budget does not reach to the end, or the first
+ * instruction has a breakpoint ---- */
 
-void __wrap_helper_check_exit_request_x86_64(void *block, uint32_t delay_slot)
+static void at_breakpoint(struct cpu *c, const char *tb)
 {
-    (void)delay_slot;
+    uint64_t pc = FIELD(const uint64_t, tb, U_TB_PC);
+    if (!machine_breakpoint_at(c->m, pc))
+        return;
+    int64_t count = FIELD(const uint16_t, tb, U_TB_ICOUNT);
+    LEFT += count;
+    cpu_gprs(c)->rip = pc - FIELD(const uint64_t, tb, U_TB_CS_BASE);
+    if (c->m->ops.breakpoint(c->m->ops.ctx, c, pc)) {
+        cpu_leave_at_breakpoint(c);
+        cpu_leave_helper(c);
+    }
+    LEFT -= count;
+}
+
+void __wrap_helper_check_exit_request_x86_64(void *block, uint32_t why)
+{
     const char *tb = block;
     struct cpu *c = FIELD(struct cpu *const, tb, U_TB_ORIG_TB);
+    if (why == CALL_BREAKPOINT) {
+        at_breakpoint(c, tb);
+        return;
+    }
     LEFT += FIELD(const uint16_t, tb, U_TB_ICOUNT);
     cpu_gprs(c)->rip = FIELD(const uint64_t, tb, U_TB_PC) - FIELD(const uint64_t, tb, U_TB_CS_BASE);
     if (c->watching)

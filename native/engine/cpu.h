@@ -25,6 +25,9 @@ struct cpu {
     bool watching;                /* its instruction is executed again, alone */
     uint32_t watch_hits;          /* DR6 bits */
     int64_t held;                 /* held back of the budget until the instruction is done */
+    struct touch touch;           /* of a debugger's watchpoint, likewise; kinds 0: none */
+    bool stop_asked;              /* leave with EXIT_BREAKPOINT once the guest's own #DB has been delivered */
+    int64_t trap_at;              /* instructions retired in this run when the last exception came; -1: none came */
     uint64_t epoch;               /* machine.tlb_epoch that the cached translations belong to */
     struct cpu_exit exit;
     /* the translation that is being made */
@@ -32,6 +35,7 @@ struct cpu {
     void *overdrawn;              /* label of the code that a block runs into when the budget does not reach */
     bool block_open;              /* the next exit check begins a block */
     void (*translate_insn)(void *context, void *cs);
+    const char *translating;      /* its block */
     /* what the last restore of state found */
     char *restored_block;
     uint64_t restored_pc;

@@ -116,6 +116,8 @@ int cpu_run(struct cpu *c, int64_t budget, struct cpu_exit *exit)
     c->block = NULL;
     c->settled = false;
     c->leaving = false;
+    c->stop_asked = false;
+    c->trap_at = -1;
     ENV(int32_t, U_ENV_OLD_EXCEPTION) = -1;
     ENV(int32_t, U_ENV_EXCEPTION_IS_INT) = 0;
     cpu_tlb_sync(c);
@@ -163,6 +165,26 @@ void cpu_retire(struct cpu *c)
 {
     LEFT--;
     c->m->hooked++;
+}
+
+void cpu_unretire(struct cpu *c)
+{
+    LEFT++;
+    c->m->hooked--;
+}
+
+bool cpu_undisturbed(const struct cpu *c)
+{
+    int64_t retired = cpu_retired(c);
+    return retired > 0 && c->trap_at != retired;
+}
+
+void cpu_leave_at_breakpoint(struct cpu *c)
+{
+    memset(&c->exit, 0, sizeof c->exit);
+    c->exit.reason = EXIT_BREAKPOINT;
+    c->exit.flags = cpu_undisturbed(c) ? 0 : TRAP_LATE;
+    c->exit.address = cpu_gprs(c)->rip;
 }
 
 void cpu_set_budget(struct cpu *c, int64_t budget)

@@ -10,6 +10,7 @@
  *   2. There it touches them again. A hit is noted, and what is left of the budget is held back, so that the next block,
  *      whichever it is, finds none and comes to cpu_watch_next(), which gives it back and raises #DB for a hit.
  * An exception in between means that the instruction did not complete: the hit is forgotten, it will come again.
+ * The watchpoints of a debugger (stops.c) take the same way, and end the run where the guest's would raise #DB.
  */
 #include "cpu.h"
 
@@ -65,7 +66,8 @@ static uint32_t waiting_for(struct cpu *c, uint32_t found, int access)
 /* libunicorn asks when it inserts a page's translation: which accesses to the page are to be looked up? */
 int __wrap_cpu_watchpoint_address_matches_x86_64(char *cs, uint64_t va, uint64_t size)
 {
-    return touched(cpu_of_cs(cs), va, size) ? BP_READ | BP_WRITE : 0;
+    struct cpu *c = cpu_of_cs(cs);
+    return touched(c, va, size) || machine_watchpoint_at(c->m, va, size, WATCH_READ | WATCH_WRITE) ? BP_READ | BP_WRITE : 0;
 }
 
 void cpu_watch_changed(struct cpu *c, uint64_t old_dr7)
@@ -77,13 +79,23 @@ void cpu_watch_changed(struct cpu *c, uint64_t old_dr7)
         tlb_flush_x86_64(c->cs);
 }
 
+/* The block that is running at `ra` has one instruction: where? */
+static uint64_t pc_of_block(struct cpu *c, uintptr_t ra)
+{
+    const char *block = cpu_block_at(c, ra);
+    return block ? FIELD(const uint64_t, block, U_TB_PC) : 0;
+}
+
 void __wrap_cpu_check_watchpoint_x86_64(char *cs, uint64_t va, uint64_t size, uint32_t attributes, int access,
                                         uintptr_t ra)
 {
     struct cpu *c = cpu_of_cs(cs);
     uint32_t found = touched(c, va, size);
+    uint32_t kind = access & BP_WRITE ? WATCH_WRITE : WATCH_READ;
+    /* Before a store nothing of its instruction has happened that happening again would change, whatever was read. */
+    const struct watchpoint *point = machine_watchpoint_at(c->m, va, size, kind);
     (void)attributes;
-    if (!found)
+    if (!found && !point)
         return;
     if (!c->watching) {
         __wrap_cpu_restore_state_x86_64(cs, ra, true);
@@ -93,12 +105,18 @@ void __wrap_cpu_check_watchpoint_x86_64(char *cs, uint64_t va, uint64_t size, ui
         cpu_loop_exit_x86_64(cs);
     }
     c->watch_hits |= waiting_for(c, found, access);
+    if (point) {
+        if (!c->touch.kinds)
+            c->touch = (struct touch){.pc = pc_of_block(c, ra), .va = va, .size = size, .id = point->id};
+        c->touch.kinds |= kind;
+    }
     c->held += LEFT;
     LEFT = 0;
 }
 
 void cpu_watch_forget(struct cpu *c)
 {
+    c->touch.kinds = 0;
     LEFT += c->held;
     c->held = 0;
     c->watch_hits = 0;
@@ -108,7 +126,14 @@ void cpu_watch_forget(struct cpu *c)
 void cpu_watch_next(struct cpu *c, int64_t count)
 {
     uint32_t found = c->watch_hits;
+    struct touch touch = c->touch;
     cpu_watch_forget(c);
+    bool stop = touch.kinds && c->m->ops.watched(c->m->ops.ctx, c, &touch);
+    if (stop && !found) {
+        cpu_leave_at_breakpoint(c);
+        cpu_leave_helper(c);
+    }
+    c->stop_asked = stop;
     if (found) {
         ENV(uint64_t, U_ENV_DR + 48) |= found;
         c->settled = true;

@@ -33,7 +33,7 @@ enum exit_reason {
     EXIT_IO,              /* port access */
     EXIT_MMIO,
     EXIT_SYSREG,          /* MSR, CPUID or system register that C does not know */
-    EXIT_BREAKPOINT,
+    EXIT_BREAKPOINT,      /* a stop point of the layer above was met; TRAP_LATE in flags, see below */
     EXIT_SHUTDOWN,        /* triple fault, or the layer above gave the domain up */
     EXIT_FATAL            /* the engine itself failed: a defect of ours, never a guest's */
 };
@@ -53,7 +53,8 @@ struct cpu_exit {
 enum {
     TRAP_HAS_ERROR = 1,   /* `error` was pushed by the architecture */
     TRAP_SOFTWARE = 2,    /* int n, int3, into: the program counter is behind the instruction */
-    TRAP_UNDECODED = 4    /* #UD found while translating */
+    TRAP_UNDECODED = 4,   /* #UD found while translating */
+    TRAP_LATE = 8         /* EXIT_BREAKPOINT: something may have happened since the count was reached */
 };
 
 /* One exception on its way from the guest to the layer above. */
@@ -117,6 +118,12 @@ struct x86_state {
     uint32_t pad1;
 };
 
+/* Bytes that a debugger watches, by linear address in whichever page table. */
+enum { WATCH_READ = 1, WATCH_WRITE = 2 };
+struct watchpoint { uint64_t va, bytes; uint32_t kinds, id; };    /* kinds: WATCH_* */
+/* An access to some of them: the instruction at `pc` did it, as the first of them. `kinds`: of all its accesses. */
+struct touch { uint64_t pc, va, size; uint32_t kinds, id; };
+
 #ifndef XENLAB_CFFI
 /* What the layer above answers. `ctx` is engine_ops.ctx. Each returns true for "go on" and false for "leave
  * cpu_run() with cpu_exit_record(cpu)". */
@@ -131,9 +138,19 @@ struct engine_ops {
     uint64_t (*tsc)(void *ctx, struct cpu *cpu);
     /* May this IN/OUT run? false: the engine raises #GP(0), which comes back through `exception`. */
     bool (*port_allowed)(void *ctx, struct cpu *cpu, uint32_t port, uint32_t size);
+    /* The instruction at `pc`, one of machine_set_breakpoints(), is next. true: leave with EXIT_BREAKPOINT before it. */
+    bool (*breakpoint)(void *ctx, struct cpu *cpu, uint64_t pc);
+    /* An instruction that touched bytes of machine_set_watchpoints() has just retired. true: leave behind it. */
+    bool (*watched)(void *ctx, struct cpu *cpu, const struct touch *touch);
 };
 
 struct cpu_exit *cpu_exit_record(struct cpu *cpu);
+/* The instruction that has just been counted as retired is undone by the layer above. Inside callbacks. */
+void cpu_unretire(struct cpu *cpu);
+/* Has nothing but instructions retiring happened in this run since the present count was reached? Inside callbacks. */
+bool cpu_undisturbed(const struct cpu *cpu);
+/* Fill in the exit record of a stop point: the registers and the count are those of the next instruction. */
+void cpu_leave_at_breakpoint(struct cpu *cpu);
 void machine_set_ops(struct machine *m, const struct engine_ops *ops);
 #endif
 
@@ -162,6 +179,21 @@ void machine_set_block_limit(struct machine *m, uint32_t limit);
  * 0 or -ENOMEM. */
 int machine_count_by_hook(struct machine *m);
 int64_t machine_hooked(const struct machine *m);
+/* Which code runs, from now on: every block of it once, by linear address. -ENOMEM. stop() forgets. */
+struct code_block { uint64_t start; uint32_t size, pad; };
+int machine_coverage_start(struct machine *m);
+void machine_coverage_stop(struct machine *m);
+/* The blocks so far, in no order, at most `max`; how many there are, and how many did not fit into the table. */
+uint64_t machine_coverage(const struct machine *m, struct code_block *out, uint64_t max, uint64_t *dropped);
+
+/* ---- stop points: they change nothing that a guest could see, not even the count ---- */
+enum { ENGINE_BREAKPOINTS = 256, ENGINE_WATCHPOINTS = 32 };
+/* Call ops.breakpoint before the instructions at these linear addresses, in whichever page table, and at no others. Code
+ * that was translated with a breakpoint keeps its call, so that setting the same ones again costs nothing. Between runs.
+ * 0 or -EINVAL (too many) */
+int machine_set_breakpoints(struct machine *m, const uint64_t *addresses, uint32_t count);
+/* The same for accesses to data and ops.watched. */
+int machine_set_watchpoints(struct machine *m, const struct watchpoint *points, uint32_t count);
 
 /* ---- images: memory at one moment (image.c) ---- */
 struct image;

@@ -45,6 +45,7 @@ void machine_destroy(struct machine *m)
     for (int i = 0; i < m->cpu_count; i++)
         if (m->cpus[i])
             cpu_destroy(m->cpus[i]);
+    machine_coverage_stop(m);
     image_release(m->base_image);
     munmap(m->base, m->frames * ENGINE_PAGE_SIZE + m->arena_bytes);
     close(m->fd);

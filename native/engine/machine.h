@@ -29,8 +29,25 @@ struct machine {
     struct image *base_image;     /* what memory equals but for FRAME_DIRTY frames; NULL: zeros */
     int64_t hooked;               /* oracle_x86.c: instructions that the per-instruction hook has seen retire */
     int fd;
+    /* stops.c: breakpoints that are set; and those that translated code has calls for, a superset */
+    uint64_t breakpoints[ENGINE_BREAKPOINTS], planted[ENGINE_BREAKPOINTS];
+    uint32_t breakpoint_count, planted_count;
+    struct watchpoint watchpoints[ENGINE_WATCHPOINTS];
+    uint32_t watchpoint_count;
     struct engine_ops ops;
+    struct coverage *coverage;    /* coverage.c; NULL: blocks are not noted */
 };
+
+/* ---- coverage.c ---- */
+/* A block of `size` bytes at linear address `start` is about to run. */
+void coverage_note(struct coverage *coverage, uint64_t start, uint32_t size);
+
+/* ---- stops.c ---- */
+/* Is code at `pc` to be translated with a call? */
+bool machine_planted(const struct machine *m, uint64_t pc);
+bool machine_breakpoint_at(const struct machine *m, uint64_t pc);
+/* The first watchpoint of one of these kinds that has one of `size` bytes at `va`, NULL: none. */
+const struct watchpoint *machine_watchpoint_at(const struct machine *m, uint64_t va, uint64_t size, uint32_t kinds);
 
 /* ---- code.c: translated code and cached translations, over all cpus ---- */
 /* Forget all translated code and executable translations of a frame. Not for the frame of the block that is running. */

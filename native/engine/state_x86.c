@@ -219,15 +219,39 @@ void cpu_get_state(struct cpu *c, struct x86_state *out)
     out->pending_exception = -1;
 }
 
-void cpu_set_state(struct cpu *c, const struct x86_state *in)
+/* The control registers and what hangs on them. Long mode becomes active when paging is switched on with EFER.LME set, so:
+ * EFER first, then CR4, CR3, CR0. Each of these flushes the translations, so what is the same is left alone. */
+static void set_mode(struct cpu *c, const struct x86_state *in)
 {
-    /* Long mode becomes active when paging is switched on with EFER.LME set, so: EFER first, then CR4, CR3, CR0. */
+    if (cpu_cr(c, 0) == in->cr0 && cpu_cr(c, 4) == in->cr4 && ENV(uint64_t, U_ENV_EFER) == in->efer) {
+        ENV(uint64_t, U_ENV_CR + 24) = in->cr3;
+        return;
+    }
     cpu_set_cr(c, 0, in->cr0 & ~CR0_PG);
     ENV(uint64_t, U_ENV_EFER) = in->efer & ~(uint64_t)EFER_LMA;
     ENV(uint32_t, U_ENV_HFLAGS) &= ~(uint32_t)(HF_LMA | HF_CS64);
     cpu_set_cr(c, 4, in->cr4);
     cpu_set_cr(c, 3, in->cr3);
     cpu_set_cr(c, 0, in->cr0);
+}
+
+static void set_debug_registers(struct cpu *c, const struct x86_state *in)
+{
+    bool same = true;
+    for (int i = 0; i < 8; i++)
+        same &= i == 4 || i == 5 || cpu_dr(c, i) == in->dr[i];
+    if (same)
+        return;
+    cpu_set_dr(c, 7, 0x400);
+    for (int i = 0; i < 8; i++)
+        if (i != 4 && i != 5)
+            cpu_set_dr(c, i, in->dr[i]);
+}
+
+void cpu_set_state(struct cpu *c, const struct x86_state *in)
+{
+    cpu_watch_forget(c);
+    set_mode(c, in);
     cpu_set_cr(c, 2, in->cr2);
     *cpu_gprs(c) = in->gprs;
     cpu_set_rflags(c, in->rflags);
@@ -236,10 +260,7 @@ void cpu_set_state(struct cpu *c, const struct x86_state *in)
     update_mode(c);
     cpu_set_gdt(c, in->gdt_base, in->gdt_limit);
     set_table(c->env + U_ENV_IDT, in->idt_base, in->idt_limit);
-    cpu_set_dr(c, 7, 0x400);
-    for (int i = 0; i < 8; i++)
-        if (i != 4 && i != 5)
-            cpu_set_dr(c, i, in->dr[i]);
+    set_debug_registers(c, in);
     ENV(uint32_t, U_ENV_SYSENTER_CS) = (uint32_t)in->sysenter_cs;
     for (unsigned i = 0; i < sizeof PLAIN / sizeof *PLAIN; i++)
         memcpy(c->env + PLAIN[i].offset, (const char *)in + PLAIN[i].canonical, 8);

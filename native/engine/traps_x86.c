@@ -31,6 +31,8 @@ static void deliver(struct cpu *c, uint32_t vector, uint32_t flags)
     c->settled = false;
     if (c->watching)
         cpu_watch_forget(c);
+    if (!(flags & TRAP_SOFTWARE))
+        c->trap_at = cpu_retired(c);
     struct trap trap = {.vector = vector, .flags = flags, .address = ENV(uint64_t, U_ENV_CR + 16)};
     if (!(flags & TRAP_SOFTWARE) && vector < 32 && VECTORS_WITH_ERROR >> vector & 1) {
         trap.flags |= TRAP_HAS_ERROR;
@@ -38,6 +40,10 @@ static void deliver(struct cpu *c, uint32_t vector, uint32_t flags)
     }
     if (c->m->ops.exception(c->m->ops.ctx, c, &trap)) {
         cpu_tlb_sync(c);
+        if (c->stop_asked) {
+            cpu_leave_at_breakpoint(c);
+            leave(c);
+        }
     } else {
         leave(c);
     }

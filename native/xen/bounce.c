@@ -197,7 +197,7 @@ bool pv_deliver_events(struct hv *hv, struct vcpu *v)
     }
     const struct vcpu_info *info = pv_info(hv, v);
     if (info && info->evtchn_upcall_pending && !info->evtchn_upcall_mask) {
-        hv_log_trap(hv, v, TRAP_LOG_EVENT, 0);
+        hv_trace_delivery(hv, v, hv_log_trap(hv, v, TRAP_LOG_EVENT, 0));
         built |= pv_bounce(hv, v, v->callbacks[CB_EVENT].address, FRAME_MASK_EVENTS, 0);
     }
     return built;

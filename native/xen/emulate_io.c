@@ -63,6 +63,7 @@ enum emul_result emul_in(struct emulation *e)
         return EMUL_REFUSED;
     e->breakpoints = breakpoints(e->v, port, to->size);
     insn_write(e->cpu, to, ~0ull);
+    hv_trace_io(e->hv, e->v, port, to->size, ~0ull, false);
     return EMUL_DONE;
 }
 
@@ -72,6 +73,7 @@ enum emul_result emul_out(struct emulation *e)
     if (!allowed(e, port, bytes))
         return EMUL_REFUSED;
     e->breakpoints = breakpoints(e->v, port, bytes);
+    hv_trace_io(e->hv, e->v, port, bytes, insn_read(e->cpu, &e->insn->operands[1]), true);
     return EMUL_DONE;
 }
 
@@ -104,6 +106,7 @@ static enum emul_result string_io(struct emulation *e, const struct insn_operand
             return emul_fault(e, VECTOR_GP, 0, 0);
         if (write ? hv_copy_to_guest(e->hv, e->v, va, &data, bytes) : hv_copy_from_guest(e->hv, e->v, &data, va, bytes))
             return emul_fault(e, VECTOR_PF, write ? PF_WRITE : 0, va);
+        hv_trace_io(e->hv, e->v, port, bytes, data, !write);
         advance(e, index, step);
         if (!rep)
             return EMUL_DONE;

@@ -185,6 +185,9 @@ void hv_evtchn_set_pending(struct hv *hv, struct domain *d, uint32_t port)
     if (hv_evtchn(hv, d, port) == NULL)
         return;
     hv->s->events_sent++;
+    hv_trace_send(hv, d, port);
+    if (hv_stops_on(hv, HV_STOP_EVENT))
+        stops_event(hv, d, port);
     if (d->fifo)
         fifo_set_pending(hv, d, port);
     else

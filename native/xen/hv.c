@@ -68,6 +68,7 @@ int hv_create(struct hv **out, uint64_t frames)
     struct hv *hv = calloc(1, sizeof *hv);
     if (!hv)
         return -ENOMEM;
+    (void)hv_trace(hv, NULL);     /* a quiet log needs no memory */
     int error = open_machine(hv, frames);
     if (!error && !(hv->decode = decode_create()))
         error = -ENOMEM;
@@ -94,6 +95,8 @@ void hv_destroy(struct hv *hv)
     if (hv->m)
         machine_destroy(hv->m);
     decode_destroy(hv->decode);
+    (void)hv_trace(hv, NULL);
+    (void)hv_keep_evidence(hv, false);
     free(hv);
 }
 
@@ -259,6 +262,10 @@ int64_t hv_refuse(struct hv *hv, enum rule rule, uint64_t f0, uint64_t f1, uint6
     r->facts[3] = f3;
     r->result = result;
     hv->rule_counts[rule]++;
+    if (v && hv->evidence)
+        hv_take_evidence(hv, v, r->hypercall, r->args, &hv->evidence[hv->log_head % HV_REFUSAL_LOG]);
+    if (v)
+        hv_log_refusal(hv, v, rule, r->facts);
     hv->log_head++;
     if (hv->log_head - hv->log_tail > HV_REFUSAL_LOG)
         hv->log_tail = hv->log_head - HV_REFUSAL_LOG;

@@ -5,14 +5,30 @@
 #include <string.h>
 #include "xen.h"
 
-enum { HV_REFUSAL_LOG = 4096, HV_TRAP_RING = 8192 };
+enum { HV_REFUSAL_LOG = 4096, HV_QUIET_RING = 64 };
 
 /* The log of traps (traplog.c). `made` and `read` count records since the start. */
 struct trap_log {
-    uint64_t made, read;
-    uint64_t last[HV_MAX_VCPUS];     /* 1 + number of each vcpu's latest record; 0: none */
-    bool tracing;
-    struct trap_record ring[HV_TRAP_RING];
+    uint64_t made, read, lost;
+    uint64_t last[HV_MAX_VCPUS];     /* 1 + number of each vcpu's latest exception, call or delivery; 0: none */
+    uint64_t mask;                   /* size of the ring - 1 */
+    struct trap_record *ring;        /* `quiet`, or a long one while tracing */
+    struct trace_filter filter;      /* kinds 0: quiet */
+    struct sent_ports { uint32_t count, ports[TRACE_PORTS]; } sent[HV_MAX_VCPUS];   /* and not delivered yet (trace.c) */
+    struct trap_record unwanted;     /* what a filter keeps out is written here */
+    struct trap_record quiet[HV_QUIET_RING];
+};
+
+/* Stop points (stops.c). */
+struct hv_stops {
+    struct hv_stop point[HV_STOPS_MAX];
+    uint32_t count;
+    uint32_t kinds;                  /* bit HV_STOP_x: there is one of that kind */
+    uint64_t before;                 /* 0: stop; else note the last that was met at a count below this */
+    bool met;
+    struct hv_stop_hit hit;
+    uint64_t begun_at, begun_rip;    /* where the run began: met there, it does not count */
+    uint32_t begun_slot;
 };
 
 /* Rules, numbered in the order of rules.def. RULE(id, errno, facts, sentence) */
@@ -48,6 +64,8 @@ struct hv {
     uint64_t trap_counts[64][32];
     uint64_t rule_counts[RULE_COUNT];    /* refusals by rule: statistics only */
     struct trap_log traps;
+    struct evidence *evidence;       /* [HV_REFUSAL_LOG], beside log[]; NULL: none is kept */
+    struct hv_stops stops;           /* of a debugger: no part of the state */
 };
 
 /* Refuse: remember the rule and up to four facts, return -errno of the rule. */
@@ -77,7 +95,7 @@ static inline struct cpu *hv_cpu_of(struct hv *hv, const struct vcpu *v) { retur
 
 /* Log a trap as it arrives; the caller fills in address, error, args and emulated of the record. (traplog.c) */
 struct trap_record *hv_log_trap(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);
-/* Take the record just made back: the instruction will trap again when it has been decoded. */
+/* Take the vcpu's latest record back: the instruction will trap again when it has been decoded. */
 void hv_unlog_trap(struct hv *hv, const struct vcpu *v);
 /* Forget the records not read yet that were made after `when` retired instructions. */
 void hv_traps_rewind(struct hv *hv, uint64_t when);
@@ -87,6 +105,43 @@ enum { HV_SPANS_MAX = 4 + 3 * HV_MAX_DOMAINS };
 uint32_t hv_spans_in_use(const struct hv *hv, struct arena_span spans[HV_SPANS_MAX]);
 /* Where the tables lie in the arena of a machine of this size, and the version of the layout; returns its size. (hv.c) */
 uint64_t hv_lay_out(struct hv_state *s, uint64_t frames);
+
+/* A hypercall arrives: where hv_log_answer() finds its record. */
+uint64_t hv_log_call(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint64_t nr, const uint64_t args[6]);
+void hv_log_answer(struct hv *hv, uint64_t record, int64_t result);
+/* Python has served the vcpu's hypercall, and its result is logged: for a trace, what it wrote to the guest's memory. */
+void hv_log_output(struct hv *hv, const struct vcpu *v);
+/* A record of one of the kinds that are made only when wanted: ask hv_tracing() first. `v` may be NULL. */
+struct trap_record *hv_log_record(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);
+static inline bool hv_tracing(const struct hv *hv, enum trap_kind kind) { return hv->traps.filter.kinds >> kind & 1; }
+
+/* ---- trace.c: the kinds of records that only a trace has; each does nothing unless its kind is wanted ---- */
+void hv_trace_send(struct hv *hv, const struct domain *d, uint32_t port);
+void hv_trace_delivery(struct hv *hv, const struct vcpu *v, struct trap_record *record);
+void hv_trace_entry(struct hv *hv, uint64_t table, unsigned slot, uint64_t old, uint64_t pte);
+void hv_trace_switch(struct hv *hv, uint32_t from, uint32_t to);
+void hv_trace_io(struct hv *hv, const struct vcpu *v, uint32_t port, uint32_t size, uint64_t value, bool write);
+void hv_trace_data(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint64_t nr, const uint64_t args[6]);
+/* An entry of a multicall begins: refusals and records speak of it from now on. Where hv_log_answer() finds its record. */
+uint64_t hv_log_entry(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint64_t args[6]);
+
+/* ---- evidence.c ---- */
+/* The memory that a hypercall's arguments point to: its address, and how much of it is worth a copy (at most `max`). */
+uint32_t hv_argument_area(uint64_t nr, const uint64_t args[6], uint64_t *va, uint32_t max);
+
+/* ---- stops.c; each asks for itself whether anything is set ---- */
+static inline bool hv_stops_on(const struct hv *hv, enum hv_stop_kind kind) { return hv->stops.kinds >> kind & 1; }
+/* A stop point that ends the run has been met. */
+static inline bool stops_met(const struct hv *hv) { return hv->stops.met && !hv->stops.before; }
+bool stops_breakpoint(void *ctx, struct cpu *cpu, uint64_t pc);
+bool stops_watched(void *ctx, struct cpu *cpu, const struct touch *touch);
+/* The hypercall in the registers is about to be made, the count and rip being its own. true: leave before it. */
+bool stops_hypercall(struct hv *hv, struct vcpu *v);
+/* An exception has come. true: leave. */
+bool stops_trap(struct hv *hv, struct vcpu *v, const struct trap *trap);
+void stops_event(struct hv *hv, const struct domain *d, uint32_t port);
+/* The hypervisor writes to the guest's memory. */
+void stops_copied(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t len);
 
 /* ---- mm*.c: frames, page types, page-table updates (direct paging) ---- */
 hypercall_fn do_mmu_update, do_update_va_mapping, do_update_va_mapping_otherdomain, do_mmuext_op;

@@ -30,6 +30,7 @@ void hv_bind_ops(struct hv *hv)
     const struct engine_ops ops = {
         .ctx = hv, .exception = op_exception, .syscall = op_syscall, .sysenter = op_sysenter, .translate = mm_translate,
         .cpuid = op_cpuid, .tsc = op_tsc, .port_allowed = op_port_allowed,
+        .breakpoint = stops_breakpoint, .watched = stops_watched,
     };
     machine_set_ops(hv->m, &ops);
 }
@@ -55,6 +56,6 @@ int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *e
     hv->current = NULL;
     hv->s->retired += retired;
     v->retired += retired;
-    v->undisturbed = reason == EXIT_BUDGET || reason == EXIT_DECODE;
+    v->undisturbed = reason == EXIT_BUDGET || reason == EXIT_DECODE || reason == EXIT_BREAKPOINT;
     return reason;
 }

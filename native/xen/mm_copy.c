@@ -40,6 +40,8 @@ int hv_copy_from_guest(struct hv *hv, struct vcpu *v, void *out, uint64_t va, ui
 int hv_copy_to_guest(struct hv *hv, struct vcpu *v, uint64_t va, const void *data, uint64_t len)
 {
     const uint8_t *from = data;
+    if (hv_stops_on(hv, HV_STOP_ACCESS) && len != 0)
+        stops_copied(hv, v, va, len);
     while (len != 0) {
         uint64_t part = ENGINE_PAGE_SIZE - (va & 0xfff);
         part = part < len ? part : len;

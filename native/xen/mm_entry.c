@@ -10,6 +10,7 @@
 
 void mm_write_entry(struct hv *hv, uint64_t table, unsigned slot, uint64_t old, uint64_t pte)
 {
+    hv_trace_entry(hv, table, slot, old, pte);
     machine_write_begin(hv->m, table);
     mm_table(hv, table)[slot] = pte;
     if ((old & (PTE_P | PTE_A)) != (PTE_P | PTE_A))

@@ -76,6 +76,7 @@ int64_t do_multicall(struct hv *hv, struct vcpu *v, uint64_t args[6])
         }
         if (hv_copy_from_guest(hv, v, &e, va, sizeof e))
             return hv_refuse(hv, RULE_bad_guest_pointer, va, sizeof e, 0, 0);
+        uint64_t record = hv_log_entry(hv, v, e.op, e.args);
         if (e.op == __HYPERVISOR_multicall)
             e.result = (uint64_t)hv_refuse(hv, RULE_multicall_nested, 0, 0, 0, 0);
         else
@@ -85,6 +86,7 @@ int64_t do_multicall(struct hv *hv, struct vcpu *v, uint64_t args[6])
             return HV_DONE;
         if (entry_special(hv, v, va, left, &e, &result))
             return result;
+        hv_log_answer(hv, record, (int64_t)e.result);
         if (!store_result(hv, v, va, (int64_t)e.result))
             return hv_refuse(hv, RULE_bad_guest_pointer, va, sizeof e, 0, 0);
     }

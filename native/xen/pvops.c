@@ -33,6 +33,7 @@ int64_t do_sched_op(struct hv *hv, struct vcpu *v, uint64_t args[6])
     e->nr = __HYPERVISOR_sched_op;
     e->args[0] = command;
     cpu_gprs(cpu)->rax = 0;
+    hv_log_result(hv, v, 0);
     return HV_LEAVE;
 }
 

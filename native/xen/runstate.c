@@ -116,6 +116,7 @@ void hv_switch(struct hv *hv, uint32_t vcpu_slot)
     struct hv_state *s = hv->s;
     struct vcpu *v;
 
+    hv_trace_switch(hv, s->running, vcpu_slot);
     if (s->running != vcpu_slot && s->running < HV_MAX_VCPUS) {
         v = &s->vcpus[s->running];
         hv_runstate_set(hv, v, resting_state(hv_domain(hv, v), v));

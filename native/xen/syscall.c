@@ -69,8 +69,7 @@ static bool hypercall(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
 {
     uint64_t args[6] = {g->rdi, g->rsi, g->rdx, g->r10, g->r8, g->r9};
     uint64_t nr = g->rax;
-    struct trap_record *record = hv_log_trap(hv, v, TRAP_LOG_HYPERCALL, (uint32_t)nr);
-    memcpy(record->args, args, sizeof record->args);
+    uint64_t record = hv_log_call(hv, v, TRAP_LOG_HYPERCALL, nr, args);
     hv->last.hypercall = nr;
     memcpy(hv->last.args, args, sizeof hv->last.args);
     int64_t result = hv_hypercall(hv, v, nr, args);
@@ -87,8 +86,7 @@ static bool hypercall(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
         return false;
     default:
         g->rax = (uint64_t)result;
-        record->result = result;
-        record->answered = 1;
+        hv_log_answer(hv, record, result);
     }
     return pv_resume(hv, v);
 }
@@ -109,6 +107,21 @@ static bool system_call(struct hv *hv, struct vcpu *v, struct x86_gprs *g, bool 
     return pv_resume(hv, v);
 }
 
+/* A debugger stops before the hypercall: as if the instruction had not been reached. */
+static bool stop_before(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
+{
+    struct cpu *cpu = hv_cpu_of(hv, v);
+    g->rip -= SYSCALL_BYTES;
+    cpu_unretire(cpu);
+    if (stops_hypercall(hv, v)) {
+        cpu_leave_at_breakpoint(cpu);
+        return true;
+    }
+    cpu_retire(cpu);
+    g->rip += SYSCALL_BYTES;
+    return false;
+}
+
 bool op_syscall(void *ctx, struct cpu *cpu)
 {
     struct hv *hv = ctx;
@@ -117,6 +130,8 @@ bool op_syscall(void *ctx, struct cpu *cpu)
     struct x86_segment_state cs;
     cpu_get_segment(cpu, SEG_CS, &cs);
     bool compat = !(cs.attributes & SEG_ATTR_L);
+    if (hv_stops_on(hv, HV_STOP_HYPERCALL) && v->kernel_mode && !compat && stop_before(hv, v, g))
+        return false;
     if (compat && cs.selector != FLAT_USER_CS32) {
         seg_flat(FLAT_USER_CS32, &cs);
         cpu_set_segment(cpu, SEG_CS, &cs);

@@ -146,6 +146,10 @@ bool op_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
 {
     struct hv *hv = ctx;
     struct vcpu *v = hv->current;
+    if (hv_stops_on(hv, HV_STOP_TRAP) && stops_trap(hv, v, trap)) {
+        cpu_leave_at_breakpoint(cpu);
+        return false;
+    }
     hv->trap_counts[v->domain_slot][trap->vector < 32 ? trap->vector : 31]++;
     struct trap_record *record = hv_log_trap(hv, v, TRAP_LOG_EXCEPTION, trap->vector);
     record->error = trap->error;

@@ -18,12 +18,18 @@ int hv_run_turn(struct hv *hv, uint64_t limit, uint64_t end_ns, bool once, struc
         if (now >= end_ns)
             return HV_TURN_TIME;
         (void)hv_fire_due(hv);
+        if (stops_met(hv)) {
+            memset(exit, 0, sizeof *exit);
+            return EXIT_BREAKPOINT;
+        }
         uint32_t slot = hv_turn(hv);
         if (slot == HV_NO_SLOT)
             return HV_TURN_OVER;
         uint64_t due = least(hv_next_deadline(hv), end_ns);
         uint64_t budget = least(least(limit, s->quantum_end) - s->retired, due > now ? due - now : 1);
         int reason = hv_run(hv, slot, (int64_t)least(budget, INT64_MAX), exit);
+        if (stops_met(hv))
+            return reason == EXIT_BUDGET || reason == EXIT_IDLE ? EXIT_BREAKPOINT : reason;
         if (once || (reason != EXIT_BUDGET && reason != EXIT_IDLE))
             return reason;
     }
@@ -32,6 +38,7 @@ int hv_run_turn(struct hv *hv, uint64_t limit, uint64_t end_ns, bool once, struc
 void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall)
 {
     hv_log_result(hv, v, result);
+    hv_log_output(hv, v);
     if (in_multicall)
         hv_multicall_result(hv, v, result);
     else

@@ -22,8 +22,20 @@ struct refusal {
     int64_t result;
 };
 
-/* One exception, hypercall or event, in the order they came. */
-enum trap_kind { TRAP_LOG_EXCEPTION = 1, TRAP_LOG_HYPERCALL, TRAP_LOG_EVENT, TRAP_LOG_NMI };
+/* The log of traps, in the order they came (docs/trace.md has the fields of each kind). The first four kinds are always
+ * logged, the last few of them kept; the others are made only while a trace asks for them. */
+enum trap_kind {
+    TRAP_LOG_EXCEPTION = 1, TRAP_LOG_HYPERCALL, TRAP_LOG_EVENT, TRAP_LOG_NMI,
+    TRAP_LOG_ENTRY,           /* a hypercall that is an entry of a multicall */
+    TRAP_LOG_DATA,            /* memory that the hypercall before it points to: address, length in number, bytes in args */
+    TRAP_LOG_OUTPUT,          /* the same memory as it is when Python has answered */
+    TRAP_LOG_REFUSED,         /* the rule (number) that refuses the vcpu's last call, its facts in args */
+    TRAP_LOG_SEND,            /* an event channel (number: port of domid) is made pending */
+    TRAP_LOG_PAGETABLE,       /* args: table, slot, old and new entry; number: level, 0 for a frame that is no table */
+    TRAP_LOG_SWITCH,          /* who goes on the processor; args: domid and vcpu of who leaves it */
+    TRAP_LOG_IO,              /* port access: number; size in error; args: value, 1 for a write */
+    TRAP_LOG_KINDS
+};
 struct trap_record {
     uint64_t when;            /* retired instructions of all vcpus */
     uint64_t rip;             /* as the guest sees it: behind a hypercall, at a fault */
@@ -32,16 +44,35 @@ struct trap_record {
     int64_t result;           /* of a hypercall, once `answered` */
     uint32_t number;          /* vector, or hypercall number */
     uint32_t error;           /* error code of an exception that has one */
-    uint16_t domid, vcpu;
+    uint16_t domid, vcpu;     /* TRACE_NOBODY: none */
     uint8_t kind;             /* enum trap_kind */
     uint8_t answered;
     uint8_t emulated;         /* the exception was dealt with here: the guest never saw it */
     uint8_t pad;
 };
-/* Keep every record until it is read (`on`), or only the last few; forgets what there is. */
-void hv_trace(struct hv *hv, bool on);
+enum { TRACE_NOBODY = 0xffff };
+/* Who made a channel pending: args[0] of TRAP_LOG_SEND. args: source, its domid, vcpu and port (or the virq), whether the
+ * port was pending already, ns of idle time so far; `address`: where the upcall goes. */
+enum trace_source { TRACE_FROM_GUEST = 1, TRACE_FROM_VIRQ, TRACE_FROM_HOST };
+/* TRAP_LOG_EVENT while SENDs are traced: `number` ports in args, 32 bits each, that were sent since and are delivered. */
+enum { TRACE_PORTS = 12 };
+
+/* What a trace asks for: kinds by bit, of exceptions and hypercalls also which vectors (31: all from there) and numbers. */
+struct trace_filter { uint32_t kinds, vectors; uint64_t hypercalls; };
+/* Keep every record of these kinds until it is read; NULL: only the last few of the first four. Forgets what there is.
+ * 0 or -ENOMEM. */
+int hv_trace(struct hv *hv, const struct trace_filter *filter);
 /* The records not read so far, oldest first, at most `max`; how many. */
 uint32_t hv_trap_log(struct hv *hv, struct trap_record *out, uint32_t max);
+/* The same in place: the longest piece of them, `*count` records. It is good until the hypervisor runs on. */
+const struct trap_record *hv_trap_window(struct hv *hv, uint32_t *count);
+/* So many of them have been read. */
+void hv_trap_consume(struct hv *hv, uint32_t count);
+/* How many wait to be read, and how many were overwritten before they could be. */
+uint64_t hv_trap_waiting(const struct hv *hv);
+uint64_t hv_trap_lost(const struct hv *hv);
+/* A Python handler refuses the vcpu's hypercall by a rule (rules.def), for the trace. */
+void hv_log_refusal(struct hv *hv, const struct vcpu *v, uint32_t rule, const uint64_t facts[4]);
 /* The result of the hypercall that the vcpu made last, for the log (C does it for the calls that it answers). */
 void hv_log_result(struct hv *hv, const struct vcpu *v, int64_t result);
 
@@ -84,6 +115,25 @@ int hv_run_turn(struct hv *hv, uint64_t limit, uint64_t end_ns, bool once, struc
 void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall);
 /* The same for a continuation: the guest makes the call again, with these arguments. */
 void hv_answer_again(struct hv *hv, struct vcpu *v, const uint64_t args[6], bool in_multicall);
+
+/* What a refusal can be understood by later: where the guest was, its stack, and what its call pointed to. */
+enum { EVIDENCE_DATA = 192, EVIDENCE_STACK = 2048 };
+struct evidence {
+    struct x86_gprs registers;
+    uint64_t data_va;
+    uint32_t data_length, stack_length;      /* bytes that could be read */
+    uint8_t data[EVIDENCE_DATA];
+    uint8_t stack[EVIDENCE_STACK];           /* from rsp up */
+};
+/* Keep evidence with each refusal from now on, or no longer. 0 or -ENOMEM. */
+int hv_keep_evidence(struct hv *hv, bool on);
+/* The evidence of the refusals that hv_refusals() will return next; 0: none is kept. */
+uint32_t hv_refusal_evidence(struct hv *hv, struct evidence *out, uint32_t max);
+/* The evidence as it is now, for a call that Python refuses. */
+void hv_take_evidence(struct hv *hv, const struct vcpu *v, uint64_t nr, const uint64_t args[6], struct evidence *out);
+/* Guest memory by linear address with the rights of the vcpu's mode, as far as it is mapped: how many bytes. Unlike a copy it
+ * leaves no trace in the guest's page tables. */
+uint64_t hv_peek(struct hv *hv, const struct vcpu *v, void *out, uint64_t va, uint64_t len);
 
 /* the refusals logged since the last call, oldest first */
 uint32_t hv_refusals(struct hv *hv, struct refusal *out, uint32_t max);
@@ -187,6 +237,42 @@ void hv_switch(struct hv *hv, uint32_t vcpu_slot);        /* put a vcpu on the p
 uint32_t hv_turn(struct hv *hv);                          /* whose turn goes on; HV_NO_SLOT: choose somebody */
 void hv_yield(struct hv *hv);                             /* the turn of the running vcpu ends now */
 uint32_t hv_runnable(struct hv *hv, uint16_t *slots, uint32_t max);          /* slots that could run, ascending */
+
+/* ---- stop points (stops.c): where a debugger wants the run to stop ----
+ *
+ *   HV_STOP_INSTRUCTION  before the instruction at linear address `value`
+ *   HV_STOP_ACCESS       an access of `kinds` (WATCH_*) to `bytes` bytes at linear address `value`, by an instruction or by
+ *                        the hypervisor on the guest's behalf; stops behind it
+ *   HV_STOP_HYPERCALL    before the hypercall with number `value`, sub-operation `sub` (the first argument & `mask`)
+ *   HV_STOP_TRAP         exception `value` (vector) has come; the caller goes back to where it comes next
+ *   HV_STOP_EVENT        port `value` of the domain has become pending
+ */
+enum hv_stop_kind {
+    HV_STOP_INSTRUCTION = 1, HV_STOP_ACCESS, HV_STOP_HYPERCALL, HV_STOP_TRAP, HV_STOP_EVENT
+};
+enum { HV_STOPS_MAX = 256, HV_STOP_ANY = 0xffff };
+#define HV_STOP_ANY_VALUE (~0ull)
+struct hv_stop {
+    uint64_t value, bytes, sub, mask;    /* value, sub: HV_STOP_ANY_VALUE for any */
+    uint32_t kind, kinds, id;
+    uint16_t domid, vcpu;            /* HV_STOP_ANY */
+};
+/* A stop point that was met: `when` retired instructions, the vcpu about to execute `rip`. For an access, `when` and `rip`
+ * are those of the instruction that did it. */
+struct hv_stop_hit {
+    uint64_t when, rip, address;
+    uint32_t kind, id;
+    uint16_t domid, vcpu, slot;
+    uint8_t late;                    /* not at the first moment of `when`: something had happened since */
+    uint8_t kinds;
+};
+/* Set these stop points and no others. `before`: 0, or do not stop, but remember the last that was met at a count less
+ * than that. 0 or -EINVAL (too many). */
+int hv_set_stops(struct hv *hv, const struct hv_stop *stops, uint32_t count, uint64_t before);
+/* A run begins: what it would meet at once, being where it stands, does not count. */
+void hv_stops_begin(struct hv *hv);
+/* The stop point that ended the run, or the last one met; false: none since the run began. */
+bool hv_stop_hit(struct hv *hv, struct hv_stop_hit *out);
 
 /* ---- snapshots (snapshot.c) ---- */
 struct hv_snapshot;

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from tests.bench.measure import Row, heading, show, write
 
-FILES = ("traps", "loops", "hello", "linux", "memory")
+FILES = ("traps", "tracing", "loops", "hello", "linux", "memory", "timetravel", "gdb")
 
 
 def main(names: list[str]) -> int:

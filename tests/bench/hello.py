@@ -48,7 +48,8 @@ def _in_process() -> float:
 
 
 @cache
-def _disk() -> Path:
+def disk() -> Path:
+    """A disk whose boot sector prints one line."""
     BUILD.mkdir(parents=True, exist_ok=True)
     obj, elf, image = BUILD / "bootsector.o", BUILD / "bootsector.elf", BUILD / "bootsector.img"
     subprocess.run(["gcc", "-c", str(BOOTSECTOR_S), "-o", str(obj)], check=True)
@@ -70,7 +71,7 @@ def _qemu() -> float:
             "-nodefaults",
             "-no-reboot",
             "-drive",
-            f"file={_disk()},format=raw,if=ide",
+            f"file={disk()},format=raw,if=ide",
             "-device",
             "isa-debug-exit,iobase=0xf4",
         ]

@@ -23,13 +23,18 @@ class Usage:
     output: bytes
 
 
+def environment() -> dict[str, str]:
+    """Python finds the sources, and may keep compiled files, as an installation does."""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    return variables
+
+
 def run(command: list[str], timeout: float = 300) -> Usage:
-    """Run a command to its end, with nothing to read. Python may keep compiled files, as an installation does."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    """Run a command to its end, with nothing to read."""
     start = time.perf_counter()
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment()
     )
     assert process.stdout is not None
     output = process.stdout.read()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,7 +16,8 @@ import pytest
 
 from hv import abi
 from hv.cli.main import main
-from hv.cli.run import COMMAND, OPTIONS
+from hv.cli.run import OPTIONS, parse, parser
+from hv.testing.build import build_guest, find_guest
 from tests.builder.elfwriter import BASE, Load, elf
 from tests.cli.machinecode import DATA_VA, ENTRY, LOOP, UD2, call, guest, repeat, say, shutdown, store
 from tests.debug.gdb import look_at_core
@@ -78,6 +80,17 @@ def test_a_crash_is_1_with_a_report(run: Any) -> None:
     assert "page walk of 0x000000000dead000: the last page fault (error 0x6)" in report
     assert "L4 frame" in report and "not present" in report
     assert "last 1 traps:" in report and "#PF                error 0x6 address 0xdead000" in report
+    assert "call stack: the kernel has no symbols" in report
+
+
+def test_a_crash_report_names_functions_and_lines(run: Any) -> None:
+    source = find_guest("crash_double")
+    line = next(number for number, text in enumerate(source.read_text().splitlines(), 1) if "ud2" in text)
+    report = run(build_guest(source)).err
+    assert re.search(rf"in guest kernel mode, at test_main\+0x[0-9a-f]+ \(crash_double\.c:{line}\)\n", report)
+    stack = report.split("call stack (?: a guess):\n")[1].split("\n\n")[0].splitlines()
+    assert stack[0].endswith(f" (crash_double.c:{line})")
+    assert [entry.split()[1].partition("+")[0] for entry in stack] == ["test_main", "guest_start", "_start"]
 
 
 def test_the_report_shows_the_last_16_traps(run: Any) -> None:
@@ -170,9 +183,9 @@ def test_help_names_every_option(run: Any) -> None:
 def test_both_parsers_agree() -> None:
     argv = ["k", "--memory", "64", "--stats", "--timeout", "1.5", "--cmdline", "a b", "--max-insns", "0x10"]
     argv += ["--type", "pv"]
-    assert vars(COMMAND.parse(argv)) == vars(COMMAND.parser().parse_args(argv))
-    assert vars(COMMAND.parse(["--why", "k"])) == vars(COMMAND.parser().parse_args(["--why", "k"]))
-    assert COMMAND.parse(["k", "--memory=64"]).memory == 64          # argparse's own form
+    assert vars(parse(argv)) == vars(parser().parse_args(argv))
+    assert vars(parse(["--why", "k"])) == vars(parser().parse_args(["--why", "k"]))
+    assert parse(["k", "--memory=64"]).memory == 64          # argparse's own form
 
 
 def test_a_trace_has_every_trap_and_changes_nothing(run: Any, tmp_path: Path) -> None:

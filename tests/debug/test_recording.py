@@ -164,6 +164,9 @@ def test_a_changed_kernel_is_refused(tmp_path: Path) -> None:
         with pytest.raises(RecordingError, match=f"^{path}: the {what} is not the one that was recorded; remedy: "):
             Replay(recording)
         path.write_bytes(content)
+    for path in ("/dev/zero", str(tmp_path)):
+        with pytest.raises(RecordingError, match="no regular file"):
+            Replay(recording._replace(kernel=FileFacts(path, "0" * 64)))
     kernel.unlink()
     with pytest.raises(RecordingError, match="cannot be read"):
         Replay(recording)

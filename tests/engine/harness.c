@@ -15,6 +15,9 @@ struct bench {
     uint64_t rip[BENCH_LOG];
     uint32_t count;
     uint64_t before;                       /* retired in earlier runs: the clock goes on */
+    int64_t pass, stop_at;                 /* stop points: how many to pass, and the count at the last */
+    uint64_t stop_pc;
+    struct touch touch;
     uint32_t skip;                         /* bytes by which a fault's rip is moved on; 0: leave */
 };
 
@@ -70,10 +73,36 @@ static bool port_allowed(void *ctx, struct cpu *c, uint32_t port, uint32_t size)
     return port == 0x80;
 }
 
+/* Stop points: the first `pass` of them let the program go on. */
+static bool on_breakpoint(void *ctx, struct cpu *c, uint64_t pc)
+{
+    struct bench *b = ctx;
+    b->stop_pc = pc;
+    b->stop_at = cpu_retired(c);
+    return b->pass-- == 0;
+}
+
+static bool on_watched(void *ctx, struct cpu *c, const struct touch *touch)
+{
+    struct bench *b = ctx;
+    b->touch = *touch;
+    b->stop_at = cpu_retired(c);
+    return b->pass-- == 0;
+}
+
+void bench_pass(struct bench *b, int64_t stops) { b->pass = stops; }
+int64_t bench_stop(const struct bench *b, uint64_t *pc, struct touch *touch)
+{
+    *pc = b->stop_pc;
+    *touch = b->touch;
+    return b->stop_at;
+}
+
 struct bench *bench_create(uint64_t frames)
 {
     struct bench *b = calloc(1, sizeof *b);
-    struct engine_ops ops = {b, on_exception, on_syscall, on_syscall, translate, cpuid, tsc, port_allowed};
+    struct engine_ops ops = {b, on_exception, on_syscall, on_syscall, translate, cpuid, tsc, port_allowed,
+                             on_breakpoint, on_watched};
     if (!b || machine_create(&b->m, frames, 4096) != 0)
         abort();
     machine_set_ops(b->m, &ops);
@@ -94,10 +123,13 @@ void bench_map(struct bench *b, uint64_t va, uint64_t frame, uint64_t flags)
     uint64_t table = ROOT;
     for (int level = 3; level > 0; level--) {
         uint64_t *entry = (uint64_t *)machine_frame(b->m, table) + ((va >> (12 + 9 * level)) & 511);
-        if (!(*entry & 1))
+        if (!(*entry & 1)) {
+            machine_write_begin(b->m, table);
             *entry = b->next_table++ << 12 | 7;
+        }
         table = *entry >> 12 & 0xfffffffff;
     }
+    machine_write_begin(b->m, table);
     ((uint64_t *)machine_frame(b->m, table))[(va >> 12) & 511] = frame << 12 | flags;
     machine_tlb_stale(b->m);
 }

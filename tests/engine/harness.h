@@ -13,6 +13,8 @@ uint64_t bench_pte(struct bench *b, uint64_t va);
 void bench_reset(struct bench *b, struct cpu *c, uint64_t rip, uint64_t rsp);
 int bench_run(struct bench *b, struct cpu *c, int64_t budget, struct cpu_exit *exit);
 uint32_t bench_log(struct bench *b, struct trap *traps, int64_t *when, uint64_t *rip, uint32_t max);
+void bench_pass(struct bench *b, int64_t stops);
+int64_t bench_stop(const struct bench *b, uint64_t *pc, struct touch *touch);
 void bench_skip(struct bench *b, uint32_t bytes);
 
 #endif

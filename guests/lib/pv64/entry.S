@@ -2,11 +2,34 @@
  *
  * Xen pushes rcx and r11 last (on top), since SYSRET destroys them. Below them is what a processor would have
  * pushed. The way back is the iret hypercall on: rax, r11, rcx, flags, rip, cs, rflags, rsp, ss.
+ *
+ * The .cfi lines lead a debugger from a handler to the code that was interrupted. They are in .debug_frame, which is
+ * not loaded. CFA is where the interrupted rip is saved.
  */
 #include <arch.h>
 #include <abi/xen.h>
 
+    .cfi_sections .debug_frame
     .text
+/* At vector and error code. */
+.macro TRAP_FRAME
+    .cfi_startproc simple
+    .cfi_signal_frame
+    .cfi_def_cfa %rsp, 16
+    .cfi_offset %rip, 0
+    .cfi_offset %rsp, 24
+.endm
+
+/* Behind save_registers. */
+.macro SAVED_REGISTERS
+    .cfi_def_cfa_offset 136
+    .set saved_at, -136
+    .irp register, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+    .cfi_offset %\register, saved_at
+    .set saved_at, saved_at + 8
+    .endr
+.endm
+
 .macro STUB name vector has_error=0
     .globl \name
 \name:
@@ -61,14 +84,20 @@ trap_event:
     pop %r11
     push $0
     push $-1
+    TRAP_FRAME
     call save_registers
+    SAVED_REGISTERS
     call events_upcall
     jmp restore
+    .cfi_endproc
 
 trap_common:
+    TRAP_FRAME
     call save_registers
+    SAVED_REGISTERS
     mov %rsp, %rdi
     call trap_entry
+    .cfi_endproc
 
 restore:
     pop %r15

@@ -1,0 +1,58 @@
+"""Stop replies: where the guest stopped and why, and the line of text that says it to people."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from hv.debug.commands.arguments import said
+from hv.debug.gdb import threads
+from hv.debug.gdb.target import REGISTERS
+from hv.debug.timeline import Why
+from hv.native import lib
+
+if TYPE_CHECKING:
+    from hv.debug.gdb.session import Session
+    from hv.debug.timeline import Moved
+
+SIGINT, SIGTRAP = 2, 5
+_NUMBER = {register.name: number for number, register in enumerate(REGISTERS)}
+_AT_ONCE = "".join(f"{_NUMBER[name]:02x}:%s;" for name in ("rbp", "rsp", "rip"))
+"""What gdb looks at after every step: it need not ask."""
+_THREE = struct.Struct("<3Q")
+_HISTORY = {Why.SHUTDOWN: b"replaylog:end;", Why.IDLE: b"replaylog:end;", Why.BEGIN: b"replaylog:begin;"}
+"""The ends of time. After the last, a guest is not gone (no W packet): one can go back from there."""
+_TOLD = {
+    Why.SHUTDOWN: "the guest has shut down: time ends here, and can go back (reverse-continue)",
+    Why.IDLE: "the guest waits for ever: every vcpu is blocked, no timer is armed and there is no more input",
+    Why.BEGIN: "this is the beginning of time",
+}
+
+
+def stop_reply(session: Session, moved: Moved) -> bytes:
+    """Why the guest is stopped, in which thread, and a few registers."""
+    vcpu = session.vcpu
+    signal, reason = SIGTRAP, b"" if moved.why is Why.LIMIT else _HISTORY.get(moved.why, b"")
+    own = session.points.reason(moved.hit) if moved.hit is not None else None
+    if moved.why is Why.INTERRUPTED:
+        signal = SIGINT
+    elif own is not None and (own[0] not in (b"swbreak", b"hwbreak") or own[0] + b"+" in session.features):
+        reason = b"%s:%s;" % own
+    gprs = lib.cpu_gprs(vcpu.cpu)
+    values = _THREE.pack(gprs.rbp, gprs.rsp, gprs.rip).hex()
+    registers = _AT_ONCE % (values[:16], values[16:32], values[32:])
+    return b"T%02x%sthread:%s;%s" % (signal, registers.encode(), threads.name(vcpu, session.multiprocess), reason)
+
+
+def told(session: Session, moved: Moved) -> str:
+    """What gdb does not say itself about a stop; empty: it says all."""
+    if moved.why is Why.LIMIT:
+        return ""
+    if moved.why is Why.STOP_POINT and moved.hit is not None and session.points.reason(moved.hit) is None:
+        return said(moved) + "\n"
+    return f"{_TOLD[moved.why]}\n" if moved.why in _TOLD else ""
+
+
+def console(text: str) -> bytes:
+    """A packet that has gdb print this."""
+    return b"O" + text.encode("utf-8", "replace").hex().encode()

@@ -1,0 +1,334 @@
+"""Time in both directions: snapshots at intervals, and exact re-execution between them.
+
+    timeline = Timeline(guest.hv)
+    timeline.run([stops.hypercall("event_channel_op", "send")])     # forwards, to a stop point
+    timeline.step(-1)                                               # one instruction back
+    timeline.run_back([stops.access(address, 8)])                   # backwards, to the last write
+    timeline.goto(1_000_000)
+
+A place in time is a count of retired instructions, at the first moment at which it is reached: before timers that are
+due, events and faults at that count. Every stop is at such a place, whichever way it was reached, so that its state
+hash is the one of a straight run to the same count. The exception is an instruction that only comes behind a delivery
+at the same count (the first of a trap handler): such a stop is *inside* the count, and `Position` says so.
+
+Going back costs a restore and the repetition of at most one interval. Intervals grow when snapshots would take more
+memory than they may.
+"""
+
+from __future__ import annotations
+
+import bisect
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from hv.debug import stops
+from hv.debug.stops import Hit, StopPoint, last_hit, set_stops
+from hv.hypervisor import Stop
+from hv.inputs import History, Moment
+from hv.native import lib
+
+if TYPE_CHECKING:
+    from hv.hypervisor import Hypervisor
+    from hv.snapshot import Snapshot
+
+DEFAULT_MEMORY = 1 << 30
+"""Bytes that snapshots may take."""
+DEFAULT_INTERVAL = 1 << 22
+"""Instructions between two snapshots to begin with."""
+LEGS = (1 << 18, 1 << 13)
+"""On the way back, snapshots are taken this far before the destination too: the next step back is likely to be near."""
+NEAR_KEPT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in time. `inside`: behind what was delivered at that count, before the instruction (vcpu slot, rip)."""
+
+    count: int
+    inside: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.count:,}" + ("+" if self.inside else "")
+
+
+class Why(enum.Enum):
+    """Why a movement ended."""
+
+    STOP_POINT = "stop point"
+    LIMIT = "limit"            # the count asked for
+    SHUTDOWN = "shutdown"      # every domain has shut down: the end of time
+    IDLE = "idle"              # every vcpu waits for input
+    BEGIN = "begin"            # backwards: the beginning of time
+    INTERRUPTED = "interrupted"  # poll() asked for it
+
+
+class Moved(NamedTuple):
+    """How a movement ended."""
+
+    why: Why
+    hit: Hit | None
+    position: Position
+
+
+class _Interrupted(Exception):
+    """poll() said so, on the way back."""
+
+
+class Timeline:
+    """The movements of one hypervisor through time.
+
+    memory: bytes that snapshots may take. interval: instructions between two. moments: of a run that was saved, in the
+    last of which `hv` stands (snapshot files); else time begins where `hv` stands. While a Timeline is in use, nobody
+    else runs the hypervisor.
+    """
+
+    def __init__(
+        self, hv: Hypervisor, *, memory: int = DEFAULT_MEMORY, interval: int = DEFAULT_INTERVAL,
+        moments: Sequence[Snapshot] = (),
+    ) -> None:  # fmt: skip
+        self.hv = hv
+        self.memory = memory
+        self.interval = interval
+        self._exact = hv.inputs.moment is Moment.COUNT
+        """The machine is at the first moment of its count."""
+        self._inside: tuple[int, int] | None = None
+        self._looking = True
+        """Stop points may be set."""
+        self._tip: History | None = hv.inputs.history
+        self.points: list[Snapshot] = sorted(moments, key=_count) or [hv.snapshot()]
+        self._near: list[Snapshot] = []
+        hv.inputs.on_enter = self._new_run
+
+    # ---- where we are ----
+
+    @property
+    def position(self) -> Position:
+        """Where the machine stands."""
+        return Position(self.hv.instructions, self._inside)
+
+    @property
+    def begin(self) -> int:
+        """The earliest count that can be reached."""
+        return self.points[0].retired
+
+    @property
+    def tip(self) -> History | None:
+        """The last input of the whole run as it is known, what lies ahead included. As long as it is the same object,
+        the same will happen."""
+        return self._tip if self.hv.inputs.pending else self.hv.inputs.history
+
+    # ---- movements ----
+
+    def goto(self, count: int, poll: Callable[[], bool] | None = None) -> Moved:
+        """To the first moment of `count`, in either direction; before the beginning of time: there."""
+        count = max(count, self.begin)
+        here = self.hv.instructions
+        if count < here or (count == here and not self._exact):
+            self._back_to(count)
+        return self.run([], limit=count, poll=poll)
+
+    def step(self, count: int = 1) -> Moved:
+        """`count` retired instructions of whichever vcpu runs, backwards if negative."""
+        hv = self.hv
+        here = int(hv.state.retired)
+        if count != 1 or here + 1 >= self._next_point():
+            return self.goto(here + count)
+        # The way of a debugger that steps a hundred thousand times: nothing to look for, no snapshot due.
+        self._look_for([])
+        result = hv.run(max_insns=here + 1)
+        self._exact, self._inside = hv.inputs.moment is Moment.COUNT, None
+        return self._arrived(Why.LIMIT if result.stop is Stop.INSNS else self._why(result.stop))
+
+    def run(
+        self, points: Sequence[StopPoint], *, limit: int | None = None, poll: Callable[[], bool] | None = None
+    ) -> Moved:
+        """Forwards to a stop point, to `limit` retired instructions or to the end. What is met where we stand does not
+        count. poll: called now and then; True interrupts."""
+        self._look_for(points)
+        while True:
+            due = self._next_point()
+            end = due if limit is None else min(due, limit)
+            result = self.hv.run(max_insns=end, poll=poll)
+            hit = last_hit(self.hv, points) if points else None
+            self._exact, self._inside = self.hv.inputs.moment is Moment.COUNT, None
+            if hit is not None:
+                self._settle(hit)
+                if hit.point.condition is None or hit.point.condition(self.hv.vcpus[hit.slot]):
+                    return self._arrived(Why.STOP_POINT, hit)
+                self._look_for(points)
+            elif result.stop is not Stop.INSNS:
+                return self._arrived(self._why(result.stop))
+            elif limit is not None and self.hv.instructions >= limit:
+                return self._arrived(Why.LIMIT)
+            else:
+                self._save(self.points)
+
+    def _arrived(self, why: Why, hit: Hit | None = None) -> Moved:
+        """A movement ends here: what a debugger changed at this place is done again."""
+        if self._inside is None:
+            self.hv.inputs.arrive_changes()
+        return Moved(why, hit, self.position)
+
+    def _why(self, stop: Stop) -> Why:
+        if stop is Stop.PAUSED:
+            return Why.IDLE if self.hv.inputs.moment is Moment.IDLE else Why.INTERRUPTED
+        return Why.SHUTDOWN if stop is Stop.SHUTDOWN else Why.IDLE
+
+    def run_back(self, points: Sequence[StopPoint], poll: Callable[[], bool] | None = None) -> Moved:
+        """Backwards to the last time that a stop point was met, or to the beginning of time. poll: as run()'s; on the
+        way back it must not enter anything."""
+        end, before = self.hv.instructions, self.hv.instructions
+        for start in [point for point in reversed(self.points) if point.retired < end]:
+            try:
+                hit = self._last_in(start, points, end, before, poll)
+            except _Interrupted:
+                self.goto(start.retired)
+                return self._arrived(Why.INTERRUPTED)
+            if hit is not None:
+                self.goto(hit.count)
+                self._settle_inside(hit)
+                return self._arrived(Why.STOP_POINT, hit)
+            end, before = start.retired, start.retired + 1
+        self.goto(self.begin)
+        return self._arrived(Why.BEGIN)
+
+    def _last_in(
+        self, start: Snapshot, points: Sequence[StopPoint], end: int, before: int, poll: Callable[[], bool] | None
+    ) -> Hit | None:
+        """The last hit below `before` in the run from `start` to `end`. Only conditions cost stops: they are asked with
+        the machine standing there."""
+        self._restore(start)
+        if all(point.condition is None for point in points):
+            self._look_for(points, before)
+            stop = self.hv.run(max_insns=end, poll=poll).stop
+            if stop is Stop.PAUSED and self._why(stop) is Why.INTERRUPTED:
+                raise _Interrupted
+            return last_hit(self.hv, points)
+        found = None
+        while True:
+            moved = self.run(points, limit=end, poll=poll)
+            if moved.why is Why.INTERRUPTED:
+                raise _Interrupted
+            if moved.hit is None or moved.hit.count >= before:
+                return found
+            found = moved.hit
+
+    # ---- the same run elsewhere ----
+
+    def repeat(self, hv: Hypervisor, count: int) -> None:
+        """Have another hypervisor of the same size (a fork) stand where this run was at `count`, or at its beginning if
+        that is later, with the inputs that follow. The run here is not touched."""
+        start = max(
+            (point for point in (*self._near, *self.points) if point.retired <= max(count, self.begin)), key=_count
+        )
+        hv.restore(start)
+        hv.inputs.replay_to(self.tip)
+        hv.run(max_insns=count)
+
+    # ---- exactness ----
+
+    def _settle(self, hit: Hit) -> None:
+        """From where C left to the stop's proper place."""
+        kind = hit.point.kind
+        if kind in (lib.HV_STOP_INSTRUCTION, lib.HV_STOP_HYPERCALL):
+            if hit.late:
+                self._back_to(hit.count)
+                self._advance(hit.count)
+                self._settle_inside(hit)
+            else:
+                self._exactly_here()
+        elif kind == lib.HV_STOP_ACCESS:
+            if hit.late:
+                self.goto(hit.count + 1)
+            else:
+                self._exactly_here()
+        else:
+            self.goto(hit.count)
+
+    def _look_for(self, points: Sequence[StopPoint], before: int = 0) -> None:
+        """Have C look for these from here on."""
+        if points or self._looking:
+            set_stops(self.hv, points, before)
+            self._looking = bool(points)
+
+    def _exactly_here(self) -> None:
+        self.hv.inputs.moment = Moment.COUNT
+        self._exact, self._inside = True, None
+
+    def _settle_inside(self, hit: Hit) -> None:
+        """At the first moment of a hit's count: if its instruction is not the next one, go on inside the count."""
+        if hit.point.kind not in (lib.HV_STOP_INSTRUCTION, lib.HV_STOP_HYPERCALL):
+            return
+        if self.hv.state.running == hit.slot and lib.cpu_gprs(self.hv.vcpus[hit.slot].cpu).rip == hit.rip:
+            return
+        self._look_for([stops.instruction(hit.rip, domid=hit.domid, vcpu=hit.vcpu)])
+        self.hv.run(max_insns=hit.count + 1)
+        self._exact, self._inside = False, (hit.slot, hit.rip)
+
+    # ---- back ----
+
+    def _back_to(self, count: int) -> None:
+        """Restore a snapshot at or before `count`, and leave others on the way to it."""
+        start = max(
+            (point for point in (*self._near, *self.points) if point.retired <= count), key=_count
+        )
+        self._restore(start)
+        for leg in LEGS:
+            if count - leg > self.hv.instructions:
+                self._advance(count - leg)
+                self._save(self._near)
+
+    def _restore(self, point: Snapshot) -> None:
+        inputs = self.hv.inputs
+        if not inputs.pending:
+            self._tip = inputs.history
+        self._look_for([])
+        self.hv.restore(point)
+        inputs.replay_to(self._tip)
+        self._exact, self._inside = True, None
+
+    def _advance(self, count: int) -> None:
+        """Repeat the run up to `count`, without stops."""
+        self._look_for([])
+        self.hv.run(max_insns=count)
+
+    # ---- snapshots ----
+
+    def _next_point(self) -> int:
+        """The count at which the next snapshot is to be taken."""
+        here = self.hv.instructions
+        index = bisect.bisect_right(self.points, here, key=_count)
+        if index < len(self.points):
+            return self.points[index].retired  # known country
+        return max(self.points[-1].retired + self.interval, here + 1)
+
+    def _save(self, where: list[Snapshot]) -> None:
+        """Take a snapshot here, unless there is one."""
+        here = self.hv.instructions
+        if any(point.retired == here for point in where):
+            return
+        point = self.hv.snapshot()
+        where.append(point)
+        if where is self._near:
+            del self._near[:-NEAR_KEPT]
+        else:
+            where.sort(key=_count)
+        if point.held > self.memory:
+            self._thin_out()
+
+    def _thin_out(self) -> None:
+        """Keep every second snapshot; from now on they are twice as far apart."""
+        self._near.clear()
+        self.points[1:] = self.points[2::2]
+        self.interval *= 2
+
+    def _new_run(self, count: int) -> None:
+        """Something new has entered: what was known of the time behind `count` will not happen."""
+        self.points = [point for point in self.points if point.retired <= count]
+        self._near = [point for point in self._near if point.retired <= count]
+
+
+def _count(point: Snapshot) -> int:
+    return point.retired

@@ -1,0 +1,203 @@
+/* stops.c - which of the things that happen a debugger wants to stop at.
+ *
+ * Nothing here changes what a guest sees or how instructions are counted. A run that stops leaves either exactly at a
+ * count, before anything else has happened there, or says that it is late (hv_stop_hit.late, HV_STOP_TRAP and
+ * HV_STOP_EVENT): the caller then goes to `when` by repeating the run. With `before` nothing stops: that is how a
+ * run backwards finds its end.
+ */
+#include "pv.h"
+
+static uint64_t present(struct hv *hv)
+{
+    return hv->s->retired + (hv->current ? (uint64_t)cpu_retired(hv_cpu_of(hv, hv->current)) : 0);
+}
+
+static bool meets(uint64_t wanted, uint64_t value) { return wanted == HV_STOP_ANY_VALUE || wanted == value; }
+
+/* `sub`: of a hypercall, its first argument, whose bits outside of `mask` a continuation may use. */
+static const struct hv_stop *find(const struct hv *hv, const struct vcpu *v, uint32_t kind, uint64_t value,
+                                  uint64_t sub)
+{
+    for (uint32_t i = 0; i < hv->stops.count; i++) {
+        const struct hv_stop *s = &hv->stops.point[i];
+        if (s->kind == kind && meets(s->value, value) && meets(s->sub, sub & s->mask) &&
+            (s->domid == HV_STOP_ANY || s->domid == v->domid) && (s->vcpu == HV_STOP_ANY || s->vcpu == v->id))
+            return s;
+    }
+    return NULL;
+}
+
+static bool here_at_begin(const struct hv *hv, const struct vcpu *v, uint64_t when, uint64_t rip)
+{
+    const struct hv_stops *s = &hv->stops;
+    return s->begun_slot == v->slot && s->begun_at == when && s->begun_rip == rip;
+}
+
+/* Remember it; whether to stop. */
+static bool met(struct hv *hv, const struct vcpu *v, const struct hv_stop *stop, uint64_t when, uint64_t rip, bool late)
+{
+    struct hv_stops *s = &hv->stops;
+    if (s->before && when >= s->before)
+        return false;
+    s->met = true;
+    s->hit = (struct hv_stop_hit){.when = when, .rip = rip, .kind = stop->kind, .id = stop->id, .domid = v->domid,
+                                  .vcpu = v->id, .slot = v->slot, .late = late};
+    return !s->before;
+}
+
+bool stops_breakpoint(void *ctx, struct cpu *cpu, uint64_t pc)
+{
+    struct hv *hv = ctx;
+    struct vcpu *v = hv->current;
+    uint64_t when = present(hv), rip = cpu_gprs(cpu)->rip;
+    const struct hv_stop *stop = find(hv, v, HV_STOP_INSTRUCTION, pc, 0);
+    return stop && !here_at_begin(hv, v, when, rip) && met(hv, v, stop, when, rip, !cpu_undisturbed(cpu));
+}
+
+static bool met_access(struct hv *hv, const struct vcpu *v, const struct hv_stop *stop, uint64_t when, bool late,
+                       const struct touch *touch)
+{
+    if (!met(hv, v, stop, when, touch->pc, late) && !(hv->stops.before && when < hv->stops.before))
+        return false;
+    hv->stops.hit.address = touch->va;
+    hv->stops.hit.kinds = (uint8_t)touch->kinds;
+    return !hv->stops.before;
+}
+
+/* The instruction has retired: it began one before. */
+bool stops_watched(void *ctx, struct cpu *cpu, const struct touch *touch)
+{
+    struct hv *hv = ctx;
+    struct vcpu *v = hv->current;
+    (void)cpu;
+    for (uint32_t i = 0; i < hv->stops.count; i++) {
+        const struct hv_stop *s = &hv->stops.point[i];
+        if (s->kind != HV_STOP_ACCESS || s->id != touch->id || (s->domid != HV_STOP_ANY && s->domid != v->domid) ||
+            (s->vcpu != HV_STOP_ANY && s->vcpu != v->id))
+            continue;
+        return met_access(hv, v, s, present(hv) - 1, false, touch);
+    }
+    return false;
+}
+
+/* Leave as soon as the hypervisor is done with what it does: the count is the next instruction's. */
+static void leave_soon(struct hv *hv)
+{
+    struct cpu *cpu = hv->current ? hv_cpu_of(hv, hv->current) : NULL;
+    if (cpu)
+        cpu_set_budget(cpu, cpu_retired(cpu));
+}
+
+void stops_copied(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t len)
+{
+    for (uint32_t i = 0; i < hv->stops.count; i++) {
+        const struct hv_stop *s = &hv->stops.point[i];
+        if (s->kind != HV_STOP_ACCESS || !(s->kinds & WATCH_WRITE) || (s->domid != HV_STOP_ANY && s->domid != v->domid) ||
+            va > s->value + (s->bytes - 1) || s->value > va + (len - 1))
+            continue;
+        const struct touch touch = {.pc = cpu_gprs(hv_cpu_of(hv, v))->rip, .va = va, .kinds = WATCH_WRITE};
+        uint64_t when = present(hv);
+        /* On behalf of a hypercall, which is counted by now. */
+        if (met_access(hv, v, s, when ? when - 1 : 0, true, &touch))
+            leave_soon(hv);
+        return;
+    }
+}
+
+bool stops_hypercall(struct hv *hv, struct vcpu *v)
+{
+    struct cpu *cpu = hv_cpu_of(hv, v);
+    const struct x86_gprs *g = cpu_gprs(cpu);
+    uint64_t when = present(hv);
+    const struct hv_stop *stop = find(hv, v, HV_STOP_HYPERCALL, g->rax, g->rdi);
+    return stop && !here_at_begin(hv, v, when, g->rip) && met(hv, v, stop, when, g->rip, !cpu_undisturbed(cpu));
+}
+
+bool stops_trap(struct hv *hv, struct vcpu *v, const struct trap *trap)
+{
+    /* A software interrupt is counted already. */
+    uint64_t when = present(hv) - (trap->flags & TRAP_SOFTWARE ? 1 : 0), rip = cpu_gprs(hv_cpu_of(hv, v))->rip;
+    const struct hv_stop *stop = find(hv, v, HV_STOP_TRAP, trap->vector, 0);
+    if (!stop || (hv->stops.begun_at == when && hv->stops.begun_slot == v->slot))
+        return false;
+    return met(hv, v, stop, when, rip, true);
+}
+
+void stops_event(struct hv *hv, const struct domain *d, uint32_t port)
+{
+    struct hv_stops *s = &hv->stops;
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct hv_stop *stop = &s->point[i];
+        if (stop->kind != HV_STOP_EVENT || !meets(stop->value, port) || (stop->domid != HV_STOP_ANY && stop->domid != d->domid))
+            continue;
+        uint64_t when = present(hv);
+        const struct vcpu *v = hv->current ? hv->current : hv_vcpu(hv, d, 0);
+        if (v == NULL || s->begun_at == when)
+            return;
+        if (met(hv, v, stop, when, cpu_gprs(hv_cpu_of(hv, v))->rip, true))
+            leave_soon(hv);
+        if (!s->before || when < s->before)
+            s->hit.address = port;
+        return;
+    }
+}
+
+/* ---- setting them ---- */
+
+static int set_addresses(struct hv *hv)
+{
+    uint64_t addresses[HV_STOPS_MAX];
+    struct watchpoint watch[ENGINE_WATCHPOINTS] = {{0}};
+    uint32_t instructions = 0, accesses = 0;
+    for (uint32_t i = 0; i < hv->stops.count; i++) {
+        const struct hv_stop *s = &hv->stops.point[i];
+        if (s->kind == HV_STOP_INSTRUCTION)
+            addresses[instructions++] = s->value;
+        if (s->kind != HV_STOP_ACCESS)
+            continue;
+        if (accesses == ENGINE_WATCHPOINTS || s->bytes == 0)
+            return -EINVAL;
+        watch[accesses++] = (struct watchpoint){.va = s->value, .bytes = s->bytes, .kinds = s->kinds, .id = s->id};
+    }
+    int error = machine_set_breakpoints(hv->m, addresses, instructions);
+    return error ? error : machine_set_watchpoints(hv->m, watch, accesses);
+}
+
+int hv_set_stops(struct hv *hv, const struct hv_stop *stops, uint32_t count, uint64_t before)
+{
+    struct hv_stops *s = &hv->stops;
+    if (count > HV_STOPS_MAX)
+        return -EINVAL;
+    memset(s, 0, sizeof *s);
+    memcpy(s->point, stops, count * sizeof *stops);
+    s->count = count;
+    s->before = before;
+    for (uint32_t i = 0; i < count; i++)
+        s->kinds |= 1u << (stops[i].kind & 31);
+    int error = set_addresses(hv);
+    if (error)
+        memset(s, 0, sizeof *s);
+    hv_stops_begin(hv);
+    return error;
+}
+
+void hv_stops_begin(struct hv *hv)
+{
+    struct hv_stops *s = &hv->stops;
+    uint32_t slot = hv->s->running;
+    s->met = false;
+    s->begun_slot = HV_NO_SLOT;
+    s->begun_at = hv->s->retired;
+    if (s->before)                       /* on the way to the end of a run backwards, everything counts */
+        s->begun_at = ~0ull;
+    if (slot < HV_MAX_VCPUS && hv->cpus[slot]) {
+        s->begun_slot = slot;
+        s->begun_rip = cpu_gprs(hv->cpus[slot])->rip;
+    }
+}
+
+bool hv_stop_hit(struct hv *hv, struct hv_stop_hit *out)
+{
+    *out = hv->stops.hit;
+    return hv->stops.met;
+}

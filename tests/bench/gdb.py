@@ -1,0 +1,72 @@
+"""Single steps a second through the GDB remote protocol, ours and QEMU's server driven by the same client."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from contextlib import contextmanager
+from shutil import which
+from socket import create_server
+from typing import TYPE_CHECKING
+
+from tests.bench.gdb_client import Client
+from tests.bench.guests import MEMORY_MIB, guest
+from tests.bench.hello import disk
+from tests.bench.measure import Row, measure
+from tests.bench.processes import HV, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STEPS = 2000
+STEP = b"vCont;s:p1.1;c:p1.-1"
+"""What gdb sends for stepi."""
+
+
+def rows() -> list[Row]:
+    """Steps a second: the more the better."""
+    theirs = _qemu if which("qemu-system-x86_64") else None
+    return [measure("gdb_steps", "1/s", _ours, "qemu-system-x86_64 -accel tcg -gdb", theirs, goal=">= 5")]
+
+
+def _steps(client: Client) -> float:
+    client.start()
+    for _ in range(100):
+        client.ask(STEP)
+    start = time.perf_counter()
+    for _ in range(STEPS):
+        reply = client.ask(STEP)
+    seconds = time.perf_counter() - start
+    if not reply.startswith(b"T05"):
+        raise RuntimeError(f"a step ended with {reply!r}")
+    return STEPS / seconds
+
+
+@contextmanager
+def _server(command: list[str]) -> Iterator[None]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def _ours() -> float:
+    port = _free_port()
+    command = [*HV, "gdb", str(guest("hello")), "--memory", str(MEMORY_MIB), "--listen", str(port)]
+    with _server(command), Client(port) as client:
+        return _steps(client)
+
+
+def _qemu() -> float:
+    port = _free_port()
+    machine = ["-display", "none", "-nodefaults", "-drive", f"file={disk()},format=raw,if=ide"]
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-S", "-gdb", f"tcp:127.0.0.1:{port}", *machine]
+    with _server(command), Client(port) as client:
+        return _steps(client)

@@ -1,0 +1,225 @@
+"""Movements through time: wherever one stops, and however one got there, all state is that of a straight run."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from hv import abi
+from hv.debug import stops
+from hv.debug.stops import StopPoint
+from hv.debug.timeline import Moved, Position, Timeline, Why
+from hv.native import lib
+from hv.testing.runner import DomainUnderTest, Options, resolve
+from tests.debug.straight import MEMORY_MIB, hashes
+
+VECTOR_PF = 14
+TOUR = ("tour", "rounds=20")
+
+
+@cache
+def symbols(guest: str) -> dict[str, int]:
+    with Path(resolve(guest)[0]).open("rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")
+        return {symbol.name: symbol["st_value"] for symbol in table.iter_symbols()}
+
+
+def launched(guest: str = "tour", cmdline: str = "rounds=20", interval: int = 5000) -> tuple[DomainUnderTest, Timeline]:
+    dom = DomainUnderTest(guest, Options(cmdline=cmdline, memory=MEMORY_MIB))
+    return dom, Timeline(dom.hv, interval=interval)
+
+
+def moves(timeline: Timeline, rng: random.Random, points: list[list[StopPoint]], end: int) -> Moved:
+    match rng.randrange(8):
+        case 0:
+            return timeline.goto(rng.randrange(end))
+        case 1:
+            return timeline.step(1)
+        case 2:
+            return timeline.step(-1)
+        case 3:
+            return timeline.step(rng.randrange(-2000, 2000))
+        case 4 | 5:
+            return timeline.run(rng.choice(points))
+        case _:
+            return timeline.run_back(rng.choice(points))
+
+
+def every_kind_of_stop(guest: str, *code: str) -> list[list[StopPoint]]:
+    names = symbols(guest)
+    return [
+        [stops.hypercall("any")],
+        [stops.hypercall("grant_table_op", "map_grant_ref"), stops.hypercall("update_va_mapping")],
+        [stops.trap(VECTOR_PF)],
+        [stops.event(None)],
+        [stops.instruction(names[name]) for name in code],
+        [stops.access(names["tour_round"], 8)] if "tour_round" in names else [stops.event(3)],
+    ]
+
+
+def walk(guest: str, cmdline: str, count: int, seed: int, code: tuple[str, ...]) -> set[Position]:
+    """Random movements; each place is compared with a straight run to it. The places."""
+    whole = DomainUnderTest(guest, Options(cmdline=cmdline, memory=MEMORY_MIB)).run()
+    dom, timeline = launched(guest, cmdline, interval=whole.instructions // 12)
+    rng = random.Random(seed)
+    points = every_kind_of_stop(guest, *code)
+    seen: dict[Position, str] = {}
+    for _ in range(count):
+        moved = moves(timeline, rng, points, whole.instructions)
+        if moved.why is Why.SHUTDOWN:
+            assert dom.state_hash == whole.state_hash
+            continue
+        assert seen.setdefault(moved.position, dom.state_hash) == dom.state_hash
+    assert len(seen) > count // 3
+    straight = hashes(guest, cmdline, seen)
+    assert [position for position in seen if seen[position] != straight[position]] == []
+    return set(seen)
+
+
+def test_a_thousand_moves_leave_no_trace() -> None:
+    """Over grants, event channels, xenstore writes, page-table updates, faults and timers."""
+    places = walk(*TOUR, 1000, 3, ("tour_store", "tour_sleep", "trap_14", "events_upcall"))
+    assert any(place.inside for place in places)
+
+
+@pytest.mark.parametrize("guest", ["smp", "user_mode"])
+def test_moves_of_other_guests(guest: str) -> None:
+    walk(guest, "", 120, 4, ("trap_14", "events_upcall", "test_main", "printf"))
+
+
+def test_over_a_hypercall_and_back() -> None:
+    dom, timeline = launched()
+    send = stops.hypercall("event_channel_op", "send")
+    moved = timeline.run([send])
+    assert moved.why is Why.STOP_POINT
+    assert moved.hit is not None and moved.hit.point is send
+    before, registers = dom.state_hash, dom.domain.vcpus[0].registers
+    assert registers["rax"] == abi.HYPERCALL_NUMBERS["event_channel_op"]
+    assert registers["rdi"] == stops.subop_number("event_channel_op", "EVTCHNOP_send")
+    timeline.step(1)
+    assert dom.state_hash != before
+    timeline.step(-1)
+    assert dom.state_hash == before
+    assert timeline.run_back([send]).why is Why.BEGIN
+    assert timeline.position == Position(0)
+    assert timeline.run([send]).position == moved.position
+
+
+def test_a_watchpoint_stops_behind_a_write_and_before_it_on_the_way_back() -> None:
+    dom, timeline = launched()
+    address = symbols("tour")["tour_round"]
+
+    def value() -> int:
+        return int.from_bytes(dom.domain.vcpus[0].read(address, 8) or b"", "little")
+
+    write = stops.access(address, 8)
+    counts = []
+    for number in (1, 2, 3):
+        counts.append(timeline.run([write]).position.count)
+        assert value() == number
+    for number in (3, 2, 1):
+        moved = timeline.run_back([write])
+        assert moved.position.count == counts[number - 1] - 1
+        assert value() == number - 1
+    assert timeline.run([write]).position.count == counts[0]
+    read = timeline.run([stops.access(address, 8, stops.READ)])
+    assert read.hit is not None and read.hit.kinds == stops.READ
+    assert value() == 1
+
+
+def test_a_watchpoint_sees_what_a_hypercall_writes() -> None:
+    dom, timeline = launched()
+    moved = timeline.run([stops.hypercall("event_channel_op", "alloc_unbound")])
+    port = dom.domain.vcpus[0].registers["rsi"] + 4  # struct evtchn_alloc_unbound: dom, remote_dom, port
+    seen = timeline.run([stops.access(port, 4)])
+    assert seen.position.count == moved.position.count + 1
+    assert timeline.run_back([stops.access(port, 4)]).position == moved.position
+
+
+def test_traps_and_events_stop_before_they_happen() -> None:
+    dom, timeline = launched()
+    moved = timeline.run([stops.trap(VECTOR_PF)])
+    assert moved.hit is not None
+    here = dom.domain.vcpus[0].registers["rip"]
+    assert symbols("tour")["tour_page_table"] <= here < symbols("tour")["tour_page_table"] + 0x400
+    handler = dom.domain.vcpus[0].c.traps[VECTOR_PF].address
+    entry = timeline.run([stops.instruction(handler)])
+    assert entry.position == Position(moved.position.count, (0, handler))
+    assert str(entry.position).endswith("+")
+    assert timeline.step(-1).position.count == moved.position.count - 1
+    assert timeline.step(1).position == moved.position
+
+
+def test_a_stop_point_where_one_stands_does_not_count_but_the_next_time_does() -> None:
+    _, timeline = launched()
+    point = [stops.instruction(symbols("tour")["tour_store"])]
+    counts = [timeline.run(point).position.count for _ in range(3)]
+    assert counts == sorted(set(counts))
+    assert timeline.run_back(point).position.count == counts[1]
+
+
+def test_conditions_are_asked_at_each_stop_both_ways() -> None:
+    dom, timeline = launched()
+    address = symbols("tour")["tour_round"]
+
+    def seventh(vcpu: object) -> bool:
+        return (dom.domain.vcpus[0].read(address, 1) or b"") == b"\x07"
+
+    point = [stops.instruction(symbols("tour")["tour_store"], condition=seventh)]
+    there = timeline.run(point)
+    assert there.why is Why.STOP_POINT
+    assert seventh(None)
+    timeline.goto(10**9)
+    assert timeline.run_back(point).position == there.position
+
+
+def test_stop_points_of_one_vcpu_or_domain() -> None:
+    dom, timeline = launched("smp", "")
+    moved = timeline.run([stops.hypercall("any", vcpu=1)])
+    assert moved.hit is not None and moved.hit.vcpu == 1
+    assert timeline.run([stops.hypercall("any", domid=77)]).why is Why.SHUTDOWN
+    assert dom.verdict.name == "SUCCESS"
+
+
+def test_memory_for_snapshots_is_bounded() -> None:
+    dom = DomainUnderTest("tour", Options(cmdline="rounds=100", memory=MEMORY_MIB))
+    timeline = Timeline(dom.hv, interval=1000, memory=3 << 20)
+    timeline.goto(10**9)
+    assert timeline.points[-1].held <= 4 << 20
+    assert timeline.interval > 1000
+    timeline.goto(12345)
+    assert dom.state_hash == hashes("tour", "rounds=100", [Position(12345)])[Position(12345)]
+
+
+def test_typing_in_the_past_makes_another_future() -> None:
+    dom, timeline = launched()
+    timeline.goto(30_000)
+    dom.type("x")
+    timeline.goto(70_000)
+    first = dom.state_hash
+    timeline.goto(20_000)
+    timeline.goto(70_000)
+    assert dom.state_hash == first
+    timeline.goto(20_000)
+    dom.type("y")
+    timeline.goto(70_000)
+    assert dom.state_hash != first
+    assert [entry.data for entry in dom.hv.inputs] == [b"y"]
+
+
+def test_names_that_do_not_exist() -> None:
+    with pytest.raises(ValueError, match="no hypercall 'event_chanel_op'; nearest: event_channel_op"):
+        stops.hypercall("event_chanel_op")
+    with pytest.raises(ValueError, match="no sub-operation 'snd'; it has EVTCHNOP_bind"):
+        stops.hypercall("event_channel_op", "snd")
+
+
+def test_too_many_stop_points_are_refused() -> None:
+    dom, _ = launched()
+    with pytest.raises(Exception, match="300 stop points"):
+        stops.set_stops(dom.hv, [stops.instruction(number) for number in range(300)])
+    assert lib.hv_set_stops(dom.hv.native, [], 0, 0) == 0
