@@ -262,7 +262,7 @@ def test_why_speaks_of_what_was_refused_up_to_here() -> None:
 def test_domains_and_vcpus() -> None:
     debugger = tour("smp", "")
     execute(debugger, "goto 1000000")
-    assert re.search(r"\n +1 .* +\d+ +2048 ", execute(debugger, "domains"))
+    assert re.search(rf"\n +1 .* +\d+ +{MEMORY_MIB << 8} ", execute(debugger, "domains"))
     vcpus = execute(debugger, "vcpus").splitlines()
     assert len(vcpus) >= 2
     assert sum(line.startswith("*") for line in vcpus) == 1

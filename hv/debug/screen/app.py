@@ -12,6 +12,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -65,9 +66,9 @@ class Screen(App[None]):
         Binding("N", "command('previous-hypercall')", "prev"),
         Binding("c", "command('continue')", "run"),
         Binding("C", "command('reverse-continue')", "run back"),
-        Binding("g", "ask('goto ')", "goto"),
-        Binding("colon", "ask('')", "command", key_display=":"),
-        Binding("t", "type", "type", show=False),
+        Binding("g", "ask('goto ')", "goto", priority=True),
+        Binding("colon", "ask('')", "command", key_display=":", priority=True),
+        Binding("t", "type", "type", show=False, priority=True),
         *(Binding(str(at), f"pane('{name}')", name, show=False) for at, name in enumerate(_PANES, 1)),
         Binding("question_mark", "help", "help", key_display="?"),
         Binding("escape,ctrl+c", "interrupt", "interrupt", show=False, priority=True),
@@ -223,24 +224,32 @@ class Screen(App[None]):
         """Carry out a command."""
         self._work(lambda: execute(self.debugger, line))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that lead to an input have priority, so that what follows arrives there; inside one they are text."""
+        return not (action in ("ask", "type") and isinstance(self.focused, Input))
+
     def action_ask(self, text: str) -> None:
         """Begin a command in the command line."""
         box = self.query_one("#command", Input)
         box.value = text
-        box.focus()
+        self._focus(box)
         box.cursor_position = len(text)
 
     def action_type(self) -> None:
         """To the input of the console."""
         self.action_pane("console")
-        self.query_one("#type", Input).focus()
+        self._focus(self.query_one("#type", Input))
 
     def action_pane(self, name: str) -> None:
         """Show one of the lower panes."""
         self.query_one(ContentSwitcher).current = name
         self.query_one("#stack-pane").display = name == "timeline"
         self._show_tabs()
-        self.query_one("#scrolled" if name == "console" else f"#{name}").focus()
+        self._focus(self.query_one("#scrolled" if name == "console" else f"#{name}"))
+
+    def _focus(self, widget: Widget) -> None:
+        """At once: what is typed behind a key belongs where that key leads, however fast it comes."""
+        self.screen.set_focus(widget)
 
     def action_help(self) -> None:
         """The keys."""
