@@ -86,7 +86,6 @@ class GdbServer:
             else:
                 self._wait(None)
             if self.left:
-                self._close()
                 return LEFT
 
     def _run_free(self) -> str:
@@ -117,14 +116,10 @@ class GdbServer:
                     link.no_acks()
         if session.ended:
             self.running = session.ended == "detach"
-        if not self.left:
-            self._close()
-        return session.ended
-
-    def _close(self) -> None:
-        if self._link is not None:
-            self._link.close()
+        link.close()
+        if self._link is link:  # else somebody else has connected meanwhile
             self._link = None
+        return session.ended
 
     def _wait(self, link: Link | None, *, keys: bool = False, seconds: float | None = None) -> None:
         """Wait for a packet, a client, or Ctrl-]; for keys too if `keys`; for ever, or some seconds."""
@@ -135,12 +130,12 @@ class GdbServer:
         if typed is not None and (keys or os.isatty(typed)):
             sources.append(typed)
         ready = wait(tuple(sources), seconds)
-        if self.listener.fileno() in ready:
-            self._accept()
         if typed is not None and typed in ready:
             self.left = self.keyboard.poll()
         if link is not None and not link.closed and link.fileno() in ready:
             link.read()
+        if self.listener.fileno() in ready:
+            self._accept()
 
     def _accept(self) -> None:
         """Somebody connects. One gdb at a time."""
@@ -149,7 +144,9 @@ class GdbServer:
         except OSError:  # gone again
             return
         client.setblocking(True)
-        if self._link is None:
+        if self._link is not None:
+            self._link.look()  # it may have gone without our noticing
+        if self._link is None or self._link.closed:
             self._link = Link(client)
             return
         try:
@@ -168,11 +165,11 @@ class GdbServer:
 
     def poll_back(self) -> bool:
         """Whether the guest is to stop."""
-        nobody = self._link is None
+        before = self._link
         self._accept()
-        if self._link is None:
-            return self.left
-        return self._link.look() or self.left or nobody
+        if self._link is not before:
+            return True
+        return self.left or (before is not None and before.look())
 
     def wait_for_input(self) -> bool:
         """Every vcpu waits for keys: wait for one. False: none will come, or somebody wants to stop."""
