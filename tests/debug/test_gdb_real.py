@@ -127,25 +127,24 @@ def test_vcpus_are_threads() -> None:
 
 def test_each_vcpu_steps_by_itself() -> None:
     """A step of a vcpu that waits for its turn lets the others run, and is taken back with them."""
-    with Served("smp") as served:
-        with served.client() as client:
-            client.ask(b"Z1,%x,1" % symbols("smp")["on_ipi"])
-            assert client.ask(b"vCont;c").startswith(b"T05")
-            vcpus = served.debugger.vcpus
-            waiting = next(v for v in vcpus if v.slot != served.dom.hv.state.running and v.c.online and not v.c.blocked)
-            before = [int(vcpu.c.retired) for vcpu in vcpus]
-            start, hashed = served.dom.hv.instructions, served.state_hash
-            thread = b"p1.%x" % (waiting.id + 1)
-            client.ask(b"z1,%x,1" % symbols("smp")["on_ipi"])
-            reply = client.ask(b"vCont;s:%s" % thread)
-            assert b"thread:%s;" % thread in reply
-            assert int(waiting.c.retired) == before[vcpus.index(waiting)] + 1
-            assert served.dom.hv.instructions > start + 1  # others ran
-            client.ask(b"Hc" + thread)
-            client.ask(b"bs")
-            assert int(waiting.c.retired) == before[vcpus.index(waiting)]
-            client.monitor(f"goto {start}")
-            assert served.state_hash == hashed
+    with Served("smp") as served, served.client() as client:
+        client.ask(b"Z1,%x,1" % symbols("smp")["on_ipi"])
+        assert client.ask(b"vCont;c").startswith(b"T05")
+        vcpus = served.debugger.vcpus
+        waiting = next(v for v in vcpus if v.slot != served.dom.hv.state.running and v.c.online and not v.c.blocked)
+        before = [int(vcpu.c.retired) for vcpu in vcpus]
+        start, hashed = served.dom.hv.instructions, served.state_hash
+        thread = b"p1.%x" % (waiting.id + 1)
+        client.ask(b"z1,%x,1" % symbols("smp")["on_ipi"])
+        reply = client.ask(b"vCont;s:%s" % thread)
+        assert b"thread:%s;" % thread in reply
+        assert int(waiting.c.retired) == before[vcpus.index(waiting)] + 1
+        assert served.dom.hv.instructions > start + 1  # others ran
+        client.ask(b"Hc" + thread)
+        client.ask(b"bs")
+        assert int(waiting.c.retired) == before[vcpus.index(waiting)]
+        client.monitor(f"goto {start}")
+        assert served.state_hash == hashed
 
 
 def test_changes_are_repeated_when_time_passes_them_again() -> None:
@@ -172,8 +171,10 @@ def test_changes_are_repeated_when_time_passes_them_again() -> None:
 
 def test_what_may_not_be_changed_is_refused() -> None:
     with Served(*TOUR) as served:
-        said = served.gdb("monitor state-hash", "set $cr3 = 0", "set $cs = 0", "set $rip = 0x8000000000000000", "set {long}$cr3 = 1",
-                          "maintenance packet Qqemu.PhyMemMode:1", "set {long}$cr3 = 1", "monitor state-hash")  # fmt: skip
+        said = served.gdb(
+            "monitor state-hash", "set $cr3 = 0", "set $cs = 0", "set $rip = 0x8000000000000000", "set {long}$cr3 = 1",
+            "maintenance packet Qqemu.PhyMemMode:1", "set {long}$cr3 = 1", "monitor state-hash",
+        )  # fmt: skip
         assert list(served.dom.hv.inputs) == []
     before, behind = HASH.findall(said)
     assert before == behind
