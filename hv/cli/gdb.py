@@ -81,7 +81,7 @@ def serve(session: Session, where: tuple[str, int], command: str, *, running: bo
         state = "running; gdb stops it" if running else "waiting for gdb"
         sys.stderr.write(f"hv {command}: {state}: target remote {shown}\n")
         sys.stderr.flush()
-        server = GdbServer(Debugger(session.hv), listener, session, running=running)
+        server = GdbServer(Debugger(session.hv), listener, session, kernel=session.guest.image, running=running)
         if session.options.realtime:
             session.hv.idle = server.idle
         why = server.serve()

@@ -33,7 +33,7 @@ class Served:
         """How the server ended."""
         listener = listen("127.0.0.1", 0)
         self.port: int = listener.getsockname()[1]
-        self._server = GdbServer(self.debugger, listener)
+        self._server = GdbServer(self.debugger, listener, kernel=self.dom.guest.image)
         self._thread = threading.Thread(target=self._serve)
 
     def _serve(self) -> None:

@@ -11,12 +11,14 @@ import socket
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from hv.debug.gdb.files import KernelFile
 from hv.debug.gdb.link import Link, wait
 from hv.debug.gdb.packets import Kind
 from hv.debug.gdb.session import Session
 from hv.debug.timeline import Why
 
 if TYPE_CHECKING:
+    from hv.builder.image import KernelImage
     from hv.debug.debugger import Debugger
 
 LOOPBACK = "127.0.0.1"
@@ -58,11 +60,14 @@ class GdbServer:
     killed it, or when the user leaves at the keyboard."""
 
     def __init__(
-        self, debugger: Debugger, listener: socket.socket, keyboard: Keyboard | None = None, *, running: bool = False
-    ) -> None:
+        self, debugger: Debugger, listener: socket.socket, keyboard: Keyboard | None = None, *,
+        kernel: KernelImage | None = None, running: bool = False,
+    ) -> None:  # fmt: skip
         self.debugger = debugger
         self.listener = listener
         self.keyboard: Keyboard = keyboard or NoKeyboard()
+        self.kernel = None if kernel is None else KernelFile(kernel)
+        """Where gdb takes symbols from, if it was given none."""
         self.running = running
         """The guest runs while nobody is connected."""
         self.left = False
@@ -99,7 +104,7 @@ class GdbServer:
         """With one client, until it is gone or the user leaves; what it wanted last."""
         link = self._link
         assert link is not None
-        session = Session(self.debugger, self)
+        session = Session(self.debugger, self, self.kernel)
         while not link.closed and not self.left and not session.ended:
             event = link.next()
             if event is None:
