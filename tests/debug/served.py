@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -65,31 +66,66 @@ class Served:
             assert client.start().startswith(b"T05")
             yield client
 
-    def gdb(self, *commands: str, interrupt_at: int = 0) -> str:
+    def gdb(self, *commands: str, interrupt_at: int = 0, kernel: bool = True) -> str:
         """What gdb prints for these commands, with the guest's symbols; Ctrl-C once that many instructions have
-        retired."""
-        gdb = shutil.which("gdb")
-        if gdb is None:
-            pytest.skip("gdb is not installed")
-        # `make asan` loads the sanitizer's library into Python; gdb does not start with it
-        environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-        script = ["set pagination off", "set confirm off", "set width 0", f"target remote 127.0.0.1:{self.port}"]
-        arguments = [part for command in [*script, *commands] for part in ("-ex", command)]
-        process = subprocess.Popen(
-            [gdb, "-nx", "-batch", str(self.kernel), *arguments],
-            env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+        retired. `kernel`: gdb gets the kernel's file, else it has to fetch it."""
+        process = start_gdb(self.port, commands, self.kernel if kernel else None)
         if interrupt_at:
             self._interrupt(process, interrupt_at)
-        try:
-            return process.communicate(timeout=120)[0]
-        finally:
-            process.kill()
+        return output_of(process)
 
     def _interrupt(self, process: subprocess.Popen[str], count: int) -> None:
         while self.dom.hv.state.retired < count and process.poll() is None:
             threading.Event().wait(0.01)
         process.send_signal(2)
+
+
+def start_gdb(port: int, commands: Sequence[str], kernel: Path | None = None) -> subprocess.Popen[str]:
+    """gdb at work on a server."""
+    gdb = shutil.which("gdb")
+    if gdb is None:
+        pytest.skip("gdb is not installed")
+    # `make asan` loads the sanitizer's library into Python; gdb does not start with it
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    script = ["set pagination off", "set confirm off", "set width 0", f"target remote 127.0.0.1:{port}", *commands]
+    arguments = [part for command in script for part in ("-ex", command)]
+    return subprocess.Popen(
+        [gdb, "-nx", "-batch", *([str(kernel)] if kernel else []), *arguments],
+        env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def output_of(process: subprocess.Popen[str], seconds: float = 120) -> str:
+    """Everything it prints."""
+    try:
+        return process.communicate(timeout=seconds)[0]
+    finally:
+        process.kill()
+
+
+class Command:
+    """`hv` with these arguments in a process of its own, once it has said on stderr where gdb may connect."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hv.cli.main", *arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.process.stderr is not None
+        self.said = self.process.stderr.readline()
+        self.port = int(self.said.rpartition(":")[2])
+
+    def __enter__(self) -> Command:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def end(self) -> tuple[int, str, str]:
+        """Its exit code, and what else it wrote to stdout and stderr."""
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
 
 
 @cache

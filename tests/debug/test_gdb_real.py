@@ -182,3 +182,12 @@ def test_what_may_not_be_changed_is_refused() -> None:
     assert "cs cannot be changed" in said
     assert "is not canonical" in said
     assert said.count("Cannot access memory at address") == 2
+
+
+def test_gdb_fetches_the_kernel_by_itself() -> None:
+    with Served(*TOUR) as served:
+        said = served.gdb("break tour_store", "continue", "print tour_round", "list", kernel=False)
+    assert "Reading symbols from target:/tour" in said
+    assert re.search(r"Breakpoint 1, tour_store \(\) at .*tour\.c:\d+", said)
+    assert "$1 = 1" in said
+    assert 'snprintf(text, sizeof text, "round %lu"' in said
