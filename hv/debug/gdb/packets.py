@@ -32,7 +32,8 @@ class Kind(enum.Enum):
     NAK = 2
     """The last answer is to be sent again."""
     BROKEN = 3
-    """A packet with a wrong checksum or one that is too long; the data says which."""
+    """A packet that is too long or, where its sender would not be told by a -, one with a wrong checksum: the data says
+    which."""
 
 
 class Event(NamedTuple):
@@ -88,7 +89,10 @@ class Framer:
         if not broken and not (_HEX.issuperset(digits) and sum(body) & 0xFF == int(digits, 16)):
             broken = "wrong checksum"
         if self.acks:
-            self.due += b"-" if broken == "wrong checksum" else b"+"
+            repeat = broken == "wrong checksum"
+            self.due += b"-" if repeat else b"+"
+            if repeat:
+                return
         if broken:
             self._put(Event(Kind.BROKEN, broken.encode()))
         else:

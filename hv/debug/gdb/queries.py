@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hv.debug import commands
 from hv.debug.gdb import moves, replies, threads
 from hv.debug.gdb.errors import Refused
+from hv.debug.gdb.files import host_io
 from hv.debug.gdb.packets import MAX_PACKET, escaped
 from hv.debug.gdb.target import target_xml
 from hv.debug.timeline import Moved, Why
@@ -22,7 +23,7 @@ SUPPORTED = (
     b"PacketSize=%x" % MAX_PACKET,
     b"QStartNoAckMode+", b"multiprocess+", b"swbreak+", b"hwbreak+", b"vContSupported+",
     b"ReverseStep+", b"ReverseContinue+",
-    b"qXfer:features:read+", b"qXfer:threads:read+", b"qXfer:memory-map:read+",
+    b"qXfer:features:read+", b"qXfer:threads:read+", b"qXfer:memory-map:read+", b"qXfer:exec-file:read+",
 )  # fmt: skip
 TEXT = MAX_PACKET // 4
 """Characters of a command's output in one packet."""
@@ -107,12 +108,16 @@ def _threads(session: Session) -> bytes:
     return threads.threads_xml(session.debugger, session.multiprocess)
 
 
+def _kernel_name(session: Session) -> bytes:
+    return session.kernel.name.encode() if session.kernel is not None else b""
+
+
 def _memory_map(session: Session) -> bytes:
     return _MEMORY_MAP
 
 
 DOCUMENTS: dict[bytes, Callable[[Session], bytes]] = {
-    b"features": _features, b"threads": _threads, b"memory-map": _memory_map,
+    b"features": _features, b"threads": _threads, b"memory-map": _memory_map, b"exec-file": _kernel_name,
 }  # fmt: skip
 
 
@@ -240,6 +245,7 @@ LONG: dict[bytes, Handler] = {
     b"Cont?": _always(b"vCont;" + b";".join(VERBS)),
     b"Cont": _resume,
     b"Attach": _attach,
+    b"File": host_io,
     b"Kill": _kill,
     b"MustReplyEmpty": _always(b""),
 }

@@ -11,12 +11,14 @@ import socket
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from hv.debug.gdb.files import KernelFile
 from hv.debug.gdb.link import Link, wait
 from hv.debug.gdb.packets import Kind
 from hv.debug.gdb.session import Session
 from hv.debug.timeline import Why
 
 if TYPE_CHECKING:
+    from hv.builder.image import KernelImage
     from hv.debug.debugger import Debugger
 
 LOOPBACK = "127.0.0.1"
@@ -58,11 +60,14 @@ class GdbServer:
     killed it, or when the user leaves at the keyboard."""
 
     def __init__(
-        self, debugger: Debugger, listener: socket.socket, keyboard: Keyboard | None = None, *, running: bool = False
-    ) -> None:
+        self, debugger: Debugger, listener: socket.socket, keyboard: Keyboard | None = None, *,
+        kernel: KernelImage | None = None, running: bool = False,
+    ) -> None:  # fmt: skip
         self.debugger = debugger
         self.listener = listener
         self.keyboard: Keyboard = keyboard or NoKeyboard()
+        self.kernel = None if kernel is None else KernelFile(kernel)
+        """Where gdb takes symbols from, if it was given none."""
         self.running = running
         """The guest runs while nobody is connected."""
         self.left = False
@@ -86,7 +91,6 @@ class GdbServer:
             else:
                 self._wait(None)
             if self.left:
-                self._close()
                 return LEFT
 
     def _run_free(self) -> str:
@@ -100,7 +104,7 @@ class GdbServer:
         """With one client, until it is gone or the user leaves; what it wanted last."""
         link = self._link
         assert link is not None
-        session = Session(self.debugger, self)
+        session = Session(self.debugger, self, self.kernel)
         while not link.closed and not self.left and not session.ended:
             event = link.next()
             if event is None:
@@ -117,14 +121,10 @@ class GdbServer:
                     link.no_acks()
         if session.ended:
             self.running = session.ended == "detach"
-        if not self.left:
-            self._close()
-        return session.ended
-
-    def _close(self) -> None:
-        if self._link is not None:
-            self._link.close()
+        link.close()
+        if self._link is link:  # else somebody else has connected meanwhile
             self._link = None
+        return session.ended
 
     def _wait(self, link: Link | None, *, keys: bool = False, seconds: float | None = None) -> None:
         """Wait for a packet, a client, or Ctrl-]; for keys too if `keys`; for ever, or some seconds."""
@@ -135,12 +135,12 @@ class GdbServer:
         if typed is not None and (keys or os.isatty(typed)):
             sources.append(typed)
         ready = wait(tuple(sources), seconds)
-        if self.listener.fileno() in ready:
-            self._accept()
         if typed is not None and typed in ready:
             self.left = self.keyboard.poll()
         if link is not None and not link.closed and link.fileno() in ready:
             link.read()
+        if self.listener.fileno() in ready:
+            self._accept()
 
     def _accept(self) -> None:
         """Somebody connects. One gdb at a time."""
@@ -149,7 +149,9 @@ class GdbServer:
         except OSError:  # gone again
             return
         client.setblocking(True)
-        if self._link is None:
+        if self._link is not None:
+            self._link.look()  # it may have gone without our noticing
+        if self._link is None or self._link.closed:
             self._link = Link(client)
             return
         try:
@@ -168,11 +170,11 @@ class GdbServer:
 
     def poll_back(self) -> bool:
         """Whether the guest is to stop."""
-        nobody = self._link is None
+        before = self._link
         self._accept()
-        if self._link is None:
-            return self.left
-        return self._link.look() or self.left or nobody
+        if self._link is not before:
+            return True
+        return self.left or (before is not None and before.look())
 
     def wait_for_input(self) -> bool:
         """Every vcpu waits for keys: wait for one. False: none will come, or somebody wants to stop."""

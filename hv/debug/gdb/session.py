@@ -19,6 +19,7 @@ from hv.debug.timeline import Moved, Why
 
 if TYPE_CHECKING:
     from hv.debug.debugger import Debugger
+    from hv.debug.gdb.files import KernelFile
     from hv.vcpu import Vcpu
 
 OK = b"OK"
@@ -44,9 +45,10 @@ class Outside(Protocol):
 class Session:
     """The state of one connection. `ended`: "detach" or "kill", once gdb has said so."""
 
-    def __init__(self, debugger: Debugger, outside: Outside) -> None:
+    def __init__(self, debugger: Debugger, outside: Outside, kernel: KernelFile | None = None) -> None:
         self.debugger = debugger
         self.outside = outside
+        self.kernel = kernel
         self.points = Points()
         self.features: frozenset[bytes] = frozenset()
         """What the client can do, as it said in qSupported."""

@@ -1,0 +1,193 @@
+"""The GDB server under the real gdb, with its own reading of symbols and source lines."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hv import abi
+from hv.debug import stops
+from hv.debug.commands import COMMANDS, command
+from hv.debug.debugger import Debugger
+from hv.debug.timeline import Position
+from tests.debug.served import Served, printed, symbols
+from tests.debug.straight import hashes
+
+TOUR = ("tour", "rounds=20")
+HASH = re.compile(r"^[0-9a-f]{64}$", re.MULTILINE)
+
+
+def stop_at_hypercall(debugger: Debugger, args: list[str]) -> str:
+    return f"stop point {debugger.add(stops.hypercall(*args))}"
+
+
+@pytest.fixture
+def break_hypercall() -> str:
+    """A command that sets a stop point of the debugger's own."""
+    if "test-hypercall" not in COMMANDS:
+        command("test-hypercall", "NAME [SUB]", "stop before a hypercall")(stop_at_hypercall)
+    return "monitor test-hypercall event_channel_op send"
+
+
+def test_over_a_hypercall_and_back(break_hypercall: str) -> None:
+    """Must show 1: the state hash of the whole machine is the one from before."""
+    with Served(*TOUR) as served:
+        said = served.gdb(
+            break_hypercall, "continue", "info registers rax rdi", "monitor position", "monitor state-hash", "stepi",
+            "monitor state-hash", "reverse-stepi", "monitor position", "monitor state-hash", "info registers rax rdi",
+        )  # fmt: skip
+    assert "stop point: event_channel_op.send at instruction" in said
+    before, behind, again = HASH.findall(said)
+    assert before == again != behind
+    rax, rdi = abi.HYPERCALL_NUMBERS["event_channel_op"], stops.subop_number("event_channel_op", "send")
+    assert [line.split()[0] for line in printed(said, "rax ")] == [hex(rax)] * 2
+    assert [line.split()[0] for line in printed(said, "rdi ")] == [hex(rdi)] * 2
+    (count, there) = re.findall(r"^([\d,]+)$", said, re.MULTILINE)
+    assert count == there
+    place = Position(int(count.replace(",", "")))
+    assert hashes(*TOUR, [place])[place] == before
+
+
+def test_symbols_lines_and_call_stack() -> None:
+    with Served(*TOUR) as served:
+        said = served.gdb(
+            "break tour_store", "continue", "bt", "list", "print tour_round", "next", "step", "finish",
+            "info registers cs",
+        )  # fmt: skip
+    assert re.search(r"Breakpoint 1, tour_store \(\) at .*tour\.c:\d+", said)
+    assert re.search(r"^#0 +tour_store \(\).*\n#1 +0x\w+ in test_main \(\).*tour\.c", said, re.MULTILINE)
+    assert 'snprintf(text, sizeof text, "round %lu"' in said
+    assert "$1 = 1" in said
+    assert "store_write (" in said
+    assert "Value returned is $2 = true" in said
+    assert printed(said, "cs ")[0].split()[0] == hex(abi.FLAT_KERNEL_CS64)
+
+
+def test_a_watchpoint_backwards_and_forwards_again() -> None:
+    """Backwards gdb stops before the write, and forwards behind it, at the same counts."""
+    with Served(*TOUR) as served:
+        said = served.gdb(
+            "watch tour_round", "continue", "monitor position", "continue", "monitor position", "print tour_round",
+            "reverse-continue", "monitor position", "print tour_round", "continue", "monitor position",
+            "print tour_round", "monitor state-hash",
+        )  # fmt: skip
+    first, second, back, again = (int(n.replace(",", "")) for n in re.findall(r"^([\d,]+)$", said, re.MULTILINE))
+    assert first < back < second == again
+    assert back == second - 1
+    assert re.findall(r"^\$\d = (\d+)$", said, re.MULTILINE) == ["2", "1", "2"]
+    assert said.count("Hardware watchpoint 1: tour_round") == 5  # set once, met four times
+    (here,) = HASH.findall(said)
+    assert hashes(*TOUR, [Position(again)]) == {Position(again): here}
+
+
+def test_read_watchpoints() -> None:
+    with Served(*TOUR) as served:
+        said = served.gdb("rwatch tour_round", "continue", "awatch tour_round", "continue", "print tour_round")
+    assert "Hardware read watchpoint 1: tour_round\n\nValue = 1" in said
+    assert "Hardware access (read/write) watchpoint 2: tour_round" in said
+
+
+def test_the_end_of_time_is_not_the_end_of_the_session() -> None:
+    with Served(*TOUR) as served:
+        said = served.gdb(
+            "continue", "tbreak tour_sleep", "reverse-continue", "print tour_round", "reverse-continue",
+            "info registers rip", "monitor position", "continue", "monitor state-hash",
+        )  # fmt: skip
+        assert served.dom.verdict.name == "SUCCESS"
+        assert HASH.findall(said) == [served.state_hash]
+    assert said.count("No more reverse-execution history.") == 3
+    assert "the guest has shut down" in said and "this is the beginning of time" in said
+    assert "$1 = 20" in said
+    assert "\n0\n" in said
+
+
+def test_ctrl_c_stops_a_running_guest() -> None:
+    with Served("tour", "rounds=1000000") as served:
+        said = served.gdb("continue", "info registers rip", "stepi", "monitor position", interrupt_at=200_000)
+        assert served.dom.hv.instructions >= 200_000
+    assert "Program received signal SIGINT" in said
+    assert printed(said, "rip ")
+
+
+def test_vcpus_are_threads() -> None:
+    with Served("smp") as served:
+        said = served.gdb(
+            "hbreak on_ipi", "continue", "info threads", "thread 1", "info registers rip", "thread apply all bt 1",
+        )  # fmt: skip
+        count = len(served.debugger.vcpus)
+    assert count == 4
+    threads = re.findall(r"^[ *] \d +Thread 1\.(\d) \"guest/(\d)\" \(guest vcpu \d: (\w+), kernel mode\)", said, re.M)
+    assert [(int(thread), int(vcpu) + 1) for thread, vcpu, _ in threads] == [(n + 1, n + 1) for n in range(count)]
+    assert [state for _, _, state in threads] == ["runnable", "running", "blocked", "blocked"]
+    assert re.search(r"^\* 2 +Thread 1\.2 .* on_ipi", said, re.M)
+    assert re.search(r"Switching to thread 1 \(Thread 1\.1", said)
+    assert said.count("\n#0 ") == count + 1
+
+
+def test_each_vcpu_steps_by_itself() -> None:
+    """A step of a vcpu that waits for its turn lets the others run, and is taken back with them."""
+    with Served("smp") as served, served.client() as client:
+        client.ask(b"Z1,%x,1" % symbols("smp")["on_ipi"])
+        assert client.ask(b"vCont;c").startswith(b"T05")
+        vcpus = served.debugger.vcpus
+        waiting = next(v for v in vcpus if v.slot != served.dom.hv.state.running and v.c.online and not v.c.blocked)
+        before = [int(vcpu.c.retired) for vcpu in vcpus]
+        start, hashed = served.dom.hv.instructions, served.state_hash
+        thread = b"p1.%x" % (waiting.id + 1)
+        client.ask(b"z1,%x,1" % symbols("smp")["on_ipi"])
+        reply = client.ask(b"vCont;s:%s" % thread)
+        assert b"thread:%s;" % thread in reply
+        assert int(waiting.c.retired) == before[vcpus.index(waiting)] + 1
+        assert served.dom.hv.instructions > start + 1  # others ran
+        client.ask(b"Hc" + thread)
+        client.ask(b"bs")
+        assert int(waiting.c.retired) == before[vcpus.index(waiting)]
+        client.monitor(f"goto {start}")
+        assert served.state_hash == hashed
+
+
+def test_changes_are_repeated_when_time_passes_them_again() -> None:
+    with Served(*TOUR) as served:
+        said = served.gdb(
+            "break tour_store", "continue", "set var tour_round = 77", "set $r15 = 0x1234", "set $xmm3.uint128 = 5",
+            "print tour_round", "monitor position", "monitor state-hash", "stepi", "stepi", "monitor state-hash",
+            "reverse-stepi", "reverse-stepi", "monitor state-hash", "print tour_round", "print $r15",
+            "print $xmm3.uint128",
+            "reverse-stepi", "print tour_round", "stepi", "monitor state-hash", "print tour_round", "stepi", "stepi",
+            "monitor state-hash", "delete", "monitor goto 0", "maintenance flush register-cache", "continue",
+            "monitor state-hash",
+        )  # fmt: skip
+        text, final = served.dom.console, served.state_hash
+        changes = [entry.service for entry in served.dom.hv.inputs]
+    changed, later, back, there, later_again, end = HASH.findall(said)
+    assert changed == back == there
+    assert later == later_again
+    assert end == final
+    assert re.findall(r"^\$\d+ = (\w+)$", said, re.MULTILINE) == ["77", "77", "4660", "5", "1", "77"]
+    assert changes == ["debugger"] * 3
+    assert text.endswith("round 4660\nTest result: SUCCESS\n")  # r15 counts the rounds
+
+
+def test_what_may_not_be_changed_is_refused() -> None:
+    with Served(*TOUR) as served:
+        said = served.gdb(
+            "monitor state-hash", "set $cr3 = 0", "set $cs = 0", "set $rip = 0x8000000000000000", "set {long}$cr3 = 1",
+            "maintenance packet Qqemu.PhyMemMode:1", "set {long}$cr3 = 1", "monitor state-hash",
+        )  # fmt: skip
+        assert list(served.dom.hv.inputs) == []
+    before, behind = HASH.findall(said)
+    assert before == behind
+    assert "cr3 cannot be changed from here: the guest changes it by a hypercall" in said
+    assert "cs cannot be changed" in said
+    assert "is not canonical" in said
+    assert said.count("Cannot access memory at address") == 2
+
+
+def test_gdb_fetches_the_kernel_by_itself() -> None:
+    with Served(*TOUR) as served:
+        said = served.gdb("break tour_store", "continue", "print tour_round", "list", kernel=False)
+    assert "Reading symbols from target:/tour" in said
+    assert re.search(r"Breakpoint 1, tour_store \(\) at .*tour\.c:\d+", said)
+    assert "$1 = 1" in said
+    assert 'snprintf(text, sizeof text, "round %lu"' in said
