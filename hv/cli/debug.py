@@ -1,4 +1,4 @@
-"""`hv debug KERNEL`: step through a guest, forwards and backwards: on a screen, at a prompt, or by a script."""
+"""`hv debug FILE`: step through a guest, forwards and backwards: on a screen, at a prompt, or by a script."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from hv.debug.debugger import Debugger
 
 _EPILOG = """\
-The guest is stopped before its first instruction. On a terminal a screen opens; with --line, or where stdin or stdout
+KERNEL may also be a snapshot file or a recording: then the options of the guest are those that it was made with.
+The guest is stopped before its first instruction; that of a snapshot file at its last moment; a guest that has crashed
+before the instruction that brought it about. On a terminal a screen opens; with --line, or where stdin or stdout
 is no terminal, commands are read line by line. `help` lists them; docs/debug.md says more.
 
 exit codes:
@@ -25,6 +27,7 @@ examples:
   hv debug guest.elf
   hv debug --line guest.elf --memory 32 --cmdline "mode=fast"
   hv debug guest.elf --command "break-hypercall grant_table_op.map_grant_ref" --command continue --command backtrace
+  hv run guest.elf --on-crash snapshot; hv debug guest.elf.snapshot
   hv debug vmlinuz --memory 256 --ramdisk initrd.cpio -x commands.txt
 """
 _HOW = "how commands are given"
@@ -51,10 +54,14 @@ def main(argv: list[str]) -> int:
     try:
         COMMAND.check(options)
         scripts = _scripts(options)
+        from hv.debug.container import FileFormatError
         from hv.debug.target import open_target
-
-        debugger = open_target(options.kernel, options)
     except BuilderError as error:
+        sys.stderr.write(f"hv debug: {error}\n")
+        return EXIT_USAGE
+    try:
+        debugger = open_target(options.kernel, options)
+    except (BuilderError, FileFormatError) as error:
         sys.stderr.write(f"hv debug: {error}\n")
         return EXIT_USAGE
     terminal = sys.stdin.isatty() and sys.stdout.isatty()

@@ -32,7 +32,7 @@ The guest's console is stdin and stdout. Time runs both ways: reverse-stepi, rev
 DEFAULT_PORT = 1234
 """QEMU's: what people type."""
 _LOOPBACK = "127.0.0.1"
-_NOT_HERE = ("--max-insns", "--timeout", "--wall-timeout", "--trace", "--coverage", "--drcov")
+_NOT_HERE = ("--max-insns", "--timeout", "--wall-timeout", "--trace", "--coverage", "--drcov", "--record")
 """What says when a run ends, or writes down what happens while it goes on: under gdb it goes back and forth."""
 
 
@@ -65,6 +65,7 @@ def check(options: Any) -> None:
 def serve(session: Session, where: tuple[str, int], command: str, *, running: bool) -> str | None:
     """Serve gdb to the end. Why it ended, as Session.run() says it. None: the address cannot be had, and stderr says
     why."""
+    from hv.debug.crash_file import about_guest
     from hv.debug.debugger import Debugger
     from hv.debug.gdb.server import KILLED, LEFT, GdbServer, listen
     from hv.debug.symbols import Symbols
@@ -83,6 +84,7 @@ def serve(session: Session, where: tuple[str, int], command: str, *, running: bo
         sys.stderr.write(f"hv {command}: {state}: target remote {shown}\n")
         sys.stderr.flush()
         debugger = Debugger(session.hv, symbols=Symbols(session.image))
+        debugger.about = about_guest(session.options.kernel)
         server = GdbServer(debugger, listener, session, kernel=session.image, running=running)
         if session.options.realtime:
             session.hv.idle = server.idle

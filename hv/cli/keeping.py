@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hv.builder.image import BuilderError
 from hv.cli import statistics
-from hv.debug.crash_file import Moments, about_guest, write_crash
+from hv.debug.crash_file import about_guest, moments_of, write_crash
 from hv.debug.recording import Recorder
 
 if TYPE_CHECKING:
@@ -44,16 +44,22 @@ class KeptRecording(Recorder):
             sys.stderr.write(f"hv {command}: --record: {self._path} cannot be written: {error.strerror}\n")
 
 
-class KeptMoments(Moments):
+class KeptMoments:
     """The moments of --on-crash snapshot: written when the guest has crashed, else forgotten."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session.hv)
+        self._moments = moments_of(session.hv)
+        self.due = self._moments.due
         options = session.options
         self._session = session
         self._given = options.snapshot
         self._path = options.snapshot or f"{os.path.basename(options.kernel)}.snapshot"
         self._about = about_guest(options.kernel, cmdline=options.cmdline)
+
+    def reached(self) -> None:
+        """Take one."""
+        self._moments.reached()
+        self.due = self._moments.due
 
     def close(self, command: str, stop: str | None) -> None:
         """Write them, if it is worth it."""
@@ -62,9 +68,9 @@ class KeptMoments(Moments):
                 os.unlink(self._given)  # made to see whether it could be
             return
         try:
-            write_crash(self._path, self._session.hv, self.snapshots, self._about)
+            write_crash(self._path, self._session.hv, self._moments.snapshots, self._about)
         except OSError as error:
             sys.stderr.write(f"hv {command}: --on-crash: {self._path} cannot be written: {error.strerror}\n")
             return
-        moments = len(self.snapshots) + 1
-        sys.stderr.write(f"hv {command}: {moments} moments up to the crash in {self._path}\n")
+        moments = len(self._moments.snapshots) + 1
+        sys.stderr.write(f"hv {command}: {moments} moments up to the crash; hv debug {self._path} opens them\n")

@@ -47,7 +47,7 @@ def config_of(options: Any) -> GuestConfig:
         quantum=options.quantum or DEFAULT_QUANTUM,
         seed=options.seed,
         scheduler=options.scheduler,
-        wallclock_ns=time.time_ns() if options.realtime else None,
+        wallclock_ns=time.time_ns() if getattr(options, "realtime", False) else None,
     )
 
 

@@ -119,6 +119,15 @@ def dump(value: Any) -> Iterator[bytes]:
 # ---- reading ----
 
 
+def is_of(path: str | Path, kind: Kind) -> bool:
+    """Does the file look like one of this kind? False for what cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(kind.magic)) == kind.magic
+    except (OSError, ValueError):
+        return False
+
+
 class Reader:
     """A file of one kind, whose checksum and table of sections are good. A context manager.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hv.builder.image import BuilderError
 from hv.builder.load import load_kernel
+from hv.debug.moments import Moments
 from hv.debug.recording import file_facts
 from hv.debug.snapshot_file import save
 
@@ -22,6 +23,8 @@ FIRST_GAP = 1 << 20
 """Instructions between two moments at first."""
 MEMORY = 256 << 20
 """Bytes that the moments may take in all."""
+MOST = 64
+"""Moments in a file."""
 
 
 def about_guest(kernel: str | Path, **facts: Any) -> dict[str, Any]:
@@ -43,26 +46,6 @@ def write_crash(path: str | Path, hv: Hypervisor, moments: Sequence[Snapshot], a
     save(path, hv, [*moments, hv.snapshot()], about)
 
 
-class Moments:
-    """Moments of a run from its start on, at growing distances. `due`: the count at which `reached()` is to be called.
-
-    When they take more than MEMORY, every second one is given up and the gaps double; the first stays.
-    """
-
-    def __init__(self, hv: Hypervisor, gap: int = FIRST_GAP, memory: int = MEMORY) -> None:
-        self._hv = hv
-        self._gap = gap
-        self._memory = memory
-        self.snapshots = [hv.snapshot()]
-        self.due = hv.instructions + gap
-
-    def reached(self) -> None:
-        """The run stands at `due`: keep this moment."""
-        self.snapshots.append(self._hv.snapshot())
-        while len(self.snapshots) > 2 and self.snapshots[-1].held > self._memory:
-            del self.snapshots[1::2]
-            self._gap *= 2
-        if len(self.snapshots) >= 64:
-            del self.snapshots[1::2]
-            self._gap *= 2
-        self.due = self._hv.instructions + self._gap
+def moments_of(hv: Hypervisor) -> Moments:
+    """What is to be kept of a run that may crash."""
+    return Moments(hv, gap=FIRST_GAP, memory=MEMORY, most=MOST)

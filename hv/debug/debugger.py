@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hv.debug.symbols import Symbols
 from hv.debug.timeline import Moved, Timeline, Why
@@ -42,6 +42,8 @@ class Debugger:
         self.hv = hv
         self.timeline = timeline or Timeline(hv)
         self.symbols = symbols or Symbols()
+        self.about: dict[str, Any] = {}
+        """What snapshot files are to say of the guest (hv.debug.crash_file.about_guest)."""
         hv.refusals.keep_evidence()
         self.points: dict[int, StopPoint] = {}
         self.moved = Moved(Why.LIMIT, None, self.timeline.position)

@@ -1,14 +1,19 @@
-"""What `hv debug` is to debug: a kernel to launch."""
+"""What `hv debug` is to debug: a kernel to launch, a snapshot file, or a recording to be repeated."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hv.builder.image import BuilderError
+from hv.cli.session import config_of
+from hv.debug import recording, snapshot_file
+from hv.debug.container import is_of
+from hv.debug.crash_file import about_guest, kernel_image
 from hv.debug.debugger import Debugger
-from hv.debug.symbols import symbols_of
+from hv.debug.replay import Replay
+from hv.debug.symbols import Symbols
 from hv.debug.timeline import Timeline
-from hv.hypervisor import DEFAULT_QUANTUM
-from hv.toolstack.launch import GuestConfig, launch
+from hv.toolstack.launch import launch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,19 +22,31 @@ __all__ = ["open_target"]
 
 
 def open_target(path: str | Path, options: Any) -> Debugger:
-    """A debugger that stands at the beginning of a guest's run. `options`: those of `hv debug`, by name.
+    """A debugger that stands at the beginning of a guest's run, or at the last moment of a snapshot file: of a crash,
+    before the instruction that brought it about. `options`: those of `hv debug`, by name; those of the guest are for
+    kernels only.
 
-    BuilderError, one line, when the file cannot be used.
+    BuilderError or container.FileFormatError, one line, when the file cannot be used.
     """
-    config = GuestConfig(
-        memory_mib=options.memory,
-        vcpus=options.vcpus,
-        cmdline=options.cmdline,
-        ramdisk=options.ramdisk,
-        quantum=options.quantum or DEFAULT_QUANTUM,
-        seed=options.seed,
-        scheduler=options.scheduler,
-    )
-    guest = launch(path, config)
-    timeline = Timeline(guest.hv, memory=options.snapshot_memory << 20)
-    return Debugger(guest.hv, timeline=timeline, symbols=symbols_of(guest.image))
+    memory = options.snapshot_memory << 20
+    if is_of(path, snapshot_file.KIND):
+        return _moments(path, memory)
+    kernel, recorded = path, recording.read(path) if is_of(path, recording.KIND) else None
+    if recorded is not None:
+        kernel, guest = recorded.kernel.path, Replay(recorded).guest
+    else:
+        guest = launch(path, config_of(options))
+    debugger = Debugger(guest.hv, timeline=Timeline(guest.hv, memory=memory), symbols=Symbols(guest.image))
+    debugger.about = about_guest(kernel)
+    return debugger
+
+
+def _moments(path: str | Path, memory: int) -> Debugger:
+    loaded = snapshot_file.load(path)
+    if not loaded.hv.domains:
+        raise BuilderError(str(path), "there is no domain in it", "give a file that has one")
+    timeline = Timeline(loaded.hv, memory=memory, moments=loaded.snapshots)
+    debugger = Debugger(loaded.hv, timeline=timeline, symbols=Symbols(kernel_image(loaded.about)))
+    debugger.about = loaded.about
+    debugger.goto(loaded.hv.instructions)
+    return debugger

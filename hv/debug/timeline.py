@@ -17,13 +17,13 @@ memory than they may.
 
 from __future__ import annotations
 
-import bisect
 import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from hv.debug import stops
+from hv.debug.moments import Moments
 from hv.debug.stops import Hit, StopPoint, last_hit, set_stops
 from hv.hypervisor import Stop
 from hv.inputs import History, Moment
@@ -89,15 +89,13 @@ class Timeline:
         moments: Sequence[Snapshot] = (),
     ) -> None:  # fmt: skip
         self.hv = hv
-        self.memory = memory
-        self.interval = interval
+        self.moments = Moments(hv, gap=interval, memory=memory, snapshots=moments)
         self._exact = hv.inputs.moment is Moment.COUNT
         """The machine is at the first moment of its count."""
         self._inside: tuple[int, int] | None = None
         self._looking = True
         """Stop points may be set."""
-        self._tip: History | None = hv.inputs.history
-        self.points: list[Snapshot] = sorted(moments, key=_count) or [hv.snapshot()]
+        self._tip: History | None = hv.inputs.pending[-1] if hv.inputs.pending else hv.inputs.history
         self._near: list[Snapshot] = []
         hv.inputs.on_enter = self._new_run
 
@@ -111,7 +109,7 @@ class Timeline:
     @property
     def begin(self) -> int:
         """The earliest count that can be reached."""
-        return self.points[0].retired
+        return self.moments.snapshots[0].retired
 
     @property
     def tip(self) -> History | None:
@@ -133,7 +131,7 @@ class Timeline:
         """`count` retired instructions of whichever vcpu runs, backwards if negative."""
         hv = self.hv
         here = int(hv.state.retired)
-        if count != 1 or here + 1 >= self._next_point():
+        if count != 1 or here + 1 >= self.moments.due:
             return self.goto(here + count)
         # The way of a debugger that steps a hundred thousand times: nothing to look for, no snapshot due.
         self._look_for([])
@@ -148,7 +146,7 @@ class Timeline:
         count. poll: called now and then; True interrupts."""
         self._look_for(points)
         while True:
-            due = self._next_point()
+            due = self.moments.due
             end = due if limit is None else min(due, limit)
             result = self.hv.run(max_insns=end, poll=poll)
             hit = last_hit(self.hv, points) if points else None
@@ -163,7 +161,7 @@ class Timeline:
             elif limit is not None and self.hv.instructions >= limit:
                 return self._arrived(Why.LIMIT)
             else:
-                self._save(self.points)
+                self._keep()
 
     def _arrived(self, why: Why, hit: Hit | None = None) -> Moved:
         """A movement ends here: what a debugger changed at this place is done again."""
@@ -180,7 +178,7 @@ class Timeline:
         """Backwards to the last time that a stop point was met, or to the beginning of time. poll: as run()'s; on the
         way back it must not enter anything."""
         end, before = self.hv.instructions, self.hv.instructions
-        for start in [point for point in reversed(self.points) if point.retired < end]:
+        for start in self.moments.before(end):
             try:
                 hit = self._last_in(start, points, end, before, poll)
             except _Interrupted:
@@ -220,10 +218,7 @@ class Timeline:
     def repeat(self, hv: Hypervisor, count: int) -> None:
         """Have another hypervisor of the same size (a fork) stand where this run was at `count`, or at its beginning if
         that is later, with the inputs that follow. The run here is not touched."""
-        start = max(
-            (point for point in (*self._near, *self.points) if point.retired <= max(count, self.begin)), key=_count
-        )
-        hv.restore(start)
+        hv.restore(self.moments.latest(max(count, self.begin), *self._near))
         hv.inputs.replay_to(self.tip)
         hv.run(max_insns=count)
 
@@ -271,14 +266,12 @@ class Timeline:
 
     def _back_to(self, count: int) -> None:
         """Restore a snapshot at or before `count`, and leave others on the way to it."""
-        start = max(
-            (point for point in (*self._near, *self.points) if point.retired <= count), key=_count
-        )
-        self._restore(start)
+        self._restore(self.moments.latest(count, *self._near))
         for leg in LEGS:
             if count - leg > self.hv.instructions:
                 self._advance(count - leg)
-                self._save(self._near)
+                self._near.append(self.hv.snapshot())
+                del self._near[:-NEAR_KEPT]
 
     def _restore(self, point: Snapshot) -> None:
         inputs = self.hv.inputs
@@ -294,41 +287,14 @@ class Timeline:
         self._look_for([])
         self.hv.run(max_insns=count)
 
-    # ---- snapshots ----
-
-    def _next_point(self) -> int:
-        """The count at which the next snapshot is to be taken."""
-        here = self.hv.instructions
-        index = bisect.bisect_right(self.points, here, key=_count)
-        if index < len(self.points):
-            return self.points[index].retired  # known country
-        return max(self.points[-1].retired + self.interval, here + 1)
-
-    def _save(self, where: list[Snapshot]) -> None:
-        """Take a snapshot here, unless there is one."""
-        here = self.hv.instructions
-        if any(point.retired == here for point in where):
-            return
-        point = self.hv.snapshot()
-        where.append(point)
-        if where is self._near:
-            del self._near[:-NEAR_KEPT]
-        else:
-            where.sort(key=_count)
-        if point.held > self.memory:
-            self._thin_out()
-
-    def _thin_out(self) -> None:
-        """Keep every second snapshot; from now on they are twice as far apart."""
-        self._near.clear()
-        self.points[1:] = self.points[2::2]
-        self.interval *= 2
+    def _keep(self) -> None:
+        """A snapshot is due here."""
+        gap = self.moments.gap
+        self.moments.reached()
+        if self.moments.gap != gap:
+            self._near.clear()
 
     def _new_run(self, count: int) -> None:
         """Something new has entered: what was known of the time behind `count` will not happen."""
-        self.points = [point for point in self.points if point.retired <= count]
-        self._near = [point for point in self._near if point.retired <= count]
-
-
-def _count(point: Snapshot) -> int:
-    return point.retired
+        self.moments.forget_after(count)
+        self._near = [snapshot for snapshot in self._near if snapshot.retired <= count]

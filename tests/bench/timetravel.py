@@ -130,5 +130,5 @@ def steps_back() -> list[Row]:
     return [
         Row("reverse_step", statistics.median(back), "ms", None, None, None, "<= 20"),
         Row("goto_anywhere", statistics.median(there), "ms", None, None, None),
-        Row("snapshots_held", timeline.points[-1].held / (1 << 20), "MiB", None, None, None, "<= 1024"),
+        Row("snapshots_held", timeline.moments.snapshots[-1].held / (1 << 20), "MiB", None, None, None, "<= 1024"),
     ]

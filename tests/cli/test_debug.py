@@ -18,8 +18,11 @@ from hv.cli.debug import COMMAND
 from hv.cli.main import main
 from hv.debug.debugger import Debugger
 from hv.debug.line_mode import PROMPT, LineMode
+from hv.debug.recording import Recorder
 from hv.debug.target import open_target
 from hv.testing.build import build_guest, find_guest
+from hv.testing.runner import resolve
+from hv.toolstack.launch import GuestConfig, launch
 from tests.cli.machinecode import LOOP, guest
 
 MEMORY = ("--memory", "8")
@@ -168,3 +171,65 @@ def test_hostile_console_output_moves_no_cursor(kernel: str) -> None:
     debugger.domain.services["console"].print(b"\x1b[2Jred\x07 \xff\r\nnext\n")  # type: ignore[attr-defined]
     mode.execute("step")
     assert printed.getvalue().startswith("| .[2Jred. \ufffd\n| next\nat instruction 1\n")
+
+
+# ---- files instead of kernels ----
+
+
+def test_a_crash_is_opened_before_its_instruction_and_goes_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kernel = str(resolve("crash_double")[0])
+    assert main(["run", kernel, "--memory", "16", "--on-crash", "snapshot", "--snapshot", "c.snapshot"]) == 1
+    capsys.readouterr()
+    commands = ["where", "position", "backtrace", "reverse-step 100", "goto 0", "continue", "position"]
+    assert run("c.snapshot", *(word for command in commands for word in ("--command", command))) == 0
+    out = capsys.readouterr().out
+    first, _, rest = out.partition(f"{PROMPT}position")
+    place = r"^[\d,]+  d1v0  .* test_main\+\S+ \(crash_double.c:13\)\n-> 0x[0-9a-f]+  ud2$"
+    assert re.search(place, first, re.MULTILINE)
+    crash = rest.split()[0]
+    assert re.search(r"#2 0x[0-9a-f]+ _start", rest)
+    assert f"at instruction {int(crash.replace(',', '')) - 100:,}\n" in rest
+    assert "at instruction 0\n" in rest
+    assert rest.rstrip().endswith(f"position\n{crash}")
+
+
+def test_a_snapshot_of_the_debugger_is_opened_by_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(tmp_path / "f.snapshot")
+    steps = ["goto 20_000", "state-hash", f"snapshot {path}"]
+    kernel = str(resolve("tour")[0])
+    assert run(kernel, *MEMORY, *(word for command in steps for word in ("--command", command))) == 0
+    out = capsys.readouterr().out
+    digest = re.search(r"[0-9a-f]{64}", out)
+    assert digest is not None
+    assert f"moments up to instruction 20,000 in {path}" in out
+    again = ["state-hash", "goto 5000", "goto 20000", "state-hash", "break tour_store", "continue"]
+    assert run(path, *(word for command in again for word in ("--command", command))) == 0
+    out = capsys.readouterr().out
+    assert out.count(digest.group()) == 2
+    assert re.search(r"stop point: .*tour_store \(tour.c:\d+\) at instruction", out)
+    assert run(kernel, *MEMORY, "--command", f"snapshot {tmp_path}/no/where") == 1
+    assert "no/where cannot be written: No such file" in capsys.readouterr().err
+
+
+def test_a_recording_is_repeated_under_the_debugger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, kernel = str(tmp_path / "run.rec"), str(resolve("tour")[0])
+    guest = launch(kernel, GuestConfig(memory_mib=16))
+    recorder = Recorder(guest.hv, GuestConfig(memory_mib=16), kernel)
+    guest.hv.run(max_insns=30_000)
+    guest.console.feed(b"typed\n")
+    guest.hv.run(max_insns=50_000)
+    recorder.write(path, "max_insns")
+    commands = ["goto 50000", "state-hash", "goto 10000", "goto 50000", "state-hash"]
+    assert run(path, *(word for command in commands for word in ("--command", command))) == 0
+    assert capsys.readouterr().out.count(guest.hv.state_hash) == 2
+
+
+def test_damaged_files_are_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for magic in (b"xenlab\x1aS", b"xenlab\x1aR"):
+        path = tmp_path / "damaged"
+        path.write_bytes(magic + bytes(100))
+        assert run(str(path)) == 2
+        assert re.match(r"hv debug: .*damaged: .*; remedy: .*\n$", capsys.readouterr().err)

@@ -213,7 +213,7 @@ def test_what_is_in_a_file_is_said(hv: Any) -> None:
 def test_a_crash_leaves_a_file(hv: Any, tmp_path: Path) -> None:
     code, _, err = hv("run", "crash", *SMALL, "--on-crash", "snapshot", "--stats")
     assert code == 1
-    assert "moments up to the crash in crash.snapshot" in err and "crashed on vcpu 0" in err
+    assert "moments up to the crash; hv debug crash.snapshot opens them" in err and "crashed on vcpu 0" in err
     loaded = load("crash.snapshot")
     counts = [snapshot.retired for snapshot in loaded.snapshots]
     assert counts[:2] == [0, 1 << 20] and len(counts) > 4

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hv.debug import recording as recordings
-from hv.debug.crash_file import Moments, write_crash
+from hv.debug.crash_file import MEMORY, MOST, write_crash
+from hv.debug.moments import Moments
 from hv.debug.recording import FileFacts, Recorder, Recording, RecordingError, read, write
 from hv.debug.replay import Difference, Replay
 from hv.debug.snapshot_file import load
@@ -221,7 +222,7 @@ def test_moments_of_a_run_stay_within_their_memory() -> None:
 
 def test_a_crash_can_be_looked_back_from(tmp_path: Path) -> None:
     guest, _ = _start("crash_double")
-    moments = Moments(guest.hv, gap=1000)
+    moments = Moments(guest.hv, gap=1000, memory=MEMORY, most=MOST)
     while guest.hv.run(max_insns=moments.due).stop is Stop.INSNS:
         moments.reached()
     write_crash(tmp_path / "f", guest.hv, moments.snapshots, {})

@@ -189,8 +189,8 @@ def test_memory_for_snapshots_is_bounded() -> None:
     dom = DomainUnderTest("tour", Options(cmdline="rounds=100", memory=MEMORY_MIB))
     timeline = Timeline(dom.hv, interval=1000, memory=3 << 20)
     timeline.goto(10**9)
-    assert timeline.points[-1].held <= 4 << 20
-    assert timeline.interval > 1000
+    assert timeline.moments.snapshots[-1].held <= 4 << 20
+    assert timeline.moments.gap > 1000
     timeline.goto(12345)
     assert dom.state_hash == hashes("tour", "rounds=100", [Position(12345)])[Position(12345)]
 

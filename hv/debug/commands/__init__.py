@@ -25,6 +25,7 @@ __all__ = ["COMMANDS", "Command", "CommandError", "Quit", "command", "execute", 
 Function = Callable[["Debugger", list[str]], str]
 MODULES = (
     "about", "moving", "state", "stopping", "vcpu", "display", "memory", "history", "domains", "frames", "outside",
+    "files",
 )  # fmt: skip
 """The modules of this package that have commands, in the order in which help lists them."""
 
