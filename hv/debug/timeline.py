@@ -131,9 +131,9 @@ class Timeline:
             return self.goto(here + count)
         # The way of a debugger that steps a hundred thousand times: nothing to look for, no snapshot due.
         self._look_for([])
-        result = hv.run(max_insns=here + 1)
+        stop = hv.step()
         self._exact, self._inside = hv.inputs.moment is Moment.COUNT, None
-        return self._arrived(Why.LIMIT if result.stop is Stop.INSNS else self._why(result.stop))
+        return self._arrived(Why.LIMIT if stop is Stop.INSNS else self._why(stop))
 
     def run(
         self, points: Sequence[StopPoint], *, limit: int | None = None, poll: Callable[[], bool] | None = None
@@ -280,11 +280,11 @@ class Timeline:
 
     def _next_point(self) -> int:
         """The count at which the next snapshot is to be taken."""
-        here = self.hv.instructions
+        here = int(self.hv.state.retired)
+        if here >= self.points[-1].retired:
+            return max(self.points[-1].retired + self.interval, here + 1)
         index = bisect.bisect_right(self.points, here, key=_count)
-        if index < len(self.points):
-            return self.points[index].retired  # known country
-        return max(self.points[-1].retired + self.interval, here + 1)
+        return self.points[index].retired  # known country
 
     def _save(self, where: list[Snapshot]) -> None:
         """Take a snapshot here, unless there is one."""

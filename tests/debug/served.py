@@ -26,9 +26,9 @@ from tests.debug.straight import MEMORY_MIB
 class Served:
     """A guest, its debugger, and the port at which its server listens."""
 
-    def __init__(self, guest: str, cmdline: str = "", interval: int = 20_000) -> None:
-        self.dom = DomainUnderTest(guest, Options(cmdline=cmdline, memory=MEMORY_MIB))
+    def __init__(self, guest: str, cmdline: str = "", *, interval: int = 20_000) -> None:
         self.kernel = resolve(guest)[0]
+        self.dom = DomainUnderTest(guest, Options(cmdline=cmdline, memory=MEMORY_MIB))
         self.debugger = Debugger(self.dom.hv, timeline=Timeline(self.dom.hv, interval=interval))
         self.ended = ""
         """How the server ended."""

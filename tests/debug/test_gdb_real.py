@@ -11,6 +11,8 @@ from hv.debug import stops
 from hv.debug.commands import COMMANDS, command
 from hv.debug.debugger import Debugger
 from hv.debug.timeline import Position
+from hv.testing.runner import resolve
+from hv.toolstack.launch import GuestConfig, launch
 from tests.debug.served import Served, printed, symbols
 from tests.debug.straight import hashes
 
@@ -191,3 +193,21 @@ def test_gdb_fetches_the_kernel_by_itself() -> None:
     assert re.search(r"Breakpoint 1, tour_store \(\) at .*tour\.c:\d+", said)
     assert "$1 = 1" in said
     assert 'snprintf(text, sizeof text, "round %lu"' in said
+
+
+def test_domains_are_processes() -> None:
+    """Others than the first are taken up by attaching to them, as with QEMU's machines of several cpus."""
+    with Served("hello") as served:
+        launch(resolve("tour")[0], GuestConfig(memory_mib=4, name="other"), beside=served.dom.guest)
+        said = served.gdb(
+            "disconnect", f"target extended-remote 127.0.0.1:{served.port}", "add-inferior", "inferior 2", "attach 2",
+            f"file {resolve('tour')[0]}", "info threads", "hbreak tour_store", "continue", "info threads",
+            "print tour_round", "reverse-stepi", "inferior 1", "info registers rip", "add-inferior", "inferior 3",
+            "attach 3", "kill",
+        )  # fmt: skip
+    assert re.search(r"^\* 2\.1 +Thread 2\.1 \"other/0\" \(other vcpu 0: runnable", said, re.M)
+    assert re.search(r"^  1\.1 +Thread 1\.1 \"guest/0\" \(guest vcpu 0: offline", said, re.M)  # it is done by then
+    assert re.search(r"hit Breakpoint 1, tour_store \(\) at .*tour\.c:\d+", said)
+    assert "$1 = 1" in said
+    assert printed(said, "rip ")
+    assert "Attaching to process 3 failed" in said
