@@ -188,9 +188,14 @@ def bind_vcpu(c: Any, d: Any, port: int, number: int) -> None:
     e.notify_vcpu = number
 
 
+def ports(d: Any) -> range:
+    """The ports that may be in use. A domain that left the FIFO ABI had more than the two-level one has."""
+    return range(1, min(d.ports, lib.hv_evtchn_limit(d)))
+
+
 def reset(c: Any, d: Any) -> None:
     """Close every channel of a domain."""
-    for port in range(1, d.ports):
+    for port in ports(d):
         if lib.hv_evtchn(c, d, port).state not in (lib.ECS_FREE, lib.ECS_RESERVED):
             close(c, d, port)
 

@@ -48,7 +48,7 @@ def init_control(c: Any, d: Any, number: int, gfn: int, offset: int) -> None:
 
 def _adopt_pending(c: Any, d: Any) -> None:
     """What is pending in the two-level bitmaps is raised again when the array pages come."""
-    for port in range(1, d.ports):
+    for port in evtchn.ports(d):
         e = lib.hv_evtchn(c, d, port)
         e.pending = int(lib.hv_evtchn_is_pending(c, d, port))
         e.priority = abi.EVTCHN_FIFO_PRIORITY_DEFAULT
@@ -94,7 +94,7 @@ def destroy(c: Any, d: Any) -> None:
     for page in range(d.fifo_pages):
         _drop(c, d, d.fifo_page[page])
         d.fifo_page[page] = 0
-    for port in range(1, d.ports):
+    for port in evtchn.ports(d):
         e = lib.hv_evtchn(c, d, port)
         e.pending = e.last_priority = e.last_vcpu = 0
     d.fifo_pages = 0

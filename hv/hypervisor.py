@@ -269,6 +269,8 @@ class Hypervisor:
                 return Stop.TIME
             elif self.scheduler.pick(self) is None:
                 if inputs.arrive(Moment.IDLE):
+                    if inputs.has_waited:
+                        inputs.arrive(Moment.SKIPPED)
                     slice_end = inputs.limit(slice_end)
                     continue
                 if all(d.c.shut_down for d in self.domains.values()):

@@ -215,5 +215,10 @@ class InputGate:
         place = (int(state.retired), int(state.idle_ns), self.moment)
         return [step.last for step in itertools.takewhile(lambda step: step.last[:3] == place, self.pending)]
 
+    @property
+    def has_waited(self) -> bool:
+        """Whether what entered last was idle time, so that the run loop is where it is behind a skip of its own."""
+        return self.history is not None and self.history.last.service == WAIT
+
     def __iter__(self) -> Iterator[Input]:
         return iter(inputs_of(self.history))

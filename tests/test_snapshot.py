@@ -156,3 +156,18 @@ def test_new_input_makes_a_new_run() -> None:
     dom.type("new")
     assert not dom.hv.inputs.pending
     assert [entry.data for entry in dom.hv.inputs] == [b"new"]
+
+
+def test_a_slot_that_a_domain_has_left_is_empty_in_a_snapshot() -> None:
+    """What lies in the arena behind a domain that has gone does not come back as its successor's."""
+    dom = DomainUnderTest("evtchn_fifo")
+    dom.hv.run(max_insns=5000)
+    dom.hv.snapshot()
+    offset = int(dom.hv.state.evtchn_offset) + dom.domain.slot * int(lib.HV_MAX_PORTS) * ffi.sizeof("struct evtchn")
+    channels = view(ffi.cast("char *", lib.machine_arena(dom.hv.machine)) + offset, 4096)
+    assert any(channels)
+    dom.guest.destroy()
+    gone = dom.hv.snapshot()
+    assert not any(channels)
+    dom.hv.restore(gone)
+    assert not any(channels)

@@ -67,6 +67,7 @@ def serve(session: Session, where: tuple[str, int], command: str, *, running: bo
     why."""
     from hv.debug.debugger import Debugger
     from hv.debug.gdb.server import KILLED, LEFT, GdbServer, listen
+    from hv.debug.symbols import Symbols
 
     try:
         listener = listen(*where)
@@ -81,7 +82,8 @@ def serve(session: Session, where: tuple[str, int], command: str, *, running: bo
         state = "running; gdb stops it" if running else "waiting for gdb"
         sys.stderr.write(f"hv {command}: {state}: target remote {shown}\n")
         sys.stderr.flush()
-        server = GdbServer(Debugger(session.hv), listener, session, kernel=session.guest.image, running=running)
+        debugger = Debugger(session.hv, symbols=Symbols(session.image))
+        server = GdbServer(debugger, listener, session, kernel=session.image, running=running)
         if session.options.realtime:
             session.hv.idle = server.idle
         why = server.serve()

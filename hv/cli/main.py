@@ -11,13 +11,17 @@ EXIT_OK = 0
 EXIT_CRASH = 1
 EXIT_USAGE = 2
 EXIT_TIMEOUT = 7
+EXIT_INTERRUPTED = 130
 
 # subcommand: (module, what it does)
 COMMANDS = {
     "run": ("hv.cli.run", "boot a guest kernel with its console on this terminal"),
     "trace": ("hv.cli.trace", "run a guest and trace hypercalls, traps and events"),
     "why": ("hv.cli.why", "run a guest and explain each hypercall that failed"),
+    "debug": ("hv.cli.debug", "step through a guest, forwards and backwards in time"),
     "gdb": ("hv.cli.gdb", "boot a guest kernel that waits for gdb"),
+    "replay": ("hv.cli.replay", "repeat a recorded run, and say whether it is the same"),
+    "snapshot": ("hv.cli.snapshot", "save a guest's state to a file, go on from one, or look into one"),
     "info": ("hv.cli.info", "print what the loader sees in a kernel file"),
     "test": ("hv.cli.test", "run test guests that print a verdict"),
 }
@@ -36,13 +40,14 @@ examples:
   hv run vmlinuz --ramdisk initrd.cpio --cmdline "console=hvc0"
   hv trace guest.elf -e hypercall
   hv why guest.elf
+  hv debug guest.elf
   hv info vmlinuz
 """
 
 
 def help_text() -> str:
     """What `hv --help` prints."""
-    lines = (f"  {name:<6} {text}" for name, (_, text) in COMMANDS.items())
+    lines = (f"  {name:<8} {text}" for name, (_, text) in COMMANDS.items())
     return _HELP.format(commands="\n".join(lines))
 
 
@@ -86,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_CRASH
     except KeyboardInterrupt:
         sys.stderr.write("\nhv: interrupted\n")
-        return 130
+        return EXIT_INTERRUPTED
 
 
 if __name__ == "__main__":

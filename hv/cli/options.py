@@ -25,10 +25,11 @@ def _bad(text: str) -> Exception:
     return argparse.ArgumentTypeError(text)
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A number above 0, and below what a count can be."""
     value = int(text, 0)
-    if value <= 0:
-        raise _bad(f"{text} is not a positive number")
+    if not 0 < value < 1 << 62:
+        raise _bad(f"{text} is not a positive number below 2**62")
     return value
 
 
@@ -69,12 +70,12 @@ GUEST_OPTIONS = (
     Option("--vcpus", _GUEST, int, 1, "N", "virtual processors, 1 to 64 (default 1)"),
     Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory"),
     Option("--cmdline", _GUEST, str, "", "TEXT", "command line of the kernel"),
-    Option("--max-insns", _LIMITS, _positive, None, "N", "stop after N instructions"),
+    Option("--max-insns", _LIMITS, positive, None, "N", "stop after N instructions"),
     Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),
     Option("--wall-timeout", _LIMITS, _seconds, None, "SECONDS", "stop after this time on the wall"),
     Option("--realtime", _CLOCK, None, False, "", "do not skip idle time: wait for it, and for keys"),
     Option("--scheduler", _CLOCK, str, "round_robin", "NAME", "who runs next: round_robin or credit", _SCHEDULERS),
-    Option("--quantum", _CLOCK, _positive, None, "N", "instructions of a vcpu's turn"),
+    Option("--quantum", _CLOCK, positive, None, "N", "instructions of a vcpu's turn"),
     Option("--seed", _CLOCK, int, 0, "N", "other lengths of turns for each N (default 0)"),
 )
 """What every command takes that runs a guest."""
@@ -82,6 +83,8 @@ COVERAGE_OPTIONS = (
     Option("--coverage", OUTPUT, str, None, "FILE", "write which source lines ran, for lcov (needs DWARF)", file=True),
     Option("--drcov", OUTPUT, str, None, "FILE", "write which blocks of code ran, as drcov does", file=True),
 )
+GOING_ON = tuple(option for option in GUEST_OPTIONS if option.group == _LIMITS or option.name == "realtime")
+"""What a command takes that goes on with a guest that there is already."""
 
 
 class CommandLine(NamedTuple):
@@ -132,18 +135,7 @@ class CommandLine(NamedTuple):
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         made.add_argument("kernel", metavar="KERNEL", help="an ELF file, a bzImage, or one of these packed")
-        groups: dict[str, Any] = {}
-        for option in self.options:
-            if option.group not in groups:
-                groups[option.group] = made.add_argument_group(option.group)
-            flags = [option.short, option.flag] if option.short else [option.flag]
-            if option.value is None:
-                groups[option.group].add_argument(*flags, action="store_true", help=option.help)
-            else:
-                groups[option.group].add_argument(
-                    *flags, type=option.value, default=option.default, metavar=option.metavar,
-                    choices=option.choices, help=option.help, action="append" if option.repeat else "store",
-                )  # fmt: skip
+        add_options(made, self.options)
         return made
 
     def open(self, options: Any) -> Session | None:
@@ -159,15 +151,41 @@ class CommandLine(NamedTuple):
 
     def check(self, options: Any) -> None:
         """What argparse cannot say in one line with a remedy. BuilderError."""
-        from hv.builder.pv import domain_pages
+        check_guest(options)
+        check_files(self.options, options)
 
-        domain_pages(options.memory)
-        if not 1 <= options.vcpus <= 64:
-            raise BuilderError("--vcpus", f"{options.vcpus} is no number of vcpus", "give 1 to 64")
-        for option in self.options:
-            path = getattr(options, option.name)
-            if option.file and path is not None:
-                _check_writable(option.flag, path)
+
+def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> None:
+    """Give argparse these options, by their groups."""
+    groups: dict[str, Any] = {}
+    for option in options:
+        if option.group not in groups:
+            groups[option.group] = parser.add_argument_group(option.group)
+        flags = [option.short, option.flag] if option.short else [option.flag]
+        if option.value is None:
+            groups[option.group].add_argument(*flags, action="store_true", help=option.help)
+        else:
+            groups[option.group].add_argument(
+                *flags, type=option.value, default=option.default, metavar=option.metavar,
+                choices=option.choices, help=option.help, action="append" if option.repeat else "store",
+            )  # fmt: skip
+
+
+def check_guest(options: Any) -> None:
+    """Memory and vcpus of a guest to be made. BuilderError."""
+    from hv.builder.pv import domain_pages
+
+    domain_pages(options.memory)
+    if not 1 <= options.vcpus <= 64:
+        raise BuilderError("--vcpus", f"{options.vcpus} is no number of vcpus", "give 1 to 64")
+
+
+def check_files(known: Sequence[Option], options: Any) -> None:
+    """The files that will be written. BuilderError: one of them cannot be."""
+    for option in known:
+        path = getattr(options, option.name)
+        if option.file and path is not None:
+            _check_writable(option.flag, path)
 
 
 def _check_writable(option: str, path: str) -> None:

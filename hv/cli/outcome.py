@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from hv.cli.main import EXIT_CRASH, EXIT_OK, EXIT_TIMEOUT
+from hv.cli.main import EXIT_CRASH, EXIT_INTERRUPTED, EXIT_OK, EXIT_TIMEOUT
 
 if TYPE_CHECKING:
     from hv.cli.session import Session
@@ -50,5 +50,8 @@ def exit_code(session: Session, command: str, stop: str) -> int:
         return EXIT_OK
     if stop == "left":
         return EXIT_OK
+    if stop == "interrupted":
+        sys.stderr.write(f"\nhv {command}: interrupted\n")
+        return EXIT_INTERRUPTED
     sys.stderr.write(f"hv {command}: {_SAYINGS.get(stop, stop)}\n")
     return EXIT_TIMEOUT

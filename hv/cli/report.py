@@ -38,7 +38,7 @@ def crash_report(domain: Domain, vcpu: Vcpu, reason: str, traps: Sequence[Trap],
         f"after {int(domain.hv.state.retired)} instructions, in guest "
         f"{'kernel' if vcpu.c.kernel_mode else 'user'} mode{_place(int(state.gprs.rip), symbols)}",
         "",
-        *registers(vcpu.registers, int(state.rflags), _segments(state)),
+        *registers(vcpu.registers, int(state.rflags), segments(state)),
         *_control(domain, vcpu),
         "",
         *code(int(state.gprs.rip), read),
@@ -54,14 +54,15 @@ def crash_report(domain: Domain, vcpu: Vcpu, reason: str, traps: Sequence[Trap],
     return "\n".join(lines) + "\n"
 
 
-def _segments(state: Any) -> dict[str, tuple[int, int]]:
+def segments(state: Any) -> dict[str, tuple[int, int]]:
+    """Selector and base of each segment register, of a `struct x86_state`."""
     return {
         name: (int(state.segments[number].selector), int(state.segments[number].base))
         for number, name in enumerate(_SEGMENTS)
     }
 
 
-def registers(gprs: dict[str, int], rflags: int, segments: dict[str, tuple[int, int]]) -> list[str]:
+def registers(gprs: dict[str, int], rflags: int, selectors: dict[str, tuple[int, int]]) -> list[str]:
     """General registers four a line, flags by name, selectors with the bases that count."""
     names = [
         "rip",
@@ -81,8 +82,8 @@ def registers(gprs: dict[str, int], rflags: int, segments: dict[str, tuple[int, 
     lines.append(f"  rflags {rflags:08x} {named} iopl {rflags >> 12 & 3}")
     lines.append(
         "  "
-        + "  ".join(f"{name} {selector:04x}" for name, (selector, _) in segments.items())
-        + "".join(f"  {name}_base {segments[name][1]:x}" for name in ("fs", "gs"))
+        + "  ".join(f"{name} {selector:04x}" for name, (selector, _) in selectors.items())
+        + "".join(f"  {name}_base {selectors[name][1]:x}" for name in ("fs", "gs"))
     )
     return lines
 

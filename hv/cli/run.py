@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hv.builder.image import BuilderError
-from hv.cli.main import EXIT_USAGE
+from hv.cli.main import EXIT_OK, EXIT_USAGE
 from hv.cli.options import COVERAGE_OPTIONS, GUEST_OPTIONS, OUTPUT, CommandLine, Option
 from hv.cli.outcome import EXIT_CODES, exit_code, report_crash
 
@@ -20,27 +20,36 @@ examples:
   hv run guest.elf --memory 32 --cmdline "mode=fast" --stats --why
   hv run vmlinuz --memory 256 --vcpus 2 --ramdisk initrd.cpio --cmdline "console=hvc0 rdinit=/init"
   hv run guest.elf --max-insns 1000000000 --json run.json --trace traps.jsonl --core guest.core
+  hv run guest.elf --record run.rec; hv replay run.rec
+  hv run guest.elf --on-crash snapshot; hv snapshot load guest.elf.snapshot
 
 The guest's console is stdin and stdout; nothing else is written to stdout.
 """
-
-
 def _gdb_address(text: str) -> tuple[str, int]:
     from hv.cli.gdb import option_value
 
     return option_value(text)
 
 
-OPTIONS = (
-    *GUEST_OPTIONS,
+STATISTICS = (
     Option("--stats", OUTPUT, None, False, "", "print traps, hypercalls, instructions and the state hash"),
     Option("--json", OUTPUT, str, None, "FILE", "write the same as JSON", file=True),
-    Option("--trace", OUTPUT, str, None, "FILE", "write one JSON line for each trap (hv trace does more)", file=True),
     Option("--why", OUTPUT, None, False, "", "say of refused hypercalls which rule refused them (hv why does more)"),
     Option("--core", OUTPUT, str, None, "FILE", "write an ELF core file when the guest crashes (for gdb)", file=True),
+)
+"""What finish() looks at."""
+OPTIONS = (
+    *GUEST_OPTIONS,
+    *STATISTICS,
+    Option("--trace", OUTPUT, str, None, "FILE", "write one JSON line for each trap (hv trace does more)", file=True),
     *COVERAGE_OPTIONS,
     Option("--gdb", OUTPUT, _gdb_address, None, "[HOST:]PORT", "let gdb connect while it runs (hv gdb waits for gdb)"),
-)
+    Option("--record", OUTPUT, str, None, "FILE", "record what entered, for hv replay", file=True),
+    Option("--on-crash", OUTPUT, str, "report", "WHAT",
+           "when the guest crashes: report, or snapshot (a file of moments up to the crash as well)",
+           ("report", "snapshot")),
+    Option("--snapshot", OUTPUT, str, None, "FILE", "where to (default KERNEL.snapshot in this directory)", file=True),
+)  # fmt: skip
 COMMAND = CommandLine(
     "run",
     "Boot a Xen guest kernel. The same inputs give the same run, instruction for instruction.",
@@ -56,13 +65,26 @@ def main(argv: list[str]) -> int:
     session = COMMAND.open(options)
     if session is None:
         return EXIT_USAGE
+    try:
+        _keep(session, options)
+    except BuilderError as error:
+        sys.stderr.write(f"hv run: {error}\n")
+        return EXIT_USAGE
     if options.gdb:
         return _under_gdb(session, options)
     if options.trace:
         _trace(session, options.trace)
     with session:
         stop = session.run()
-    return _finish(session, options, stop)
+    return finish(session, options, stop)
+
+
+def _keep(session: Session, options: Any) -> None:
+    """Keep what the options ask for. BuilderError."""
+    if options.record or options.on_crash == "snapshot":
+        from hv.cli.keeping import keep
+
+        keep(session)
 
 
 def _under_gdb(session: Session, options: Any) -> int:
@@ -74,7 +96,7 @@ def _under_gdb(session: Session, options: Any) -> int:
         sys.stderr.write(f"hv run: {error}\n")
         return EXIT_USAGE
     stop = gdb.serve(session, options.gdb, "run", running=True)
-    return EXIT_USAGE if stop is None else _finish(session, options, stop)
+    return EXIT_USAGE if stop is None else finish(session, options, stop)
 
 
 def _trace(session: Session, path: str) -> None:
@@ -85,15 +107,16 @@ def _trace(session: Session, path: str) -> None:
     session.trace([JsonLines(file, TRAPS)], live=True)
 
 
-def _finish(session: Session, options: Any, stop: str) -> int:
-    """Print and write what was asked for; the exit code."""
+def finish(session: Session, options: Any, stop: str, command: str = "run", *, quiet: bool = False) -> int:
+    """Print and write what was asked for; the exit code. `quiet`: no word on how the run ended."""
     from hv.cli import statistics
 
     if report_crash(session) and options.core:
         from hv.debug.core import write_core
 
         write_core(options.core, session.domain, session.crashed_vcpu().id)
-        sys.stderr.write(f"hv run: core file in {options.core}\n")
+        sys.stderr.write(f"hv {command}: core file in {options.core}\n")
+    session.close_keepers(command, stop)
     session.write_coverage()
     if options.why:
         sys.stderr.write(session.refusals())
@@ -103,7 +126,7 @@ def _finish(session: Session, options: Any, stop: str) -> int:
             _write_json(options.json, facts)
         if options.stats:
             sys.stderr.write(statistics.table(facts))
-    return exit_code(session, "run", stop)
+    return EXIT_OK if quiet else exit_code(session, command, stop)
 
 
 def _write_json(path: str, facts: dict[str, Any]) -> None:
@@ -112,4 +135,3 @@ def _write_json(path: str, facts: dict[str, Any]) -> None:
     with open(path, "w", encoding="utf-8") as file:
         json.dump(facts, file, indent=2)
         file.write("\n")
-

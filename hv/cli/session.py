@@ -1,10 +1,10 @@
-"""One run of a guest with its terminal, and what watches it, from launch to the end: of `hv run`, `trace` and `why`."""
+"""One run of a guest with its terminal, and what watches it: from launch, or from where a guest stands, to the end."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from hv.cli.terminal import Terminal
 from hv.hypervisor import DEFAULT_QUANTUM, Stop
@@ -13,38 +13,67 @@ from hv.toolstack.launch import GuestConfig, launch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
+    from hv.builder.image import KernelImage
     from hv.debug.coverage import Coverage
     from hv.debug.trace import Tracer, Trap, Writer
+    from hv.hypervisor import Hypervisor
+    from hv.toolstack.connect import Console
     from hv.vcpu import Vcpu
 
 _IDLE_WAIT = 0.25  # seconds between two looks at the wall clock while waiting for keys
 
 
+class Keeper(Protocol):
+    """Keeps something of a run (hv.cli.keeping). `due`: the count at which it wants to be called, exactly."""
+
+    due: int
+
+    def reached(self) -> None:
+        """The run stands at `due`."""
+
+    def close(self, command: str, stop: str | None) -> None:
+        """The run is over; `stop` says why, None: not in any orderly way."""
+
+
+def config_of(options: Any) -> GuestConfig:
+    """The guest that GUEST_OPTIONS (hv.cli.options) ask for."""
+    return GuestConfig(
+        memory_mib=options.memory,
+        vcpus=options.vcpus,
+        cmdline=options.cmdline,
+        ramdisk=options.ramdisk,
+        quantum=options.quantum or DEFAULT_QUANTUM,
+        seed=options.seed,
+        scheduler=options.scheduler,
+        wallclock_ns=time.time_ns() if options.realtime else None,
+    )
+
+
 class Session:
     """A guest with a terminal. A context manager: the terminal is raw inside.
 
-    Raises BuilderError when the guest cannot be launched.
+    hv: a hypervisor to go on with, whose first domain gets the terminal, and `image` its kernel as far as it is known;
+    None: launch what the options name. Raises BuilderError when that cannot be launched.
     """
 
-    def __init__(self, options: Any) -> None:
+    def __init__(self, options: Any, hv: Hypervisor | None = None, image: KernelImage | None = None) -> None:
         self.options = options
-        config = GuestConfig(
-            memory_mib=options.memory,
-            vcpus=options.vcpus,
-            cmdline=options.cmdline,
-            ramdisk=options.ramdisk,
-            quantum=options.quantum or DEFAULT_QUANTUM,
-            seed=options.seed,
-            scheduler=options.scheduler,
-            wallclock_ns=time.time_ns() if options.realtime else None,
-        )
-        self.guest = launch(options.kernel, config)
-        self.hv = self.guest.hv
-        self.domain = self.guest.domain
+        self.config: GuestConfig | None = None
+        if hv is None:
+            self.config = config_of(options)
+            guest = launch(options.kernel, self.config)
+            hv, image = guest.hv, guest.image
+        self.hv = hv
+        self.image = image
+        self.domain = hv.domains[min(hv.domains)]
+        self.console = cast("Console", self.domain.services["console"])
         self.terminal = Terminal()
-        self.guest.console.sink = self.terminal.write
+        self.console.sink = self.terminal.write
+        self.keepers: list[Keeper] = []
+        self._interrupted = self._waiting = False
+        self._handlers: dict[int, Any] = {}
         self.tracer: Tracer | None = None
         self._coverage: Coverage | None = None
         if getattr(options, "coverage", None) or getattr(options, "drcov", None):
@@ -63,6 +92,10 @@ class Session:
 
     def __enter__(self) -> Session:
         self.terminal.__enter__()
+        if self.keepers:
+            import signal
+
+            self._handlers = {n: signal.signal(n, self._interrupt) for n in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(
@@ -71,29 +104,59 @@ class Session:
         self.terminal.__exit__(kind, value, trace)
         if self.tracer is not None:
             self.tracer.close()
+        if self._handlers:
+            import signal
+
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+        if kind is not None:
+            self.close_keepers("run", None)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        """A signal: what is kept wants an orderly end, between two slices. The second one is not waited for."""
+        if self._waiting or self._interrupted:
+            raise KeyboardInterrupt
+        self._interrupted = True
 
     def run(self) -> str:
-        """Run to the end. Why it ended: a hv.hypervisor.Stop value, or "left" when the user typed Ctrl-]."""
+        """Run to the end. Why it ended: a hv.hypervisor.Stop value, "left" when the user typed Ctrl-], or
+        "interrupted" by a signal."""
         options = self.options
         wall_end = None if options.wall_timeout is None else time.monotonic() + options.wall_timeout
         while True:
+            limits = [keeper.due for keeper in self.keepers]
+            if options.max_insns is not None:
+                limits.append(options.max_insns)
             result = self.hv.run(
-                max_insns=options.max_insns,
+                max_insns=min(limits, default=None),
                 until_ns=None if options.timeout is None else int(options.timeout * 1e9),
                 wall_seconds=None if wall_end is None else max(wall_end - time.monotonic(), 0),
                 poll=self.poll,
             )
+            called = self._call_keepers(result.instructions) and result.stop is Stop.INSNS
+            if called and (options.max_insns is None or result.instructions < options.max_insns):
+                continue
             if self.terminal.left:
                 return "left"
+            if self._interrupted:
+                return "interrupted"
             if result.stop is not Stop.PAUSED:
                 return str(result.stop.value)
             if self.terminal.ended:
                 return Stop.IDLE.value
             # everything waits and no timer runs: only a key can go on
             start = time.monotonic_ns()
-            self._take(self.terminal.poll(_IDLE_WAIT))
+            typed = self._wait(_IDLE_WAIT)
             if options.realtime:
-                self.hv.state.idle_ns += time.monotonic_ns() - start
+                self.hv.inputs.wait(time.monotonic_ns() - start)
+            self._take(typed)
+
+    def _call_keepers(self, count: int) -> bool:
+        """Call those whose count has come; whether there was one."""
+        due = [keeper for keeper in self.keepers if count >= keeper.due]
+        for keeper in due:
+            keeper.reached()
+        return bool(due)
 
     @property
     def source(self) -> int | None:
@@ -105,19 +168,31 @@ class Session:
         if self.tracer is not None:
             self.tracer.flush()
         self._take(self.terminal.poll())
-        return self.terminal.left
+        return self.terminal.left or self._interrupted
+
+    def _wait(self, seconds: float) -> bytes:
+        """Wait for keys, or for a signal."""
+        self._waiting = bool(self._handlers)
+        try:
+            if not self.terminal.ended and not self.terminal.left:
+                return self.terminal.poll(seconds)
+            time.sleep(seconds)
+        except KeyboardInterrupt:
+            if not self._handlers:
+                raise
+            self._interrupted = True
+        finally:
+            self._waiting = False
+        return b""
 
     def _take(self, data: bytes) -> None:
         if data:
-            self.guest.console.feed(data)
+            self.console.feed(data)
 
     def _idle(self, ns: int) -> int:
         """--realtime: wait for `ns` to pass on the wall, or for a key; how many have passed."""
         start = time.monotonic_ns()
-        if self.terminal.ended or self.terminal.left:
-            time.sleep(ns / 1e9)
-        else:
-            self._take(self.terminal.poll(ns / 1e9))
+        self._take(self._wait(0 if self._interrupted else ns / 1e9))
         return min(time.monotonic_ns() - start, ns)
 
     # ---- afterwards ----
@@ -129,20 +204,26 @@ class Session:
 
     def write_coverage(self) -> None:
         """Write the files of --coverage and --drcov, and say what of them is missing."""
-        if self._coverage is None:
+        if self._coverage is None or self.image is None:
             return
         if self.options.coverage:
-            from hv.debug.symbols import symbols_of
+            from hv.debug.symbols import Symbols
 
-            symbols = symbols_of(self.guest.image)
+            symbols = Symbols(self.image)
             self._coverage.write_lcov(self.options.coverage, symbols)
             sys.stderr.writelines(f"hv: {warning}\n" for warning in symbols.warnings)
             if not symbols.lines.rows:
-                sys.stderr.write(f"hv: --coverage: {self.guest.image.name} has no source lines; build it with -g\n")
+                sys.stderr.write(f"hv: --coverage: {self.image.name} has no source lines; build it with -g\n")
         if self.options.drcov:
-            self._coverage.write_drcov(self.options.drcov, self.guest.image)
+            self._coverage.write_drcov(self.options.drcov, self.image)
         if self._coverage.dropped:
             sys.stderr.write(f"hv: --coverage: {self._coverage.dropped:,} blocks did not fit and are missing\n")
+
+    def close_keepers(self, command: str, stop: str | None) -> None:
+        """Write what was kept."""
+        for keeper in self.keepers:
+            keeper.close(command, stop)
+        self.keepers = []
 
     def crashed_vcpu(self) -> Vcpu:
         """The vcpu that ran last: the one that crashed, in a domain that did."""
@@ -153,12 +234,12 @@ class Session:
         """The report for stderr."""
         from hv.cli.report import crash_report
         from hv.debug.filters import TRAPS
-        from hv.debug.symbols import symbols_of
+        from hv.debug.symbols import Symbols
         from hv.debug.trace import drain
 
         traps: list[Trap] = self.tracer.last if self.tracer is not None else drain(self.hv)
         traps = [trap for trap in traps if trap.kind in TRAPS.kinds]
-        return crash_report(self.domain, self.crashed_vcpu(), self._reason(), traps, symbols_of(self.guest.image))
+        return crash_report(self.domain, self.crashed_vcpu(), self._reason(), traps, Symbols(self.image))
 
     def _reason(self) -> str:
         if self.domain.crash_reason:

@@ -50,10 +50,10 @@ def main(argv: list[str]) -> int:
 
 
 def _report(session: Session, options: Any) -> None:
-    from hv.debug.symbols import symbols_of
+    from hv.debug.symbols import Symbols
     from hv.debug.why import as_data, as_text, failures
 
-    symbols = symbols_of(session.guest.image)
+    symbols = Symbols(session.image)
     found = failures(session.hv, symbols)
     text = as_text(found)
     sys.stderr.writelines(f"hv why: {warning}\n" for warning in symbols.warnings)

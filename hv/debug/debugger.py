@@ -1,6 +1,7 @@
 """A guest being debugged: what the GDB server, the line mode and the screen of `hv debug` all work on.
 
-    debugger = Debugger(launch("guest.elf", GuestConfig()).hv, symbols)
+    guest = launch("guest.elf", GuestConfig())
+    debugger = Debugger(guest.hv, symbols=symbols_of(guest.image))
     debugger.add(stops.hypercall("event_channel_op", "send"))
     debugger.run()
     print(debugger.vcpu.registers, debugger.moved)
@@ -11,12 +12,17 @@ that people type are in hv/debug/commands.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from hv.debug.symbols import Symbols
 from hv.debug.timeline import Moved, Timeline, Why
 
 if TYPE_CHECKING:
+    from hv.debug.expressions import Value
+    from hv.debug.past import Past
     from hv.debug.stops import StopPoint
     from hv.domain import Domain
     from hv.hypervisor import Hypervisor
@@ -28,16 +34,20 @@ Poll = Callable[[], bool]
 class Debugger:
     """One hypervisor under a debugger.
 
-    timeline: made for it unless given. points: numbered stop points, as people set them; whoever moves may add others
-    of its own for one movement.
+    timeline: made for it unless given. symbols: the guest kernel's; they are read when they are first needed. points:
+    numbered stop points, as people set them; whoever moves may add others of its own for one movement.
     """
 
-    def __init__(self, hv: Hypervisor, *, timeline: Timeline | None = None) -> None:
+    def __init__(self, hv: Hypervisor, *, timeline: Timeline | None = None, symbols: Symbols | None = None) -> None:
         self.hv = hv
         self.timeline = timeline or Timeline(hv)
+        self.symbols = symbols or Symbols()
+        hv.refusals.keep_evidence()
         self.points: dict[int, StopPoint] = {}
         self.moved = Moved(Why.LIMIT, None, self.timeline.position)
         """How the last movement ended."""
+        self.displays: dict[int, tuple[str, Value]] = {}
+        """Numbered expressions to be shown at each stop."""
         self.on_move: list[Callable[[Moved], None]] = []
         """Called after each movement."""
         self.poll: Poll | None = None
@@ -45,6 +55,14 @@ class Debugger:
         self.poll_back: Poll | None = None
         """The same for movements backwards, in which nothing may enter."""
         self._chosen: int | None = None
+        self._numbers = itertools.count(1)
+
+    @cached_property
+    def past(self) -> Past:
+        """What happened around here (hv.debug.past)."""
+        from hv.debug.past import Past
+
+        return Past(self)
 
     # ---- who ----
 
@@ -74,8 +92,8 @@ class Debugger:
     # ---- stop points ----
 
     def add(self, point: StopPoint) -> int:
-        """Set a stop point; its number."""
-        number = max(self.points, default=0) + 1
+        """Set a stop point; its number, which no other has had."""
+        number = next(self._numbers)
         self.points[number] = point
         return number
 
@@ -100,7 +118,9 @@ class Debugger:
 
     def step(self, count: int = 1) -> Moved:
         """`count` instructions on, or back if negative."""
-        return self._ended(self.timeline.step(count))
+        if count == 1:
+            return self._ended(self.timeline.step())
+        return self.goto(self.hv.instructions + count)
 
     def goto(self, count: int, poll: Poll | None = None) -> Moved:
         """To a count of retired instructions."""

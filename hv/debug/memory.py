@@ -6,7 +6,7 @@ maps nothing, through the other mode's. So the kernel's variables can be read wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from hv import abi
@@ -60,3 +60,13 @@ def pieces(vcpu: Vcpu, address: int, length: int) -> Iterator[tuple[int, int]]:
 def read_linear(vcpu: Vcpu, address: int, length: int) -> bytes:
     """Memory by linear address, as much of it as is mapped from `address` on."""
     return b"".join(read_machine(vcpu.domain.hv, machine, part) for machine, part in pieces(vcpu, address, length))
+
+
+def reader(vcpu: Vcpu) -> Callable[[int, int], bytes | None]:
+    """Memory by linear address and length: all of it, or None where some is not mapped."""
+
+    def read(address: int, length: int) -> bytes | None:
+        data = read_linear(vcpu, address, length)
+        return data if len(data) == length else None
+
+    return read

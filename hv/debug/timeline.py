@@ -113,6 +113,12 @@ class Timeline:
         """The earliest count that can be reached."""
         return self.points[0].retired
 
+    @property
+    def tip(self) -> History | None:
+        """The last input of the whole run as it is known, what lies ahead included. As long as it is the same object,
+        the same will happen."""
+        return self._tip if self.hv.inputs.pending else self.hv.inputs.history
+
     # ---- movements ----
 
     def goto(self, count: int, poll: Callable[[], bool] | None = None) -> Moved:
@@ -208,6 +214,18 @@ class Timeline:
             if moved.hit is None or moved.hit.count >= before:
                 return found
             found = moved.hit
+
+    # ---- the same run elsewhere ----
+
+    def repeat(self, hv: Hypervisor, count: int) -> None:
+        """Have another hypervisor of the same size (a fork) stand where this run was at `count`, or at its beginning if
+        that is later, with the inputs that follow. The run here is not touched."""
+        start = max(
+            (point for point in (*self._near, *self.points) if point.retired <= max(count, self.begin)), key=_count
+        )
+        hv.restore(start)
+        hv.inputs.replay_to(self.tip)
+        hv.run(max_insns=count)
 
     # ---- exactness ----
 

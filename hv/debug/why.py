@@ -40,11 +40,14 @@ class Failure(NamedTuple):
     stack: tuple[Frame, ...]
 
 
-def failures(hv: Hypervisor, symbols: Symbols | None = None) -> list[Failure]:
-    """The refusals since the last look, oldest first; those from one place in the guest, by one rule, are one."""
+def failures(
+    hv: Hypervisor, symbols: Symbols | None = None, refusals: Iterable[Refusal] | None = None
+) -> list[Failure]:
+    """These refusals, or those since the last look, oldest first; those from one place in the guest, by one rule, are
+    one."""
     known = symbols or Symbols()
     found: dict[Any, Failure] = {}
-    for refusal in hv.refusals.collect():
+    for refusal in hv.refusals.collect() if refusals is None else refusals:
         evidence = refusal.evidence
         where = evidence and evidence.registers["rip"], evidence and evidence.read_stack(evidence.registers["rsp"], 32)
         kind = (refusal.hypercall, refusal.args[0] & 0xFFFF, refusal.error.rule, where)

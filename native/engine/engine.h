@@ -208,11 +208,16 @@ int machine_load(struct machine *m, struct image *image, const struct arena_span
 void image_release(struct image *image);
 /* An image of zeros, to be filled by image_set() before anything shares it. 0 or -ENOMEM */
 int image_create(struct image **out, uint64_t frames, uint64_t arena_bytes);
+/* Another image with the same pages, which image_set() may then change. NULL: no memory. */
+struct image *image_copy(const struct image *from);
 /* Pages by number: RAM's frames, then the arena's. image_set(): 0, -EINVAL (no such page), -ENOMEM. */
 uint64_t image_units(const struct image *image);
 int image_set(struct image *image, uint64_t unit, const void *bytes);
 /* The first page from *unit on that is not all zeros, and its number; NULL: none. */
 const void *image_next(const struct image *image, uint64_t *unit);
+/* The first page from *unit on that `image` does not share with `since`, an image of the same size, and its number; NULL:
+ * none. Pages of equal contents that were written apart count as changed. */
+const void *image_next_change(const struct image *image, const struct image *since, uint64_t *unit);
 /* Bytes of pages that this image and all that share pages with it hold. */
 uint64_t image_held(const struct image *image);
 

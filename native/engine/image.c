@@ -120,6 +120,21 @@ static const struct page *page_of(const struct image *image, uint64_t unit)
     return leaf ? leaf->pages[unit & (LEAF_PAGES - 1)] : NULL;
 }
 
+const void *image_next_change(const struct image *image, const struct image *since, uint64_t *unit)
+{
+    static const uint8_t zeros[ENGINE_PAGE_SIZE];
+    for (; *unit < image->units; ++*unit) {
+        if (*unit < since->units && image->leaf[*unit >> LEAF_BITS] == since->leaf[*unit >> LEAF_BITS]) {
+            *unit |= LEAF_PAGES - 1;
+            continue;
+        }
+        const struct page *page = page_of(image, *unit);
+        if (page != (*unit < since->units ? page_of(since, *unit) : NULL))
+            return page ? page->bytes : zeros;
+    }
+    return NULL;
+}
+
 const void *image_next(const struct image *image, uint64_t *unit)
 {
     for (; *unit < image->units; ++*unit) {
@@ -191,7 +206,7 @@ int image_set(struct image *image, uint64_t unit, const void *bytes)
     return 0;
 }
 
-static struct image *image_copy(const struct image *from)
+struct image *image_copy(const struct image *from)
 {
     struct image *image = image_empty(from->store, from->frames, from->units);
     if (!image)
@@ -244,19 +259,22 @@ static uint8_t *arena_page(const struct machine *m, uint64_t page)
     return m->base + m->frames * ENGINE_PAGE_SIZE + page * ENGINE_PAGE_SIZE;
 }
 
+/* The pages that the image has, whether they are in use still or not (a domain that has gone left zeros), and then those
+ * in use that it does not have. */
 static int save_arena(const struct machine *m, struct image *image, const struct arena_span *spans, uint32_t count)
 {
+    int error = 0;
+    uint64_t unit = m->frames;
+    for (; !error && image_next(image, &unit) != NULL; unit++)
+        if (!holds(page_of(image, unit), arena_page(m, unit - m->frames)))
+            error = image_set(image, unit, arena_page(m, unit - m->frames));
     for (uint32_t i = 0; i < count; i++) {
         uint64_t last = (spans[i].offset + spans[i].bytes + ENGINE_PAGE_SIZE - 1) / ENGINE_PAGE_SIZE;
-        for (uint64_t p = spans[i].offset / ENGINE_PAGE_SIZE; p < last; p++) {
-            if (holds(page_of(image, m->frames + p), arena_page(m, p)))
-                continue;
-            int error = image_set(image, m->frames + p, arena_page(m, p));
-            if (error)
-                return error;
-        }
+        for (uint64_t p = spans[i].offset / ENGINE_PAGE_SIZE; p < last && !error; p++)
+            if (!page_of(image, m->frames + p) && !is_zero(arena_page(m, p)))
+                error = image_set(image, m->frames + p, arena_page(m, p));
     }
-    return 0;
+    return error;
 }
 
 int machine_save(struct machine *m, const struct arena_span *spans, uint32_t count, struct image **out)

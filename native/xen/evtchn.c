@@ -267,7 +267,10 @@ int hv_evtchn_send(struct hv *hv, struct domain *d, uint32_t port)
 /* The domain goes: whoever was connected with it is unbound again, waiting for a domain of that number. */
 void evtchn_destroy(struct hv *hv, struct domain *d)
 {
-    for (uint32_t port = 0; port < d->ports; port++) {
+    /* A priority can be set of any port that can be named, whether it was ever allocated or not. */
+    uint32_t named = hv_evtchn_limit(d) > d->ports ? hv_evtchn_limit(d) : d->ports;
+
+    for (uint32_t port = 0; port < named; port++) {
         struct evtchn *e = &hv->evtchns[(uint64_t)d->slot * HV_MAX_PORTS + port];
         struct domain *remote = e->state == ECS_INTERDOMAIN ? hv_domain_by_id(hv, e->remote_domid) : NULL;
         struct evtchn *other = remote == NULL ? NULL : hv_evtchn(hv, remote, e->remote_port);

@@ -70,7 +70,7 @@ static void leave_as_user(struct hv *hv, struct domain *d)
         drop_device(hv, &m[handle]);
         if (granter != NULL)
             give_back(hv, granter, &m[handle]);
-        m[handle].flags = 0;
+        memset(&m[handle], 0, sizeof(*m));
         d->maptrack_used--;
     }
     m[0].next = 0;

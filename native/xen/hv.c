@@ -20,10 +20,11 @@ static uint64_t place(uint64_t *end, uint64_t bytes)
     return at;
 }
 
-/* Where the tables lie in the arena; returns its size. */
-static uint64_t lay_out(struct hv_state *s, uint64_t frames)
+uint64_t hv_lay_out(struct hv_state *s, uint64_t frames)
 {
     uint64_t end = 0;
+    s->version = STATE_VERSION;
+    s->frames = frames;
     place(&end, sizeof *s);
     s->evtchn_offset = place(&end, (uint64_t)HV_MAX_DOMAINS * HV_MAX_PORTS * sizeof(struct evtchn));
     s->grant_offset = place(&end, (uint64_t)HV_MAX_DOMAINS * HV_MAX_GRANTS * sizeof(struct active_grant));
@@ -35,15 +36,13 @@ static uint64_t lay_out(struct hv_state *s, uint64_t frames)
 static int open_machine(struct hv *hv, uint64_t frames)
 {
     struct hv_state layout = {0};
-    uint64_t bytes = lay_out(&layout, frames);
+    uint64_t bytes = hv_lay_out(&layout, frames);
     int error = machine_create(&hv->m, frames, bytes);
     if (error)
         return error;
     uint8_t *arena = machine_arena(hv->m);
     hv->s = (struct hv_state *)(void *)arena;
-    lay_out(hv->s, frames);
-    hv->s->version = STATE_VERSION;
-    hv->s->frames = frames;
+    hv_lay_out(hv->s, frames);
     hv->s->running = HV_NO_SLOT;
     hv->s->wallclock_ns = WALLCLOCK_NS;
     hv->evtchns = (struct evtchn *)(void *)(arena + hv->s->evtchn_offset);
@@ -167,8 +166,7 @@ void hv_domain_destroy(struct hv *hv, uint32_t slot)
     memset(d, 0, sizeof *d);
 }
 
-/* What a 64-bit PV guest's processor is from the first to the last instruction: long mode, CPL 3, paging. */
-static void set_pv_mode(struct cpu *cpu, uint32_t slot)
+void pv_reset_cpu(struct cpu *cpu, uint32_t slot)
 {
     struct x86_state s;
     cpu_get_state(cpu, &s);
@@ -219,7 +217,7 @@ int hv_vcpu_create(struct hv *hv, uint32_t domain_slot, uint32_t id)
     v->debugreg[6] = DR6_DEFAULT;
     v->debugreg[7] = DR7_DEFAULT;
     v->gdt_frames[GDT_XEN_PAGE] = hv->s->xen_gdt_frame;
-    set_pv_mode(hv->cpus[slot], slot);
+    pv_reset_cpu(hv->cpus[slot], slot);
     d->vcpu_slot[id] = (uint16_t)slot;
     if (d->vcpu_count <= id)
         d->vcpu_count = id + 1;

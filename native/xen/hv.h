@@ -100,6 +100,12 @@ void hv_unlog_trap(struct hv *hv, const struct vcpu *v);
 /* Forget the records not read yet that were made after `when` retired instructions. */
 void hv_traps_rewind(struct hv *hv, uint64_t when);
 
+/* Which parts of the arena are in use (snapshot.c); how many. */
+enum { HV_SPANS_MAX = 4 + 3 * HV_MAX_DOMAINS };
+uint32_t hv_spans_in_use(const struct hv *hv, struct arena_span spans[HV_SPANS_MAX]);
+/* Where the tables lie in the arena of a machine of this size, and the version of the layout; returns its size. (hv.c) */
+uint64_t hv_lay_out(struct hv_state *s, uint64_t frames);
+
 /* A hypercall arrives: where hv_log_answer() finds its record. */
 uint64_t hv_log_call(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint64_t nr, const uint64_t args[6]);
 void hv_log_answer(struct hv *hv, uint64_t record, int64_t result);

@@ -95,6 +95,13 @@ void seg_fill_xen_gdt(uint64_t page[512]);                               /* Xen'
 uint32_t seg_selector(struct cpu *cpu, enum x86_segment seg);
 bool seg_check_descriptor(uint64_t *descriptor);
 
+/* What a 64-bit PV guest's processor is from the first to the last instruction: long mode, CPL 3, paging. (hv.c) */
+void pv_reset_cpu(struct cpu *cpu, uint32_t slot);
+/* May a segment register hold this at CPL 3, beside a null selector's nothing? (segment.c) */
+bool seg_loadable(enum x86_segment seg, uint32_t attributes);
+/* Are the vcpu's debug registers what pv_set_debugreg() lets through? (pvops_debug.c) */
+bool pv_debugregs_ok(const struct vcpu *v);
+
 /* ---- trap.c, syscall.c, emulate*.c, hv_cpuid.c ---- */
 bool op_exception(void *ctx, struct cpu *cpu, const struct trap *trap);
 bool op_syscall(void *ctx, struct cpu *cpu);

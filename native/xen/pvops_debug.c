@@ -63,6 +63,17 @@ int64_t pv_set_debugreg(struct hv *hv, struct vcpu *v, uint64_t reg, uint64_t va
     return 0;
 }
 
+bool pv_debugregs_ok(const struct vcpu *v)
+{
+    uint64_t dr6 = v->debugreg[6], dr7 = v->debugreg[7], io = v->debugreg[DR_IO_ENABLES];
+    for (unsigned i = 0; i < 4; i++)
+        if (!pv_guest_address(v->debugreg[i]) || ((dr7 >> 2 * i & 3) && (dr7 >> (16 + 4 * i) & 3) == DR_TYPE_IO))
+            return false;
+    return v->debugreg[4] == 0 && !(io & ~(uint64_t)DR7_ENABLED) && !(dr6 >> 32) && !(dr7 >> 32) &&
+           dr6 == ((dr6 & ~(uint64_t)DR6_RESERVED_ZERO) | DR6_DEFAULT) &&
+           dr7 == ((dr7 & ~(uint64_t)(DR7_RESERVED_ZERO | DR7_GENERAL_DETECT)) | DR7_DEFAULT);
+}
+
 bool pv_get_debugreg(const struct vcpu *v, uint64_t reg, uint64_t *value)
 {
     unsigned n;

@@ -76,7 +76,7 @@ static bool read_descriptor(struct hv *hv, struct vcpu *v, uint32_t selector, ui
 }
 
 /* May a segment register be loaded with this descriptor at CPL 3 and RPL 3? */
-static bool loadable(enum x86_segment seg, uint32_t attributes)
+bool seg_loadable(enum x86_segment seg, uint32_t attributes)
 {
     bool code = attributes & SEG_ATTR_CODE, dpl3 = (attributes & SEG_ATTR_DPL) == SEG_ATTR_DPL;
     bool rw = attributes & SEG_ATTR_RW, conforming = code && attributes & SEG_ATTR_EC;
@@ -95,7 +95,7 @@ bool seg_load(struct hv *hv, struct vcpu *v, enum x86_segment seg, uint32_t sele
     selector &= 0xffff;
     if (selector == FLAT_KERNEL_CS || selector == FLAT_KERNEL_SS || selector == FLAT_USER_CS32) {
         seg_flat(selector, out);
-        return loadable(seg, out->attributes);
+        return seg_loadable(seg, out->attributes);
     }
     if (selector < 4) {           /* a null selector: fine for data, never for CS, and for SS not at CPL 3 */
         memset(out, 0, sizeof *out);
@@ -105,7 +105,7 @@ bool seg_load(struct hv *hv, struct vcpu *v, enum x86_segment seg, uint32_t sele
     if (!read_descriptor(hv, v, selector, &descriptor))
         return false;
     unpack(selector, descriptor, out);
-    return loadable(seg, out->attributes);
+    return seg_loadable(seg, out->attributes);
 }
 
 /* ---- which descriptors a guest may have ---- */

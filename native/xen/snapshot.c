@@ -8,20 +8,13 @@
 #include "decode.h"
 #include "hv.h"
 
-/* What the statistics of one domain count. */
-struct counts {
-    uint64_t hypercalls[64], traps[32];
-};
-
 struct hv_snapshot {
     struct image *memory;
     const char *crash_reason;
-    struct counts *counts;           /* [domain_slots] */
+    struct hv_counts *counts;           /* [domain_slots] */
     uint32_t domain_slots, cpus;
     struct hv_saved_cpu cpu[];
 };
-
-enum { SPANS_MAX = 4 + 3 * HV_MAX_DOMAINS };
 
 /* ---- which parts of the arena are in use ---- */
 
@@ -47,7 +40,7 @@ static uint64_t maptrack_used(const struct hv *hv, const struct domain *d)
     return used;
 }
 
-static uint32_t spans_in_use(const struct hv *hv, struct arena_span spans[SPANS_MAX])
+uint32_t hv_spans_in_use(const struct hv *hv, struct arena_span spans[HV_SPANS_MAX])
 {
     const struct hv_state *s = hv->s;
     uint32_t n = 0;
@@ -73,7 +66,7 @@ static uint32_t spans_in_use(const struct hv *hv, struct arena_span spans[SPANS_
 
 /* ---- taking ---- */
 
-static void save_counts(const struct hv *hv, struct counts *counts, uint32_t slots)
+static void save_counts(const struct hv *hv, struct hv_counts *counts, uint32_t slots)
 {
     for (uint32_t slot = 0; slot < slots; slot++) {
         memcpy(counts[slot].hypercalls, hv->hypercall_counts[slot], sizeof counts->hypercalls);
@@ -108,11 +101,11 @@ static struct hv_snapshot *new_snapshot(uint32_t cpus, uint32_t domain_slots)
 
 int hv_snapshot_take(struct hv *hv, struct hv_snapshot **out)
 {
-    struct arena_span spans[SPANS_MAX];
+    struct arena_span spans[HV_SPANS_MAX];
     struct hv_snapshot *snapshot = new_snapshot(vcpu_slots(hv), hv->s->domain_slots);
     if (!snapshot)
         return -ENOMEM;
-    int error = machine_save(hv->m, spans, spans_in_use(hv, spans), &snapshot->memory);
+    int error = machine_save(hv->m, spans, hv_spans_in_use(hv, spans), &snapshot->memory);
     if (error) {
         hv_snapshot_release(snapshot);
         return error;
@@ -135,18 +128,30 @@ void hv_snapshot_release(struct hv_snapshot *snapshot)
 
 struct image *hv_snapshot_image(struct hv_snapshot *snapshot) { return snapshot->memory; }
 
+const char *hv_snapshot_crash_reason(const struct hv_snapshot *snapshot) { return snapshot->crash_reason; }
+
+struct hv_counts *hv_snapshot_counts(struct hv_snapshot *snapshot, uint32_t *count)
+{
+    *count = snapshot->domain_slots;
+    return snapshot->counts;
+}
+
 struct hv_saved_cpu *hv_snapshot_cpus(struct hv_snapshot *snapshot, uint32_t *count)
 {
     *count = snapshot->cpus;
     return snapshot->cpu;
 }
 
-int hv_snapshot_blank(struct hv *hv, uint32_t cpus, struct hv_snapshot **out)
+int hv_snapshot_blank(struct hv *hv, const struct hv_snapshot *base, uint32_t cpus, struct hv_snapshot **out)
 {
-    struct hv_snapshot *snapshot = cpus <= HV_MAX_VCPUS ? new_snapshot(cpus, 0) : NULL;
+    struct hv_snapshot *snapshot = cpus <= HV_MAX_VCPUS ? new_snapshot(cpus, HV_MAX_DOMAINS) : NULL;
     if (!snapshot)
         return cpus <= HV_MAX_VCPUS ? -ENOMEM : -EINVAL;
-    int error = image_create(&snapshot->memory, hv->s->frames, machine_arena_bytes(hv->m));
+    int error = 0;
+    if (!base)
+        error = image_create(&snapshot->memory, machine_frames(hv->m), machine_arena_bytes(hv->m));
+    else if (!(snapshot->memory = image_copy(base->memory)))
+        error = -ENOMEM;
     if (error) {
         hv_snapshot_release(snapshot);
         return error;
@@ -199,8 +204,8 @@ static void load_counts(struct hv *hv, const struct hv_snapshot *snapshot)
 
 int hv_snapshot_restore(struct hv *hv, const struct hv_snapshot *snapshot)
 {
-    struct arena_span spans[SPANS_MAX];
-    int error = machine_load(hv->m, snapshot->memory, spans, spans_in_use(hv, spans));
+    struct arena_span spans[HV_SPANS_MAX];
+    int error = machine_load(hv->m, snapshot->memory, spans, hv_spans_in_use(hv, spans));
     if (!error)
         error = match_cpus(hv, snapshot);
     if (error)

@@ -287,9 +287,22 @@ void hv_snapshot_release(struct hv_snapshot *snapshot);
 struct image *hv_snapshot_image(struct hv_snapshot *snapshot);
 /* Its registers, one record a vcpu. */
 struct hv_saved_cpu *hv_snapshot_cpus(struct hv_snapshot *snapshot, uint32_t *count);
-/* A snapshot of zeros for a hypervisor of this size, whose pages and registers the caller fills in. 0, -EINVAL (too many
- * cpus), -ENOMEM */
-int hv_snapshot_blank(struct hv *hv, uint32_t cpus, struct hv_snapshot **out);
+/* Why the hypervisor had crashed a domain last; NULL: it never had. */
+const char *hv_snapshot_crash_reason(const struct hv_snapshot *snapshot);
+/* What the statistics of each domain counted, by slot. */
+struct hv_counts { uint64_t hypercalls[64], traps[32]; };
+struct hv_counts *hv_snapshot_counts(struct hv_snapshot *snapshot, uint32_t *count);
+/* A snapshot for a hypervisor of this size, whose registers the caller fills in, and its pages by image_set(); they are those
+ * of `base`, or zeros. 0, -EINVAL (too many cpus), -ENOMEM */
+int hv_snapshot_blank(struct hv *hv, const struct hv_snapshot *base, uint32_t cpus, struct hv_snapshot **out);
+
+/* ---- state that did not come from here: validate.c, validate_cpu.c ---- */
+/* May a snapshot be restored that was made from a file? Its registers are those that a PV guest can have. false, and one
+ * sentence in `text`. */
+bool hv_snapshot_check(struct hv *hv, struct hv_snapshot *snapshot, char *text, uint64_t len);
+/* The snapshot has just been restored: is everything in the arena that is used as an index, a count, an offset or an address
+ * what it may be, and do the registers agree with it? Only then hv_audit() may look at it, and the guest run. */
+bool hv_validate(struct hv *hv, struct hv_snapshot *snapshot, char *text, uint64_t len);
 
 #include "insn.h"
 

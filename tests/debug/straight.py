@@ -16,7 +16,7 @@ from hv.debug.timeline import Position
 from hv.native import ffi, lib
 from hv.testing.runner import DomainUnderTest, Options
 
-MEMORY_MIB = 8
+MEMORY_MIB = 4
 """Of each guest here: hashing all of it is most of what these tests do."""
 
 

@@ -193,6 +193,19 @@ def test_reset_returns_to_two_level(lab: Lab) -> None:
     assert lab.d1.bit("evtchn_pending", a)
 
 
+def test_two_resets_after_more_ports_than_two_levels_have(lab: Lab) -> None:
+    """The ports that only FIFO has are out of reach afterwards; looking for them ended the host."""
+    c, d = lab.native, lab.d1.c
+    Guest(lab)
+    while d.ports <= 4100:
+        evtchn.alloc_unbound(c, d, 0)
+    evtchn.reset(c, d)
+    evtchn_fifo.destroy(c, d)
+    evtchn.reset(c, d)
+    evtchn_fifo.init_control(c, d, 0, lab.d1.frame(), 0)
+    assert evtchn.alloc_unbound(c, d, 0) == 1
+
+
 def test_hostile_words_do_no_harm(lab: Lab) -> None:
     rng = random.Random(3)
     all_ports = ports(lab, 40)

@@ -15,18 +15,37 @@ import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from hv.native import NativeError
+
 if TYPE_CHECKING:
     from hv.debug.debugger import Debugger
 
-__all__ = ["COMMANDS", "Command", "CommandError", "command", "execute", "find", "load_commands"]
+__all__ = ["COMMANDS", "Command", "CommandError", "Quit", "command", "execute", "find", "load_commands"]
 
 Function = Callable[["Debugger", list[str]], str]
-MODULES = ("moving",)
+MODULES = (
+    "about", "moving", "state", "stopping", "vcpu", "display", "memory", "history", "domains", "frames", "outside",
+)  # fmt: skip
 """The modules of this package that have commands, in the order in which help lists them."""
+
+
+SHORT = {
+    "s": "step", "S": "reverse-step", "n": "next-hypercall", "N": "previous-hypercall", "c": "continue",
+    "C": "reverse-continue", "g": "goto", "b": "break", "d": "delete", "p": "print", "x": "memory", "bt": "backtrace",
+    "?": "help",
+}  # fmt: skip
+"""What is short though other commands begin so too: the keys of the screen, and what gdb's users are used to."""
 
 
 class CommandError(Exception):
     """A command that cannot be carried out: one line that says why."""
+
+
+class Quit(CommandError):
+    """The debugger is to be left."""
+
+    def __init__(self) -> None:
+        super().__init__("quit is for the line mode and the screen; here, leave as you would without it")
 
 
 class Command(NamedTuple):
@@ -63,6 +82,7 @@ def load_commands() -> dict[str, Command]:
 def find(word: str) -> Command:
     """The command that a word means. CommandError: none, or several."""
     known = load_commands()
+    word = SHORT.get(word, word)
     if word in known:
         return known[word]
     matches = [name for name in known if name.startswith(word)]
@@ -74,12 +94,18 @@ def find(word: str) -> Command:
 
 
 def execute(debugger: Debugger, line: str) -> str:
-    """Carry out one line; the text to show, with no newline at its end. Empty lines and comments (#) do nothing.
-    CommandError."""
+    """Carry out one line; the text to show, with no newline at its end. Empty lines, and those that begin with #, do
+    nothing. CommandError."""
+    if line.lstrip().startswith("#"):
+        return ""
     try:
-        words = shlex.split(line, comments=True)
+        words = shlex.split(line)
     except ValueError as error:
         raise CommandError(f"{line.strip()}: {error}") from None
     if not words:
         return ""
-    return find(words[0]).function(debugger, words[1:]).rstrip("\n")
+    found = find(words[0])
+    try:
+        return found.function(debugger, words[1:]).rstrip("\n")
+    except NativeError as error:  # the host has no memory for a snapshot or a fork
+        raise CommandError(f"{found.name}: {error}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from hv.debug.commands.moving import said
+from hv.debug.commands.arguments import said
 from hv.debug.gdb import threads
 from hv.debug.gdb.target import REGISTERS
 from hv.debug.timeline import Why

@@ -44,7 +44,7 @@ def backtrace(vcpu: Vcpu, symbols: Symbols, limit: int = 32) -> list[Frame]:
     In guest user mode, of a program that the symbols do not know, only where it is.
     """
     registers = dict(vcpu.registers)
-    return unwind(Cursor(registers.pop("rip"), registers, True, HERE), symbols, Memory(vcpu.read), limit)
+    return unwind(Cursor(registers.pop("rip"), registers, True, HERE), symbols, Memory(vcpu.peek), limit)
 
 
 def unwind(cursor: Cursor, symbols: Symbols, memory: Memory, limit: int) -> list[Frame]:

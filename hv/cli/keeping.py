@@ -1,0 +1,70 @@
+"""What `hv run` keeps of a run: its recording (--record), and moments before a crash (--on-crash snapshot)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from hv.builder.image import BuilderError
+from hv.cli import statistics
+from hv.debug.crash_file import Moments, about_guest, write_crash
+from hv.debug.recording import Recorder
+
+if TYPE_CHECKING:
+    from hv.cli.session import Session
+
+
+def keep(session: Session) -> None:
+    """Have the session keep what its options ask for. BuilderError: the kernel's file cannot be read."""
+    options = session.options
+    try:
+        if options.record:
+            session.keepers.append(KeptRecording(session))
+        if options.on_crash == "snapshot":
+            session.keepers.append(KeptMoments(session))
+    except OSError as error:
+        name = str(options.kernel)
+        raise BuilderError(name, f"cannot be read: {error.strerror}", "give a file that can be") from None
+
+
+class KeptRecording(Recorder):
+    """The recording of --record: written when the session ends, however it ends."""
+
+    def __init__(self, session: Session) -> None:
+        assert session.config is not None
+        super().__init__(session.hv, session.config, session.options.kernel)
+        self._path = session.options.record
+
+    def close(self, command: str, stop: str | None) -> None:
+        """Write it. `stop`: why the run ended, None: by a defect, or by the user's force."""
+        try:
+            self.write(self._path, stop)
+        except OSError as error:
+            sys.stderr.write(f"hv {command}: --record: {self._path} cannot be written: {error.strerror}\n")
+
+
+class KeptMoments(Moments):
+    """The moments of --on-crash snapshot: written when the guest has crashed, else forgotten."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session.hv)
+        options = session.options
+        self._session = session
+        self._given = options.snapshot
+        self._path = options.snapshot or f"{os.path.basename(options.kernel)}.snapshot"
+        self._about = about_guest(options.kernel, cmdline=options.cmdline)
+
+    def close(self, command: str, stop: str | None) -> None:
+        """Write them, if it is worth it."""
+        if stop is None or statistics.shutdown_name(self._session.domain) != "crash":
+            if self._given and os.path.exists(self._given) and os.path.getsize(self._given) == 0:
+                os.unlink(self._given)  # made to see whether it could be
+            return
+        try:
+            write_crash(self._path, self._session.hv, self.snapshots, self._about)
+        except OSError as error:
+            sys.stderr.write(f"hv {command}: --on-crash: {self._path} cannot be written: {error.strerror}\n")
+            return
+        moments = len(self.snapshots) + 1
+        sys.stderr.write(f"hv {command}: {moments} moments up to the crash in {self._path}\n")

@@ -1,0 +1,180 @@
+"""What a stopped vcpu is about to do: where it stands, its instruction, and the hypercall that this makes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from hv import abi
+from hv.debug.calls import Call, decode_call, show
+from hv.debug.calls import number as shown_number
+from hv.debug.memory import read_linear, reader
+
+if TYPE_CHECKING:
+    import capstone
+
+    from hv.debug.debugger import Debugger
+    from hv.debug.symbols import Symbols
+    from hv.vcpu import Vcpu
+
+_SYSCALL = b"\x0f\x05"
+# The hypercall convention of 64-bit x86 PV guests: xen/include/public/arch-x86/xen-x86_64.h
+_ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
+_LONGEST = 15
+"""Bytes of an instruction at most."""
+_BACK = 1 << 12
+"""Bytes from the start of a function up to which it is decoded from there, to find where instructions begin."""
+
+
+class Line(NamedTuple):
+    """One instruction. `target`: where a jump or call leads, or what it points to; else None."""
+
+    address: int
+    code: bytes
+    text: str
+    target: int | None
+
+
+def _engine() -> capstone.Cs:
+    import capstone
+
+    engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    engine.detail = True
+    return engine
+
+
+def disassemble(vcpu: Vcpu, address: int, count: int) -> list[Line]:
+    """`count` instructions from `address` on, as far as memory can be read; bytes that are none are one `(bad)`."""
+    data = read_linear(vcpu, address, count * _LONGEST)
+    engine, at = _engine(), 0
+    lines: list[Line] = []
+    while at < len(data) and len(lines) < count:
+        found = next(engine.disasm(data[at : at + _LONGEST], address + at, 1), None)
+        if found is None:
+            lines.append(Line(address + at, data[at : at + 1], "(bad)", None))
+            at += 1
+            continue
+        text = f"{found.mnemonic} {found.op_str}".rstrip()
+        lines.append(Line(address + at, bytes(found.bytes), text, _target(found)))
+        at += found.size
+    return lines
+
+
+def _target(instruction: capstone.CsInsn) -> int | None:
+    from capstone import x86
+
+    for operand in instruction.operands:
+        if operand.type == x86.X86_OP_IMM and instruction.group(x86.X86_GRP_BRANCH_RELATIVE):
+            return int(operand.imm) & (1 << 64) - 1
+        if operand.type == x86.X86_OP_MEM and operand.mem.base == x86.X86_REG_RIP:
+            return int(instruction.address + instruction.size + operand.mem.disp) & (1 << 64) - 1
+    return None
+
+
+def around(vcpu: Vcpu, symbols: Symbols, before: int, count: int) -> list[Line]:
+    """`count` instructions with rip's among them, at most `before` in front of it: as many as can be told from the
+    start of its function."""
+    rip = vcpu.registers["rip"]
+    symbol = symbols.table.at(rip)
+    earlier: list[Line] = []
+    if symbol is not None and symbol.code and rip - symbol.start <= _BACK:
+        lines = disassemble(vcpu, symbol.start, rip - symbol.start + 1)
+        ends = [at for at, line in enumerate(lines) if line.address == rip]
+        if ends:
+            earlier = lines[max(ends[0] - before, 0) : ends[0]]
+    return earlier + disassemble(vcpu, rip, count - len(earlier))
+
+
+def line_text(line: Line, symbols: Symbols, current: bool = False) -> str:
+    """An instruction for people: a mark where the vcpu stands, address, text, and the symbol that it speaks of."""
+    place = symbols.at(line.target) if line.target is not None else None
+    said = f"  ; {place}" if place else ""
+    return f"{'->' if current else '  '} {line.address:#x}  {line.text}{said}"
+
+
+def call_here(vcpu: Vcpu) -> Call | None:
+    """The hypercall that the vcpu's next instruction makes, decoded; None when it is something else."""
+    registers = vcpu.registers
+    if not vcpu.c.kernel_mode or read_linear(vcpu, registers["rip"], 2) != _SYSCALL:
+        return None
+    number = registers["rax"]
+    name = abi.HYPERCALLS.get(number, f"hypercall {number}")
+    return decode_call(name, [registers[register] for register in _ARGUMENTS], reader(vcpu), vcpu.domain.abi)
+
+
+def stack_words(vcpu: Vcpu, symbols: Symbols, count: int) -> list[tuple[int, str]]:
+    """Up to `count` words from rsp up, as far as they can be read: (address, the word and what symbol it points to)."""
+    rsp = vcpu.registers["rsp"]
+    data = read_linear(vcpu, rsp, count * 8)
+    words = []
+    for at in range(0, len(data) - 7, 8):
+        word = int.from_bytes(data[at : at + 8], "little")
+        place = symbols.at(word)
+        words.append((rsp + at, f"{word:016x} {place}" if place else f"{word:016x}"))
+    return words
+
+
+def who(vcpu: Vcpu) -> str:
+    """`d1v0`."""
+    return f"d{vcpu.domain.domid}v{vcpu.id}"
+
+
+def place_text(vcpu: Vcpu, symbols: Symbols) -> str:
+    """Where the vcpu stands: address, symbol, file and line as far as they are known, and user mode."""
+    rip = vcpu.registers["rip"]
+    where = symbols.describe(rip)
+    return f"{rip:#x}{f' {where}' if where else ''}{'' if vcpu.c.kernel_mode else ' in user mode'}"
+
+
+def where(debugger: Debugger) -> str:
+    """What is printed after each movement: position, vcpu and place; the instruction; the hypercall if it makes one."""
+    vcpu, symbols = debugger.vcpu, debugger.symbols
+    lines = [f"{debugger.timeline.position}  {who(vcpu)}  {place_text(vcpu, symbols)}"]
+    found = disassemble(vcpu, vcpu.registers["rip"], 1)
+    lines.append(line_text(found[0], symbols, True) if found else "-> memory there is not mapped")
+    call = call_here(vcpu)
+    if call is not None:
+        lines.append(f"   {call.text()}")
+    return "\n".join(lines + displays(debugger))
+
+
+def displays(debugger: Debugger) -> list[str]:
+    """The expressions that are to be shown at each stop, with their values."""
+    lines = []
+    for number, (text, value) in debugger.displays.items():
+        try:
+            found = value(debugger.vcpu)
+            place = debugger.symbols.at(found)
+            lines.append(f"{number}: {text} = {found:#x} ({found}){f' {place}' if place else ''}")
+        except ValueError as error:
+            lines.append(f"{number}: {text}: {error}")
+    return lines
+
+
+def call_lines(call: Call) -> list[str]:
+    """A decoded hypercall with one field a line, those of structures behind their argument's name."""
+    lines = [call.name if call.subop is None else f"{call.name}.{call.subop}"]
+    for argument in call.arguments:
+        if argument.content is None:
+            lines.append(f"{argument.name}={argument.word or shown_number(argument.name, argument.value)}")
+            continue
+        contents = argument.content if isinstance(argument.content, list) else [argument.content]
+        for at, content in enumerate(contents):
+            name = f"{argument.name}[{at}]" if len(contents) > 1 else argument.name
+            text = show(content, call.structures.get(argument.name, ""))
+            fields = _fields(text[1:-1]) if text.startswith("{") else [text]
+            lines += [f"{name}.{field}" if text.startswith("{") else f"{name}={field}" for field in fields]
+    return lines
+
+
+def _fields(text: str) -> list[str]:
+    """`a=1, b={c=2, d=3}` in two: at the commas that stand in no bracket and no string."""
+    parts, depth, quoted, start = [], 0, False, 0
+    for at, char in enumerate(text):
+        if char == '"' and text[at - 1 : at] != "\\":
+            quoted = not quoted
+        elif not quoted:
+            depth += (char in "{[(") - (char in ")]}")
+            if char == "," and depth == 0:
+                parts.append(text[start:at].strip())
+                start = at + 1
+    return [*parts, text[start:].strip()]

@@ -1,0 +1,106 @@
+/* validate_cpu.c - may these registers be a PV guest's? Asked of registers that come from a file.
+ *
+ * A PV guest runs at CPL 3 in long mode from its first to its last instruction, on the hypervisor's descriptor tables.
+ * What it cannot change must therefore be what pv_reset_cpu() makes it; what it can change must be a value that the
+ * processor would have let it load. The rest (page table, CR4, CR0.TS, debug registers, the LDT's limit) follows from
+ * struct vcpu, and hv_validate() compares it.
+ */
+#include <stddef.h>
+#include <stdio.h>
+#include "pv.h"
+
+#define RFLAGS_GUEST (RFLAGS_ARITHMETIC | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)
+enum { X87_BYTES = 10, X87_STRIDE = 16 };
+
+#define FIXED(field) {#field, offsetof(struct x86_state, field), sizeof(((struct x86_state *)NULL)->field)}
+/* What no PV guest can change. */
+static const struct { const char *name; size_t offset, size; } fixed_fields[] = {
+    FIXED(efer), FIXED(star), FIXED(lstar), FIXED(cstar), FIXED(fmask), FIXED(kernel_gs_base), FIXED(sysenter_cs),
+    FIXED(sysenter_esp), FIXED(sysenter_eip), FIXED(pat), FIXED(tsc_aux), FIXED(xcr0), FIXED(gdt_base), FIXED(gdt_limit),
+    FIXED(idt_base), FIXED(idt_limit), FIXED(cr8), FIXED(halted), FIXED(pending_exception), FIXED(pad0), FIXED(pad1),
+    FIXED(segments[SEG_TR]),
+};
+
+/* The name of the first field that cannot be a guest's, NULL: all can. */
+static const char *bad_fixed(const struct x86_state *s, const struct x86_state *reset)
+{
+    for (size_t i = 0; i < sizeof fixed_fields / sizeof *fixed_fields; i++)
+        if (memcmp((const char *)s + fixed_fields[i].offset, (const char *)reset + fixed_fields[i].offset,
+                   fixed_fields[i].size) != 0)
+            return fixed_fields[i].name;
+    return NULL;
+}
+
+static bool segment_ok(enum x86_segment seg, const struct x86_segment_state *s)
+{
+    bool wide = seg == SEG_FS || seg == SEG_GS, ring = seg == SEG_CS || seg == SEG_SS;
+    if (s->selector > 0xffff || (!wide && s->base > UINT32_MAX))
+        return false;
+    if (s->attributes == 0 && !ring)
+        return true;
+    return (!ring || (s->selector & 3) == 3) && !(s->attributes & ~0x00f0ff00u) && seg_loadable(seg, s->attributes);
+}
+
+static const char *bad_segment(const struct x86_state *s)
+{
+    static const char *const names[] = {
+        [SEG_ES] = "es", [SEG_CS] = "cs", [SEG_SS] = "ss", [SEG_DS] = "ds", [SEG_FS] = "fs", [SEG_GS] = "gs",
+    };
+    for (int i = SEG_ES; i <= SEG_GS; i++)
+        if (!segment_ok((enum x86_segment)i, &s->segments[i]))
+            return names[i];
+    return NULL;
+}
+
+static const char *bad_value(const struct hv *hv, const struct x86_state *s)
+{
+    if ((s->rflags & ~RFLAGS_GUEST) != (RFLAGS_IF | 2))
+        return "rflags";
+    if ((s->cr0 & ~CR0_TS) != CR0_PV)
+        return "cr0";
+    if (s->cr3 >> ENGINE_PAGE_SHIFT >= machine_frames(hv->m) || s->cr3 & (ENGINE_PAGE_SIZE - 1))
+        return "cr3";
+    if (s->interrupt_shadow > 1)
+        return "interrupt_shadow";
+    if (s->dr[6] >> 32)
+        return "dr6";
+    for (int i = 0; i < (int)sizeof s->x87; i++)
+        if (i % X87_STRIDE >= X87_BYTES && s->x87[i] != 0)
+            return "x87";
+    return bad_segment(s);
+}
+
+static bool check_cpu(struct hv *hv, struct cpu *scratch, const struct hv_saved_cpu *saved, char *text, uint64_t len)
+{
+    struct x86_state reset;
+    pv_reset_cpu(scratch, saved->slot);
+    cpu_get_state(scratch, &reset);
+    const char *bad = bad_fixed(&saved->state, &reset);
+    if (!bad)
+        bad = bad_value(hv, &saved->state);
+    if (bad)
+        snprintf(text, len, "vcpu slot %u: %s cannot be a PV guest's", saved->slot, bad);
+    return !bad;
+}
+
+bool hv_snapshot_check(struct hv *hv, struct hv_snapshot *snapshot, char *text, uint64_t len)
+{
+    uint32_t count;
+    const struct hv_saved_cpu *cpus = hv_snapshot_cpus(snapshot, &count);
+    struct cpu *scratch;
+    bool ok = true;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (cpus[i].slot >= HV_MAX_VCPUS || (i > 0 && cpus[i].slot <= cpus[i - 1].slot)) {
+            snprintf(text, len, "vcpu slot %u: there is none, or it comes twice", cpus[i].slot);
+            return false;
+        }
+    if (cpu_create(hv->m, CPU_X86_64, &scratch) != 0) {
+        snprintf(text, len, "the host has no memory for a processor");
+        return false;
+    }
+    for (uint32_t i = 0; ok && i < count; i++)
+        ok = check_cpu(hv, scratch, &cpus[i], text, len);
+    cpu_destroy(scratch);
+    return ok;
+}

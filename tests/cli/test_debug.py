@@ -1,0 +1,170 @@
+"""`hv debug` without a screen: lines, scripts, exit codes."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from hv.cli.debug import COMMAND
+from hv.cli.main import main
+from hv.debug.debugger import Debugger
+from hv.debug.line_mode import PROMPT, LineMode
+from hv.debug.target import open_target
+from hv.testing.build import build_guest, find_guest
+from tests.cli.machinecode import LOOP, guest
+
+MEMORY = ("--memory", "8")
+
+
+@pytest.fixture(scope="module")
+def kernel() -> str:
+    return str(build_guest(find_guest("tour"), "pv64"))
+
+
+def run(*arguments: str) -> int:
+    return main(["debug", *arguments])
+
+
+def test_commands_print_what_they_say_and_where_they_lead(kernel: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code = run(kernel, *MEMORY, "--command", "break-hypercall event_channel_op.send if port == 3", "--command", "c")
+    out = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert out[0] == f"{PROMPT}break-hypercall event_channel_op.send if port == 3"
+    assert out[1] == "1: hypercall event_channel_op.send if port == 3"
+    assert out[2] == f"{PROMPT}c"
+    assert out[3].startswith("stop point: hypercall event_channel_op.send if port == 3 at instruction ")
+    assert re.match(r"[\d,]+  d1v0  0x\w+ hypercall_page\+0x408$", out[4])
+    assert out[5].endswith("syscall")
+    assert out[6] == "   event_channel_op(EVTCHNOP_send, {port=3})"
+    assert len(out) == 7
+
+
+def test_the_guests_console_stands_behind_bars(kernel: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(kernel, *MEMORY, "--cmdline", "rounds=2", "--command", "c", "--command", "g 0", "--command", "c") == 0
+    out = capsys.readouterr().out
+    assert out.count("| round 1\n| round 2\n| Test result: SUCCESS\n") == 2
+
+
+def test_a_script_from_a_file_comes_before_commands(
+    kernel: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "script"
+    script.write_text("# to the third instruction\n\n  step 2\nstep\n")
+    assert run(kernel, *MEMORY, "--command", "position", "-x", str(script)) == 0
+    assert capsys.readouterr().out.endswith(f"{PROMPT}position\n3\n")
+
+
+def test_the_first_command_that_fails_ends_a_script(
+    kernel: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "script"
+    script.write_text("step\n\nbreak tour_grnat\nstep\n")
+    assert run(kernel, *MEMORY, "-x", str(script), "--command", "position") == 1
+    captured = capsys.readouterr()
+    assert captured.err == (
+        f"hv debug: {script}:3: break tour_grnat: break: tour_grnat: no such symbol; the nearest is tour_grant\n"
+    )
+    assert captured.out.count(PROMPT) == 2
+    assert run(kernel, *MEMORY, "--command", "step", "--command", "nonsense") == 1
+    assert capsys.readouterr().err == "hv debug: --command:2: nonsense: there is no command nonsense; help lists them\n"
+
+
+def test_stdin_is_a_script_when_it_is_no_terminal(
+    kernel: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("step 4\nposition\nquit\nnonsense\n"))
+    assert run(kernel, *MEMORY, "--line") == 0
+    assert f"{PROMPT}position\n4\n{PROMPT}quit\n" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", io.StringIO("nonsense\n"))
+    assert run(kernel, *MEMORY) == 1
+    assert "hv debug: stdin:1: nonsense" in capsys.readouterr().err
+
+
+def test_what_cannot_be_used_is_said_in_one_line(
+    kernel: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(str(tmp_path / "missing")) == 2
+    assert re.match(r"hv debug: .*missing.*\n$", capsys.readouterr().err)
+    assert run(kernel, "-x", str(tmp_path / "missing")) == 2
+    said = capsys.readouterr().err
+    assert re.match(r"hv debug: -x: .*missing cannot be read: .*; give a text file of commands\n$", said)
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\0")
+    assert run(kernel, "-x", str(tmp_path / "binary")) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    with pytest.raises(SystemExit) as leaving:
+        run(kernel, "--max-insns", "3")
+    assert leaving.value.code == 2
+    with pytest.raises(SystemExit) as leaving:
+        run("--help")
+    assert leaving.value.code == 0
+    assert "exit codes:" in capsys.readouterr().out
+
+
+def opened(kernel: str, **others: object) -> Debugger:
+    options = {**vars(COMMAND.parse([kernel, *MEMORY])), **others}
+    return open_target(kernel, SimpleNamespace(**options))
+
+
+def test_ctrl_c_ends_a_movement(tmp_path: Path) -> None:
+    kernel = tmp_path / "loop"
+    kernel.write_bytes(guest(LOOP))
+    debugger = opened(str(kernel))
+    printed = io.StringIO()
+    mode = LineMode(debugger, printed.write)
+    asked = debugger.poll
+    assert asked is not None
+
+    def poll() -> bool:
+        if debugger.hv.instructions > 3_000_000:
+            os.kill(os.getpid(), signal.SIGINT)
+        return asked()
+
+    debugger.poll = poll
+    mode.execute("continue")
+    assert printed.getvalue().startswith("interrupted at instruction ")
+    there = debugger.hv.instructions
+    assert there > 3_000_000
+    debugger.poll = asked
+    mode.execute("step")
+    assert debugger.hv.instructions == there + 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_prompt_on_a_terminal(kernel: str) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "hv.cli.main", "debug", "--line", kernel, *MEMORY]
+    child = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
+    os.close(theirs)
+    os.write(ours, b"step 2\n\nnonsense\nposition\nquit\n")
+    out = b""
+    try:
+        while part := os.read(ours, 4096):
+            out += part
+    except OSError:  # how Linux says that the other end of a terminal is closed
+        pass
+    assert child.wait() == 0
+    text = out.decode().replace("\r", "")
+    assert "_start" in text
+    assert "at instruction 2\n" in text
+    assert "at instruction 4\n" in text  # an empty line repeats the step
+    assert "there is no command nonsense" in text
+    assert "\n4\n" in text
+    os.close(ours)
+
+
+def test_hostile_console_output_moves_no_cursor(kernel: str) -> None:
+    debugger = opened(kernel)
+    printed = io.StringIO()
+    mode = LineMode(debugger, printed.write)
+    debugger.domain.services["console"].print(b"\x1b[2Jred\x07 \xff\r\nnext\n")  # type: ignore[attr-defined]
+    mode.execute("step")
+    assert printed.getvalue().startswith("| .[2Jred. \ufffd\n| next\nat instruction 1\n")
