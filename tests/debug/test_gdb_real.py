@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from hv import abi
 from hv.debug import stops
-from hv.debug.commands import COMMANDS, command
-from hv.debug.debugger import Debugger
 from hv.debug.timeline import Position
 from hv.testing.runner import resolve
 from hv.toolstack.launch import GuestConfig, launch
@@ -20,26 +16,17 @@ TOUR = ("tour", "rounds=20")
 HASH = re.compile(r"^[0-9a-f]{64}$", re.MULTILINE)
 
 
-def stop_at_hypercall(debugger: Debugger, args: list[str]) -> str:
-    return f"stop point {debugger.add(stops.hypercall(*args))}"
-
-
-@pytest.fixture
-def break_hypercall() -> str:
-    """A command that sets a stop point of the debugger's own."""
-    if "test-hypercall" not in COMMANDS:
-        command("test-hypercall", "NAME [SUB]", "stop before a hypercall")(stop_at_hypercall)
-    return "monitor test-hypercall event_channel_op send"
-
-
-def test_over_a_hypercall_and_back(break_hypercall: str) -> None:
+def test_over_a_hypercall_and_back() -> None:
     """Must show 1: the state hash of the whole machine is the one from before."""
     with Served(*TOUR) as served:
         said = served.gdb(
-            break_hypercall, "continue", "info registers rax rdi", "monitor position", "monitor state-hash", "stepi",
-            "monitor state-hash", "reverse-stepi", "monitor position", "monitor state-hash", "info registers rax rdi",
+            "monitor break-hypercall event_channel_op.send", "continue", "info registers rax rdi", "monitor where",
+            "monitor position", "monitor state-hash", "stepi", "monitor state-hash", "monitor hypercalls 1",
+            "reverse-stepi", "monitor position", "monitor state-hash", "info registers rax rdi",
         )  # fmt: skip
-    assert "stop point: event_channel_op.send at instruction" in said
+    assert "stop point: hypercall event_channel_op.send at instruction" in said
+    assert re.search(r"^ +event_channel_op\(EVTCHNOP_send, {port=\d}\)$", said, re.M)
+    assert re.search(r"d1v0 +event_channel_op\(EVTCHNOP_send, {port=\d}\) = 0$", said, re.M)
     before, behind, again = HASH.findall(said)
     assert before == again != behind
     rax, rdi = abi.HYPERCALL_NUMBERS["event_channel_op"], stops.subop_number("event_channel_op", "send")
