@@ -159,7 +159,7 @@ class Timeline:
                     return self._arrived(Why.STOP_POINT, hit)
                 self._look_for(points)
             elif result.stop is not Stop.INSNS:
-                return self._arrived(self._why(result.stop))
+                return self._stopped(self._why(result.stop))
             elif limit is not None and self.hv.instructions >= limit:
                 return self._arrived(Why.LIMIT)
             else:
@@ -170,6 +170,13 @@ class Timeline:
         if self._inside is None:
             self.hv.inputs.arrive_changes()
         return Moved(why, hit, self.position)
+
+    def _stopped(self, why: Why) -> Moved:
+        """The run has stopped by itself. An interruption may come while idle time passes: back to where it began, which
+        is a place that one can come to again; the end of time is where it is."""
+        if why is Why.INTERRUPTED and not self._exact:
+            self.goto(self.hv.instructions)
+        return self._arrived(why)
 
     def _why(self, stop: Stop) -> Why:
         if stop is Stop.PAUSED:
