@@ -55,7 +55,7 @@ def apply(hv: Hypervisor, data: bytes) -> None:
     """A change enters. ChangeRefused: it is not one, or not one of this machine."""
     try:
         change = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ChangeRefused("this is no change that a debugger made") from None
     try:
         _check(hv, change)

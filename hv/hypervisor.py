@@ -226,6 +226,20 @@ class Hypervisor:
                 return self._result(stop)
         return self._result(Stop.INSNS)
 
+    def step(self) -> Stop:
+        """run() to the next instruction. A debugger steps a hundred thousand times, mostly with nothing in the way."""
+        end = self.state.retired + 1
+        inputs = self.inputs
+        if inputs.quiet and self.after_exit is None:
+            reason = run_turn(self.native, end, NO_DEADLINE, False, self._exit)
+            if reason < TURN_LIMIT and reason != EXIT_BREAKPOINT:
+                self.last_slot = self.state.running
+                self._answer(self.vcpus[self.last_slot], reason, self._exit)
+            if self.state.retired >= end:
+                inputs.moment = Moment.COUNT
+                return Stop.INSNS
+        return self.run(max_insns=end).stop
+
     def _result(self, stop: Stop) -> RunResult:
         return RunResult(stop, self.instructions, self.now_ns)
 

@@ -90,6 +90,11 @@ class InputGate:
         """Called with the count when something new enters: what lay ahead of it in time will not happen."""
         self._held: list[tuple[int, str, bytes]] = []
 
+    @property
+    def quiet(self) -> bool:
+        """Nothing is to enter as the run goes on from here."""
+        return not self.pending and not self._held
+
     # ---- from outside ----
 
     def enter(self, domain: Domain, service: str, data: bytes) -> None:

@@ -126,7 +126,8 @@ class Debugger:
 
     def goto(self, count: int, poll: Poll | None = None) -> Moved:
         """To a count of retired instructions."""
-        return self._ended(self.timeline.goto(count, poll=poll or self.poll))
+        poll = poll or (self.poll_back if count < self.hv.instructions else self.poll)
+        return self._ended(self.timeline.goto(count, poll=poll))
 
     def _ended(self, moved: Moved) -> Moved:
         self.moved = moved

@@ -135,9 +135,9 @@ class Timeline:
             return self.goto(here + count)
         # The way of a debugger that steps a hundred thousand times: nothing to look for, no snapshot due.
         self._look_for([])
-        result = hv.run(max_insns=here + 1)
+        stop = hv.step()
         self._exact, self._inside = hv.inputs.moment is Moment.COUNT, None
-        return self._arrived(Why.LIMIT if result.stop is Stop.INSNS else self._why(result.stop))
+        return self._arrived(Why.LIMIT if stop is Stop.INSNS else self._why(stop))
 
     def run(
         self, points: Sequence[StopPoint], *, limit: int | None = None, poll: Callable[[], bool] | None = None
@@ -157,7 +157,7 @@ class Timeline:
                     return self._arrived(Why.STOP_POINT, hit)
                 self._look_for(points)
             elif result.stop is not Stop.INSNS:
-                return self._arrived(self._why(result.stop))
+                return self._stopped(self._why(result.stop))
             elif limit is not None and self.hv.instructions >= limit:
                 return self._arrived(Why.LIMIT)
             else:
@@ -168,6 +168,13 @@ class Timeline:
         if self._inside is None:
             self.hv.inputs.arrive_changes()
         return Moved(why, hit, self.position)
+
+    def _stopped(self, why: Why) -> Moved:
+        """The run has stopped by itself. An interruption may come while idle time passes: back to where it began, which
+        is a place that one can come to again; the end of time is where it is."""
+        if why is Why.INTERRUPTED and not self._exact:
+            self.goto(self.hv.instructions)
+        return self._arrived(why)
 
     def _why(self, stop: Stop) -> Why:
         if stop is Stop.PAUSED:

@@ -16,17 +16,23 @@ from tests.bench.measure import Row, measure
 from tests.bench.processes import HV, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 STEPS = 2000
+RANGE_SECONDS = 0.5
 STEP = b"vCont;s:p1.1;c:p1.-1"
 """What gdb sends for stepi."""
 
 
 def rows() -> list[Row]:
-    """Steps a second: the more the better."""
+    """Steps a second: the more the better. One packet a step, as stepi makes them; and over a range, as the steps of
+    source lines are made where a server offers that, which QEMU's does not."""
     theirs = _qemu if which("qemu-system-x86_64") else None
-    return [measure("gdb_steps", "1/s", _ours, "qemu-system-x86_64 -accel tcg -gdb", theirs, goal=">= 5")]
+    name = "qemu-system-x86_64 -accel tcg -gdb"
+    return [
+        measure("gdb_steps", "1/s", lambda: _ours(_steps), name, theirs, goal=">= 5"),
+        measure("gdb_range_steps", "1/s", lambda: _ours(_range_steps), name + ", single steps", theirs, goal=">= 5"),
+    ]
 
 
 def _steps(client: Client) -> float:
@@ -40,6 +46,18 @@ def _steps(client: Client) -> float:
     if not reply.startswith(b"T05"):
         raise RuntimeError(f"a step ended with {reply!r}")
     return STEPS / seconds
+
+
+def _range_steps(client: Client) -> float:
+    """Through everything, until Ctrl-C."""
+    client.start()
+    start = time.perf_counter()
+    client.send(b"vCont;r0,ffffffffffffffff:p1.1")
+    time.sleep(RANGE_SECONDS)
+    client.socket.sendall(b"\x03")
+    client.answer()
+    seconds = time.perf_counter() - start
+    return int(client.monitor("position").replace(",", "")) / seconds
 
 
 @contextmanager
@@ -57,11 +75,12 @@ def _free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def _ours() -> float:
+def _ours(steps: Callable[[Client], float]) -> float:
     port = _free_port()
-    command = [*HV, "gdb", str(guest("hello")), "--memory", str(MEMORY_MIB), "--listen", str(port)]
+    tour = [str(guest("tour")), "--memory", str(MEMORY_MIB), "--cmdline", "rounds=1000"]
+    command = [*HV, "gdb", *tour, "--listen", str(port)]
     with _server(command), Client(port) as client:
-        return _steps(client)
+        return steps(client)
 
 
 def _qemu() -> float:

@@ -17,6 +17,7 @@ from elftools.elf.elffile import ELFFile
 
 from hv.debug.debugger import Debugger
 from hv.debug.gdb.server import GdbServer, listen
+from hv.debug.symbols import symbols_of
 from hv.debug.timeline import Timeline
 from hv.testing.runner import DomainUnderTest, Options, resolve
 from tests.bench.gdb_client import Client
@@ -26,10 +27,11 @@ from tests.debug.straight import MEMORY_MIB
 class Served:
     """A guest, its debugger, and the port at which its server listens."""
 
-    def __init__(self, guest: str, cmdline: str = "", interval: int = 20_000) -> None:
-        self.dom = DomainUnderTest(guest, Options(cmdline=cmdline, memory=MEMORY_MIB))
+    def __init__(self, guest: str, cmdline: str = "", *, interval: int = 20_000) -> None:
         self.kernel = resolve(guest)[0]
-        self.debugger = Debugger(self.dom.hv, timeline=Timeline(self.dom.hv, interval=interval))
+        self.dom = DomainUnderTest(guest, Options(cmdline=cmdline, memory=MEMORY_MIB))
+        symbols = symbols_of(self.dom.guest.image)
+        self.debugger = Debugger(self.dom.hv, timeline=Timeline(self.dom.hv, interval=interval), symbols=symbols)
         self.ended = ""
         """How the server ended."""
         listener = listen("127.0.0.1", 0)

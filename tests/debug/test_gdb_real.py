@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from hv import abi
 from hv.debug import stops
-from hv.debug.commands import COMMANDS, command
-from hv.debug.debugger import Debugger
 from hv.debug.timeline import Position
+from hv.testing.runner import resolve
+from hv.toolstack.launch import GuestConfig, launch
 from tests.debug.served import Served, printed, symbols
 from tests.debug.straight import hashes
 
@@ -18,26 +16,17 @@ TOUR = ("tour", "rounds=20")
 HASH = re.compile(r"^[0-9a-f]{64}$", re.MULTILINE)
 
 
-def stop_at_hypercall(debugger: Debugger, args: list[str]) -> str:
-    return f"stop point {debugger.add(stops.hypercall(*args))}"
-
-
-@pytest.fixture
-def break_hypercall() -> str:
-    """A command that sets a stop point of the debugger's own."""
-    if "test-hypercall" not in COMMANDS:
-        command("test-hypercall", "NAME [SUB]", "stop before a hypercall")(stop_at_hypercall)
-    return "monitor test-hypercall event_channel_op send"
-
-
-def test_over_a_hypercall_and_back(break_hypercall: str) -> None:
+def test_over_a_hypercall_and_back() -> None:
     """Must show 1: the state hash of the whole machine is the one from before."""
     with Served(*TOUR) as served:
         said = served.gdb(
-            break_hypercall, "continue", "info registers rax rdi", "monitor position", "monitor state-hash", "stepi",
-            "monitor state-hash", "reverse-stepi", "monitor position", "monitor state-hash", "info registers rax rdi",
+            "monitor break-hypercall event_channel_op.send", "continue", "info registers rax rdi", "monitor where",
+            "monitor position", "monitor state-hash", "stepi", "monitor state-hash", "monitor hypercalls 1",
+            "reverse-stepi", "monitor position", "monitor state-hash", "info registers rax rdi",
         )  # fmt: skip
-    assert "stop point: event_channel_op.send at instruction" in said
+    assert "stop point: hypercall event_channel_op.send at instruction" in said
+    assert re.search(r"^ +event_channel_op\(EVTCHNOP_send, {port=\d}\)$", said, re.M)
+    assert re.search(r"d1v0 +event_channel_op\(EVTCHNOP_send, {port=\d}\) = 0$", said, re.M)
     before, behind, again = HASH.findall(said)
     assert before == again != behind
     rax, rdi = abi.HYPERCALL_NUMBERS["event_channel_op"], stops.subop_number("event_channel_op", "send")
@@ -191,3 +180,21 @@ def test_gdb_fetches_the_kernel_by_itself() -> None:
     assert re.search(r"Breakpoint 1, tour_store \(\) at .*tour\.c:\d+", said)
     assert "$1 = 1" in said
     assert 'snprintf(text, sizeof text, "round %lu"' in said
+
+
+def test_domains_are_processes() -> None:
+    """Others than the first are taken up by attaching to them, as with QEMU's machines of several cpus."""
+    with Served("hello") as served:
+        launch(resolve("tour")[0], GuestConfig(memory_mib=4, name="other"), beside=served.dom.guest)
+        said = served.gdb(
+            "disconnect", f"target extended-remote 127.0.0.1:{served.port}", "add-inferior", "inferior 2", "attach 2",
+            f"file {resolve('tour')[0]}", "info threads", "hbreak tour_store", "continue", "info threads",
+            "print tour_round", "reverse-stepi", "inferior 1", "info registers rip", "add-inferior", "inferior 3",
+            "attach 3", "kill",
+        )  # fmt: skip
+    assert re.search(r"^\* 2\.1 +Thread 2\.1 \"other/0\" \(other vcpu 0: runnable", said, re.M)
+    assert re.search(r"^  1\.1 +Thread 1\.1 \"guest/0\" \(guest vcpu 0: offline", said, re.M)  # it is done by then
+    assert re.search(r"hit Breakpoint 1, tour_store \(\) at .*tour\.c:\d+", said)
+    assert "$1 = 1" in said
+    assert printed(said, "rip ")
+    assert "Attaching to process 3 failed" in said

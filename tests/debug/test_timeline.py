@@ -211,6 +211,25 @@ def test_typing_in_the_past_makes_another_future() -> None:
     assert [entry.data for entry in dom.hv.inputs] == [b"y"]
 
 
+def test_an_interruption_while_idle_time_passes_is_a_place_to_come_back_to() -> None:
+    """In real time, idle time passes in pieces, with a look outside between any two."""
+    dom, timeline = launched()
+    dom.hv.idle = lambda ns: min(ns, 300_000)
+    stopped = []
+    for number in (11, 14, 18):
+        left = iter(range(number))
+        moved = timeline.run([], poll=lambda left=left: next(left, None) is None)
+        assert moved.why is Why.INTERRUPTED
+        stopped.append((moved.position.count, dom.state_hash))
+    assert len({count for count, _ in stopped}) == 3
+    for count, state in stopped[::-1]:
+        timeline.step(-1)
+        timeline.goto(count)
+        assert dom.state_hash == state
+    timeline.goto(stopped[-1][0])
+    assert dom.state_hash == stopped[-1][1]
+
+
 def test_names_that_do_not_exist() -> None:
     with pytest.raises(ValueError, match="no hypercall 'event_chanel_op'; nearest: event_channel_op"):
         stops.hypercall("event_chanel_op")

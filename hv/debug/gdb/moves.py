@@ -25,8 +25,10 @@ def forward(session: Session) -> Moved:
     debugger = session.debugger
     while True:
         moved = debugger.run(also=session.points)
-        if moved.why is not Why.IDLE or not session.outside.wait_for_input():
+        if moved.why is not Why.IDLE:
             return moved
+        if not session.outside.wait_for_input():
+            return moved._replace(why=Why.INTERRUPTED) if session.outside.poll_back() else moved
 
 
 def back(session: Session) -> Moved:

@@ -72,7 +72,7 @@ def _supported(session: Session, rest: bytes) -> bytes:
 
 
 def _first_threads(session: Session, rest: bytes) -> bytes:
-    return b"m" + b",".join(threads.name(vcpu, session.multiprocess) for vcpu in session.debugger.vcpus)
+    return b"m" + b",".join(threads.name(vcpu, session.multiprocess) for vcpu in session.vcpus)
 
 
 def _extra_info(session: Session, rest: bytes) -> bytes:
@@ -91,6 +91,8 @@ def _transfer(session: Session, rest: bytes) -> bytes:
         return b""
     if what == b"features" and annex != b"target.xml":
         return b"E00"
+    if what == b"exec-file" and (session.kernel is None or (annex and int(annex, 16) != threads.FIRST)):
+        return b"E01"  # of other domains nobody knows the file
     offset, length = (int(number, 16) for number in place.split(b","))
     if offset < 0 or length < 0:
         raise ValueError(place)
@@ -105,7 +107,7 @@ def _features(session: Session) -> bytes:
 
 
 def _threads(session: Session) -> bytes:
-    return threads.threads_xml(session.debugger, session.multiprocess)
+    return threads.threads_xml(session.vcpus, session.multiprocess)
 
 
 def _kernel_name(session: Session) -> bytes:
@@ -145,7 +147,7 @@ def _monitor(session: Session, rest: bytes) -> bytes:
     except commands.CommandError as error:
         text = str(error)
     if debugger.moved is not before:
-        session.vcpu, session.mover = debugger.vcpu, None
+        session.look_again()
         text += "\ngdb shows what it read before, until: maintenance flush register-cache"
     for at in range(0, len(text), TEXT):
         session.outside.send(replies.console(text[at : at + TEXT]))
@@ -220,7 +222,7 @@ def _resume(session: Session, rest: bytes) -> bytes:
         return replies.stop_reply(session, Moved(Why.LIMIT, None, session.debugger.timeline.position))
     if action.verb not in _STEPS:
         return session.moved(moves.forward(session))
-    vcpu = session.thread(action.thread) if action.thread else session.mover or session.debugger.vcpu
+    vcpu = session.thread(action.thread) if action.thread else session.mover or session.vcpu
     if action.verb == b"r":
         return session.moved(moves.step_range(session, vcpu, action.start, action.end))
     return session.moved(moves.step(session, vcpu))
@@ -228,12 +230,13 @@ def _resume(session: Session, rest: bytes) -> bytes:
 
 def _attach(session: Session, rest: bytes) -> bytes:
     """A domain, by the number of its process."""
-    which = threads.ThreadId(int(rest, 16), threads.ANY)
-    vcpu = threads.find(session.debugger, which)
+    process = int(rest, 16)
+    vcpu = next((v for v in session.debugger.vcpus if threads.process_of(v.domain) == process), None)
     if vcpu is None:
         raise Refused("there is no such domain")
+    session.attached.add(process)
     session.vcpu = vcpu
-    return replies.stop_reply(session, Moved(Why.LIMIT, None, session.debugger.timeline.position))
+    return b"T05thread:%s;" % threads.name(vcpu, session.multiprocess)  # of its registers gdb knows nothing yet
 
 
 def _kill(session: Session, rest: bytes) -> bytes:

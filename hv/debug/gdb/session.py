@@ -55,6 +55,8 @@ class Session:
         self.multiprocess = False
         """Threads are named with their process."""
         self.physical = False
+        self.attached = {threads.process_of(debugger.vcpu.domain)}
+        """Processes that gdb knows of: it takes up others by vAttach only, as with QEMU."""
         self.vcpu: Vcpu = debugger.vcpu
         """The one that registers and memory are asked about."""
         self.mover: Vcpu | None = None
@@ -73,11 +75,20 @@ class Session:
         except (ValueError, OverflowError):
             return b"E.malformed packet"
 
-    # ---- movements ----
+    @property
+    def vcpus(self) -> list[Vcpu]:
+        """Those that gdb knows of."""
+        return [v for v in self.debugger.vcpus if threads.process_of(v.domain) in self.attached]
+
+    def look_again(self) -> None:
+        """The machine stands elsewhere than before: look at the vcpu that is concerned, or at one that gdb knows."""
+        here = self.debugger.vcpu
+        known = threads.process_of(here.domain) in self.attached
+        self.vcpu, self.mover = here if known else next(iter(self.vcpus), self.vcpu), None
 
     def moved(self, how: Moved) -> bytes:
         """A movement has ended: the stop reply."""
-        self.vcpu, self.mover = self.debugger.vcpu, None
+        self.look_again()
         text = replies.told(self, how)
         if text:
             self.outside.send(replies.console(text))
@@ -85,7 +96,7 @@ class Session:
 
     def thread(self, text: bytes) -> Vcpu:
         """The vcpu that a packet names. Refused: there is none."""
-        vcpu = threads.find(self.debugger, threads.parse(text))
+        vcpu = threads.find(self.vcpus, self.debugger.vcpu, threads.parse(text))
         if vcpu is None:
             raise Refused("there is no such thread")
         return vcpu
@@ -204,14 +215,14 @@ def _remove_point(session: Session, rest: bytes) -> bytes:
 
 
 def _why_stopped(session: Session, rest: bytes) -> bytes:
-    session.vcpu = session.debugger.vcpu
+    session.look_again()
     return replies.stop_reply(session, Moved(Why.LIMIT, None, session.debugger.timeline.position))
 
 
 def _step(session: Session, rest: bytes) -> bytes:
     if rest:
         return _elsewhere()
-    return session.moved(moves.step(session, session.mover or session.debugger.vcpu))
+    return session.moved(moves.step(session, session.mover or session.vcpu))
 
 
 def _continue(session: Session, rest: bytes) -> bytes:
@@ -233,7 +244,7 @@ def _continue_signal(session: Session, rest: bytes) -> bytes:
 
 def _backwards(session: Session, rest: bytes) -> bytes:
     if rest == b"s":
-        return session.moved(moves.step_back(session, session.mover or session.debugger.vcpu))
+        return session.moved(moves.step_back(session, session.mover or session.vcpu))
     return session.moved(moves.back(session)) if rest == b"c" else b""
 
 
@@ -243,7 +254,9 @@ def _backwards(session: Session, rest: bytes) -> bytes:
 def _choose_thread(session: Session, rest: bytes) -> bytes:
     use, name = rest[:1], rest[1:]
     if use == b"g":
-        session.vcpu = session.thread(name)
+        which = threads.parse(name)
+        if which.process not in (None, threads.ANY) or which.thread not in (threads.ANY, threads.ALL):
+            session.vcpu = session.thread(name)
     elif use == b"c":
         which = threads.parse(name)
         session.mover = None if which.thread in (threads.ANY, threads.ALL) else session.thread(name)
@@ -258,7 +271,11 @@ def _is_alive(session: Session, rest: bytes) -> bytes:
 
 
 def _detach(session: Session, rest: bytes) -> bytes:
-    session.ended = "detach"
+    """From all, or from one process of several."""
+    if rest[1:]:
+        session.attached.discard(int(rest[1:], 16))
+    if not rest[1:] or not session.attached:
+        session.ended = "detach"
     return OK
 
 

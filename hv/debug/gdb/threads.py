@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from xml.sax.saxutils import quoteattr
 
 if TYPE_CHECKING:
-    from hv.debug.debugger import Debugger
     from hv.domain import Domain
     from hv.vcpu import Vcpu
 
 DOMAIN_0 = 0x8000
+FIRST = 1
+"""The process of the guest that was launched."""
 ANY, ALL = 0, -1
 RUN_STATES = ("running", "runnable", "blocked", "offline")
 """enum runstate of native/xen/state.h."""
@@ -55,12 +56,11 @@ def name(vcpu: Vcpu, multiprocess: bool) -> bytes:
     return b"p%x.%x" % (process_of(vcpu.domain), vcpu.id + 1) if multiprocess else b"%x" % (vcpu.slot + 1)
 
 
-def find(debugger: Debugger, which: ThreadId) -> Vcpu | None:
+def find(vcpus: list[Vcpu], here: Vcpu, which: ThreadId) -> Vcpu | None:
     """The vcpu of a thread; of ANY and ALL the one that commands are about, if it fits. None: there is none."""
-    here = debugger.vcpu
-    if _fits(which, here):  # gdb mostly speaks of the one that it sees
+    if here in vcpus and _fits(which, here):  # gdb mostly speaks of the one that it sees
         return here
-    return next((vcpu for vcpu in debugger.vcpus if _fits(which, vcpu)), None)
+    return next((vcpu for vcpu in vcpus if _fits(which, vcpu)), None)
 
 
 def _fits(which: ThreadId, vcpu: Vcpu) -> bool:
@@ -79,12 +79,12 @@ def describe(vcpu: Vcpu) -> str:
     return f"{vcpu.domain.name} vcpu {vcpu.id}: {state}, {'kernel' if c.kernel_mode else 'user'} mode"
 
 
-def threads_xml(debugger: Debugger, multiprocess: bool) -> bytes:
+def threads_xml(vcpus: list[Vcpu], multiprocess: bool) -> bytes:
     """For qXfer:threads:read."""
     lines = [
         f"<thread id={quoteattr(name(vcpu, multiprocess).decode())} "
         f"name={quoteattr(f'{vcpu.domain.name}/{vcpu.id}')}>{_plain(describe(vcpu))}</thread>"
-        for vcpu in debugger.vcpus
+        for vcpu in vcpus
     ]
     return ('<?xml version="1.0"?>\n<threads>\n' + "\n".join(lines) + "\n</threads>\n").encode()
 
