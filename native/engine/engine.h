@@ -205,6 +205,8 @@ int machine_save(struct machine *m, const struct arena_span *spans, uint32_t cou
 /* Make memory what it was. `spans`: what of the arena is in use now. 0, or -EINVAL for an image of another size of
  * machine. Registers are not memory: whoever saves them restores them. */
 int machine_load(struct machine *m, struct image *image, const struct arena_span *spans, uint32_t count);
+/* Is there nothing but zeros in a frame (which exists)? Frames that nobody has written to are not touched for it. */
+bool machine_frame_is_zero(const struct machine *m, uint64_t frame);
 void image_release(struct image *image);
 /* An image of zeros, to be filled by image_set() before anything shares it. 0 or -ENOMEM */
 int image_create(struct image **out, uint64_t frames, uint64_t arena_bytes);

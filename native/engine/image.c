@@ -241,6 +241,13 @@ static uint64_t next_dirty(const struct machine *m, uint64_t f)
     return m->frames;
 }
 
+bool machine_frame_is_zero(const struct machine *m, uint64_t frame)
+{
+    if (m->flags[frame] & FRAME_DIRTY)
+        return is_zero(m->base + frame * ENGINE_PAGE_SIZE);
+    return !m->base_image || !page_of(m->base_image, frame);
+}
+
 static bool new_base(struct machine *m, struct image *image)
 {
     bool any = false;

@@ -151,3 +151,17 @@ uint64_t hv_get_m2p(struct hv *hv, uint64_t mfn)
     uint64_t frame;
     return mfn < hv->s->frames ? *m2p_entry(hv, mfn, &frame) : M2P_INVALID;
 }
+
+uint64_t hv_owned_run(struct hv *hv, uint64_t *first, bool *zero)
+{
+    uint64_t frames = hv->s->frames, f = *first;
+    while (f < frames && hv->pages[f].owner == OWNER_NONE)
+        f++;
+    *first = f;
+    if (f >= frames)
+        return 0;
+    *zero = machine_frame_is_zero(hv->m, f);
+    while (f < frames && hv->pages[f].owner != OWNER_NONE && machine_frame_is_zero(hv->m, f) == *zero)
+        f++;
+    return f - *first;
+}

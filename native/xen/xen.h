@@ -168,6 +168,9 @@ uint64_t hv_alloc_shared_frame(struct hv *hv, uint16_t owner);
 /* The machine-to-phys table. Entries pfn, pfn + 1, ... for `count` frames; ~0: none. */
 void hv_set_m2p(struct hv *hv, const uint64_t *mfns, uint64_t count, uint64_t pfn);
 uint64_t hv_get_m2p(struct hv *hv, uint64_t mfn);
+/* Neighbouring frames from *first on that somebody owns, and that are all zeros or all not: how many, where they begin, and
+ * which. 0: there are none. */
+uint64_t hv_owned_run(struct hv *hv, uint64_t *first, bool *zero);
 
 /* Grants (GNTMAP_* flags). Each returns GNTST_okay or GNTST_general_error. The mapping holds a reference to the frame,
  * and a writable type reference unless GNTMAP_readonly; host_addr is a linear address, or the machine address of an L1
