@@ -9,16 +9,19 @@ from collections.abc import Callable
 from functools import cache
 
 from hv.debug import stops
+from hv.debug.recording import Recorder
 from hv.debug.timeline import Timeline
 from hv.testing.runner import DomainUnderTest, Options
 from hv.toolstack.launch import Guest, GuestConfig, launch
-from tests.bench.measure import Row, measure
+from tests.bench.measure import BUILD, Row, measure
+from tests.real.packages import kernel, ramdisk
 
 MEMORY_MIB = 128
 RUN = 1_000_000_000
 POSITIONS = 100
 DIRTY_PAGES = 50
 FORKS = 200
+CONFIG = GuestConfig(memory_mib=MEMORY_MIB, cmdline="console=hvc0 quiet")
 BUSY = "while :; do echo x; done > /dev/null"
 
 
@@ -28,17 +31,15 @@ def rows() -> list[Row]:
         measure("snapshot", "us", snapshot, goal="<= 2000"),
         measure("restore_50_dirty", "us", restore, goal="<= 100"),
         measure("fork_to_next_hypercall", "1/s", forks, goal=">= 2000"),
-        measure("timeline_overhead", "s", lambda: _boot(True), "the same run without", lambda: _boot(False), rounds=3),
+        measure("record_overhead", "s", _recorded, "the same run, not recorded", _plain, goal="<= 1.05"),
+        measure("timeline_overhead", "s", _with_timeline, "the same run without", _plain, rounds=3),
         *steps_back(),
     ]
 
 
 def linux() -> Guest:
     """Debian's kernel with a shell that is never idle."""
-    from tests.real.packages import kernel, ramdisk
-
-    config = GuestConfig(memory_mib=MEMORY_MIB, ramdisk=str(ramdisk(BUSY, "busy")), cmdline="console=hvc0 quiet")
-    guest = launch(str(kernel()), config)
+    guest = launch(str(kernel()), CONFIG._replace(ramdisk=str(ramdisk(BUSY, "busy"))))
     guest.console.sink = lambda data: None
     return guest
 
@@ -106,13 +107,33 @@ def _tour() -> DomainUnderTest:
     return dom
 
 
-def _boot(watched: bool) -> float:
+def _plain() -> float:
+    return _boot(lambda guest, end: guest.hv.run(max_insns=end))
+
+
+def _with_timeline() -> float:
+    return _boot(lambda guest, end: Timeline(guest.hv).goto(end))
+
+
+def _recorded() -> float:
+    """As hv run --record does, the file included."""
+
+    def run(guest: Guest, end: int) -> None:
+        recorder = Recorder(guest.hv, CONFIG, str(kernel()))
+        while (due := min(recorder.due, end)) > guest.hv.instructions:
+            guest.hv.run(max_insns=due)
+            if due == recorder.due:
+                recorder.reached()
+        BUILD.mkdir(parents=True, exist_ok=True)
+        recorder.write(BUILD / "bench.rec", "max_insns")
+
+    return _boot(run)
+
+
+def _boot(run: Callable[[Guest, int], object]) -> float:
     guest = linux()
     start = time.perf_counter()
-    if watched:
-        Timeline(guest.hv).goto(RUN // 2)
-    else:
-        guest.hv.run(max_insns=RUN // 2)
+    run(guest, RUN)
     return time.perf_counter() - start
 
 
