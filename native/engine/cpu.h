@@ -25,7 +25,8 @@ struct cpu {
     bool watching;                /* its instruction is executed again, alone */
     uint32_t watch_hits;          /* DR6 bits */
     int64_t held;                 /* held back of the budget until the instruction is done */
-    struct touch touch;           /* of a debugger's watchpoint, likewise; kinds 0: none */
+    struct touch touches[ENGINE_WATCHPOINTS];     /* of a debugger's watchpoints, likewise, in the order of first accesses */
+    uint32_t touch_count;
     bool stop_asked;              /* leave with EXIT_BREAKPOINT once the guest's own #DB has been delivered */
     int64_t trap_at;              /* instructions retired in this run when the last exception came; -1: none came */
     uint64_t epoch;               /* machine.tlb_epoch that the cached translations belong to */

@@ -16,7 +16,7 @@
 
 enum { BP_READ = 1, BP_WRITE = 2 };
 enum { DR_TYPE_WRITE = 1, DR_TYPE_ACCESS = 3 };
-enum { VECTOR_DB = 1 };
+enum { VECTOR_DB = 1, STORE_PAIR = 16 };
 
 extern void __real_helper_debug_x86_64(char *env);
 void __wrap_helper_debug_x86_64(char *env);
@@ -67,7 +67,7 @@ static uint32_t waiting_for(struct cpu *c, uint32_t found, int access)
 int __wrap_cpu_watchpoint_address_matches_x86_64(char *cs, uint64_t va, uint64_t size)
 {
     struct cpu *c = cpu_of_cs(cs);
-    return touched(c, va, size) || machine_watchpoint_at(c->m, va, size, WATCH_READ | WATCH_WRITE) ? BP_READ | BP_WRITE : 0;
+    return touched(c, va, size) || machine_watched_at(c->m, va, size, WATCH_READ | WATCH_WRITE) ? BP_READ | BP_WRITE : 0;
 }
 
 void cpu_watch_changed(struct cpu *c, uint64_t old_dr7)
@@ -86,16 +86,33 @@ static uint64_t pc_of_block(struct cpu *c, uintptr_t ra)
     return block ? FIELD(const uint64_t, block, U_TB_PC) : 0;
 }
 
+/* Remember which watchpoints of a debugger an access touches. */
+static void note_touches(struct cpu *c, uint64_t va, uint64_t size, uint32_t kind, uintptr_t ra)
+{
+    for (uint32_t i = 0; i < c->m->watchpoint_count; i++) {
+        const struct watchpoint *w = &c->m->watchpoints[i];
+        if (!watchpoint_has(w, va, size, kind))
+            continue;
+        uint32_t at = 0;
+        while (at < c->touch_count && c->touches[at].id != w->id)
+            at++;
+        if (at == c->touch_count)
+            c->touches[c->touch_count++] = (struct touch){.pc = pc_of_block(c, ra), .va = va, .size = size, .id = w->id};
+        c->touches[at].kinds |= kind;
+    }
+}
+
 void __wrap_cpu_check_watchpoint_x86_64(char *cs, uint64_t va, uint64_t size, uint32_t attributes, int access,
                                         uintptr_t ra)
 {
     struct cpu *c = cpu_of_cs(cs);
     uint32_t found = touched(c, va, size);
     uint32_t kind = access & BP_WRITE ? WATCH_WRITE : WATCH_READ;
-    /* Before a store nothing of its instruction has happened that happening again would change, whatever was read. */
-    const struct watchpoint *point = machine_watchpoint_at(c->m, va, size, kind);
+    /* Before its first store nothing of an instruction has happened that happening again would change, whatever was read.
+     * CMPXCHG16B stores twice, and compares again: it is left before the lower half whichever half is watched. */
+    uint64_t reach = kind == WATCH_WRITE && size < STORE_PAIR ? STORE_PAIR : size;
     (void)attributes;
-    if (!found && !point)
+    if (!found && !machine_watched_at(c->m, va, reach, kind))
         return;
     if (!c->watching) {
         __wrap_cpu_restore_state_x86_64(cs, ra, true);
@@ -105,18 +122,14 @@ void __wrap_cpu_check_watchpoint_x86_64(char *cs, uint64_t va, uint64_t size, ui
         cpu_loop_exit_x86_64(cs);
     }
     c->watch_hits |= waiting_for(c, found, access);
-    if (point) {
-        if (!c->touch.kinds)
-            c->touch = (struct touch){.pc = pc_of_block(c, ra), .va = va, .size = size, .id = point->id};
-        c->touch.kinds |= kind;
-    }
+    note_touches(c, va, size, kind, ra);
     c->held += LEFT;
     LEFT = 0;
 }
 
 void cpu_watch_forget(struct cpu *c)
 {
-    c->touch.kinds = 0;
+    c->touch_count = 0;
     LEFT += c->held;
     c->held = 0;
     c->watch_hits = 0;
@@ -126,9 +139,9 @@ void cpu_watch_forget(struct cpu *c)
 void cpu_watch_next(struct cpu *c, int64_t count)
 {
     uint32_t found = c->watch_hits;
-    struct touch touch = c->touch;
+    uint32_t touches = c->touch_count;
     cpu_watch_forget(c);
-    bool stop = touch.kinds && c->m->ops.watched(c->m->ops.ctx, c, &touch);
+    bool stop = touches && c->m->ops.watched(c->m->ops.ctx, c, c->touches, touches);
     if (stop && !found) {
         cpu_leave_at_breakpoint(c);
         cpu_leave_helper(c);

@@ -121,7 +121,7 @@ struct x86_state {
 /* Bytes that a debugger watches, by linear address in whichever page table. */
 enum { WATCH_READ = 1, WATCH_WRITE = 2 };
 struct watchpoint { uint64_t va, bytes; uint32_t kinds, id; };    /* kinds: WATCH_* */
-/* An access to some of them: the instruction at `pc` did it, as the first of them. `kinds`: of all its accesses. */
+/* Accesses of the instruction at `pc` to bytes of watchpoint `id`. `va`, `size`: of the first; `kinds`: of all. */
 struct touch { uint64_t pc, va, size; uint32_t kinds, id; };
 
 #ifndef XENLAB_CFFI
@@ -140,8 +140,8 @@ struct engine_ops {
     bool (*port_allowed)(void *ctx, struct cpu *cpu, uint32_t port, uint32_t size);
     /* The instruction at `pc`, one of machine_set_breakpoints(), is next. true: leave with EXIT_BREAKPOINT before it. */
     bool (*breakpoint)(void *ctx, struct cpu *cpu, uint64_t pc);
-    /* An instruction that touched bytes of machine_set_watchpoints() has just retired. true: leave behind it. */
-    bool (*watched)(void *ctx, struct cpu *cpu, const struct touch *touch);
+    /* An instruction that touched bytes of `count` of machine_set_watchpoints() has just retired. true: leave behind it. */
+    bool (*watched)(void *ctx, struct cpu *cpu, const struct touch *touches, uint32_t count);
 };
 
 struct cpu_exit *cpu_exit_record(struct cpu *cpu);

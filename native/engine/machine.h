@@ -46,8 +46,9 @@ void coverage_note(struct coverage *coverage, uint64_t start, uint32_t size);
 /* Is code at `pc` to be translated with a call? */
 bool machine_planted(const struct machine *m, uint64_t pc);
 bool machine_breakpoint_at(const struct machine *m, uint64_t pc);
-/* The first watchpoint of one of these kinds that has one of `size` bytes at `va`, NULL: none. */
-const struct watchpoint *machine_watchpoint_at(const struct machine *m, uint64_t va, uint64_t size, uint32_t kinds);
+/* Is there a watchpoint of one of these kinds that has one of `size` bytes at `va`? */
+bool machine_watched_at(const struct machine *m, uint64_t va, uint64_t size, uint32_t kinds);
+bool watchpoint_has(const struct watchpoint *w, uint64_t va, uint64_t size, uint32_t kinds);
 
 /* ---- code.c: translated code and cached translations, over all cpus ---- */
 /* Forget all translated code and executable translations of a frame. Not for the frame of the block that is running. */

@@ -56,12 +56,15 @@ int machine_set_watchpoints(struct machine *m, const struct watchpoint *points, 
     return 0;
 }
 
-const struct watchpoint *machine_watchpoint_at(const struct machine *m, uint64_t va, uint64_t size, uint32_t kinds)
+bool watchpoint_has(const struct watchpoint *w, uint64_t va, uint64_t size, uint32_t kinds)
 {
-    for (uint32_t i = 0; i < m->watchpoint_count; i++) {
-        const struct watchpoint *w = &m->watchpoints[i];
-        if (w->kinds & kinds && va <= w->va + (w->bytes - 1) && w->va <= va + (size - 1))
-            return w;
-    }
-    return NULL;
+    return w->kinds & kinds && va <= w->va + (w->bytes - 1) && w->va <= va + (size - 1);
+}
+
+bool machine_watched_at(const struct machine *m, uint64_t va, uint64_t size, uint32_t kinds)
+{
+    for (uint32_t i = 0; i < m->watchpoint_count; i++)
+        if (watchpoint_has(&m->watchpoints[i], va, size, kinds))
+            return true;
+    return false;
 }

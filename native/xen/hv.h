@@ -134,7 +134,7 @@ static inline bool hv_stops_on(const struct hv *hv, enum hv_stop_kind kind) { re
 /* A stop point that ends the run has been met. */
 static inline bool stops_met(const struct hv *hv) { return hv->stops.met && !hv->stops.before; }
 bool stops_breakpoint(void *ctx, struct cpu *cpu, uint64_t pc);
-bool stops_watched(void *ctx, struct cpu *cpu, const struct touch *touch);
+bool stops_watched(void *ctx, struct cpu *cpu, const struct touch *touches, uint32_t count);
 /* The hypercall in the registers is about to be made, the count and rip being its own. true: leave before it. */
 bool stops_hypercall(struct hv *hv, struct vcpu *v);
 /* An exception has come. true: leave. */

@@ -64,18 +64,28 @@ static bool met_access(struct hv *hv, const struct vcpu *v, const struct hv_stop
     return !hv->stops.before;
 }
 
+/* The stop point that an access to a watchpoint's bytes belongs to, if it is one of this vcpu's. */
+static const struct hv_stop *watching(const struct hv *hv, const struct vcpu *v, uint32_t id)
+{
+    for (uint32_t i = 0; i < hv->stops.count; i++) {
+        const struct hv_stop *s = &hv->stops.point[i];
+        if (s->kind == HV_STOP_ACCESS && s->id == id && (s->domid == HV_STOP_ANY || s->domid == v->domid) &&
+            (s->vcpu == HV_STOP_ANY || s->vcpu == v->id))
+            return s;
+    }
+    return NULL;
+}
+
 /* The instruction has retired: it began one before. */
-bool stops_watched(void *ctx, struct cpu *cpu, const struct touch *touch)
+bool stops_watched(void *ctx, struct cpu *cpu, const struct touch *touches, uint32_t count)
 {
     struct hv *hv = ctx;
     struct vcpu *v = hv->current;
     (void)cpu;
-    for (uint32_t i = 0; i < hv->stops.count; i++) {
-        const struct hv_stop *s = &hv->stops.point[i];
-        if (s->kind != HV_STOP_ACCESS || s->id != touch->id || (s->domid != HV_STOP_ANY && s->domid != v->domid) ||
-            (s->vcpu != HV_STOP_ANY && s->vcpu != v->id))
-            continue;
-        return met_access(hv, v, s, present(hv) - 1, false, touch);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct hv_stop *stop = watching(hv, v, touches[i].id);
+        if (stop)
+            return met_access(hv, v, stop, present(hv) - 1, false, &touches[i]);
     }
     return false;
 }

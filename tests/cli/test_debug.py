@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -117,7 +118,15 @@ def opened(kernel: str, **others: object) -> Debugger:
     return open_target(kernel, SimpleNamespace(**options))
 
 
-def test_ctrl_c_ends_a_movement(tmp_path: Path) -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, even where a shell that runs the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_a_movement(tmp_path: Path, interruptible: None) -> None:
     kernel = tmp_path / "loop"
     kernel.write_bytes(guest(LOOP))
     debugger = opened(str(kernel))

@@ -18,6 +18,7 @@ struct bench {
     int64_t pass, stop_at;                 /* stop points: how many to pass, and the count at the last */
     uint64_t stop_pc;
     struct touch touch;
+    uint32_t touches;
     uint32_t skip;                         /* bytes by which a fault's rip is moved on; 0: leave */
 };
 
@@ -82,14 +83,16 @@ static bool on_breakpoint(void *ctx, struct cpu *c, uint64_t pc)
     return b->pass-- == 0;
 }
 
-static bool on_watched(void *ctx, struct cpu *c, const struct touch *touch)
+static bool on_watched(void *ctx, struct cpu *c, const struct touch *touches, uint32_t count)
 {
     struct bench *b = ctx;
-    b->touch = *touch;
+    b->touch = touches[0];
+    b->touches = count;
     b->stop_at = cpu_retired(c);
     return b->pass-- == 0;
 }
 
+uint32_t bench_touches(const struct bench *b) { return b->touches; }
 void bench_pass(struct bench *b, int64_t stops) { b->pass = stops; }
 int64_t bench_stop(const struct bench *b, uint64_t *pc, struct touch *touch)
 {

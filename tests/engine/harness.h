@@ -15,6 +15,8 @@ int bench_run(struct bench *b, struct cpu *c, int64_t budget, struct cpu_exit *e
 uint32_t bench_log(struct bench *b, struct trap *traps, int64_t *when, uint64_t *rip, uint32_t max);
 void bench_pass(struct bench *b, int64_t stops);
 int64_t bench_stop(const struct bench *b, uint64_t *pc, struct touch *touch);
+/* Of the last stop at an access: how many watchpoints it touched. */
+uint32_t bench_touches(const struct bench *b);
 void bench_skip(struct bench *b, uint32_t bytes);
 
 #endif

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import CODE, DATA, DATA_FRAME, Bench
+from .conftest import CODE, DATA, DATA_FRAME, STACK, Bench
 
 LEAVE = "xor eax, eax\nsyscall\n"
 LOOP = f"mov rdi, {DATA}\nmov ecx, 50\n1: add dword ptr [rdi], 1\nnop\nmov eax, [rdi]\ndec ecx\njnz 1b\n{LEAVE}"
@@ -113,6 +113,35 @@ def test_an_access_that_faults_was_none(bench: Bench) -> None:
     watch(bench, end - 4, 4, bench.lib.WATCH_WRITE)
     assert bench.finish() == 2 + 2
     assert [trap[0] for trap in bench.traps()] == [14]
+
+
+def test_an_instruction_that_stores_twice_is_executed_once(bench: Bench) -> None:
+    """CMPXCHG16B compares again if it is executed again: not even a watchpoint on its upper half may make it."""
+    bench.load(
+        f"mov rdi, {DATA}\nxor eax, eax\nxor edx, edx\nmov ebx, 1\nmov ecx, 2\nlock cmpxchg16b [rdi]\nsetz sil\n{LEAVE}"
+    )
+    want = bench.finish(), bench.digest()
+    for offset in (0, 7, 8, 15):
+        for kinds in (bench.lib.WATCH_WRITE, bench.lib.WATCH_READ | bench.lib.WATCH_WRITE):
+            bench.write(DATA_FRAME << 12, bytes(16))
+            bench.start()
+            watch(bench, DATA + offset, 1, kinds, stops=NEVER)
+            assert (bench.finish(), bench.digest()) == want
+            assert last(bench)[0] == 6
+
+
+def test_an_access_tells_of_all_the_watchpoints_that_it_touches(bench: Bench) -> None:
+    bench.load(f"mov rdi, {DATA}\npush qword ptr [rdi]\n{LEAVE}")
+    points = bench.ffi.new("struct watchpoint[3]", [
+        {"va": STACK + 0xfff8, "bytes": 1, "kinds": bench.lib.WATCH_WRITE, "id": 0},
+        {"va": DATA + 1, "bytes": 1, "kinds": bench.lib.WATCH_READ, "id": 1},
+        {"va": DATA, "bytes": 8, "kinds": bench.lib.WATCH_READ, "id": 2},
+    ])  # fmt: skip
+    bench.lib.bench_pass(bench.c, 0)
+    assert bench.lib.machine_set_watchpoints(bench.machine, points, 3) == 0
+    assert bench.run() == (bench.lib.EXIT_BREAKPOINT, 2)
+    assert bench.lib.bench_touches(bench.c) == 3
+    assert last(bench)[2].id == 1
 
 
 # ---- images ----
