@@ -185,6 +185,14 @@ def test_stop_points_of_one_vcpu_or_domain() -> None:
     assert dom.verdict.name == "SUCCESS"
 
 
+def test_a_watchpoint_of_another_domain_hides_none_over_the_same_bytes() -> None:
+    _, timeline = launched()
+    address = symbols("tour")["tour_round"]
+    alone = timeline.run([stops.access(address, 8)]).position
+    timeline.goto(0)
+    assert timeline.run([stops.access(address, 8, domid=77), stops.access(address, 8)]).position == alone
+
+
 def test_memory_for_snapshots_is_bounded() -> None:
     dom = DomainUnderTest("tour", Options(cmdline="rounds=100", memory=MEMORY_MIB))
     timeline = Timeline(dom.hv, interval=1000, memory=3 << 20)
