@@ -1,0 +1,133 @@
+"""A machine for one device under test: buses, lines, a timer, memory, and nothing that runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hv.devices.bus import Bus
+from hv.devices.device import NEVER, Device
+from hv.devices.pci import PciDevice
+
+MEMORY = 1 << 20
+
+
+class TestDataPort:
+    """A DataPort of nothing but Python."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self.giving, self.taking, self.got = b"", 0, b""
+
+    def give(self, data: bytes) -> None:
+        self.stop()
+        self.giving = data
+
+    def take(self, count: int) -> None:
+        self.stop()
+        self.taking = count
+
+    def rest(self) -> bytes:
+        data = self.giving
+        self.stop()
+        return data
+
+    def collected(self) -> bytes:
+        data = self.got
+        self.stop()
+        return data
+
+
+class TestMachine:
+    """Implements hv.devices.pci.PciMachine. `now` is set by the test (advance()); `lines` and `pins` are the levels of
+    interrupt lines and of devices' PCI pins."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.ports, self.memory = Bus(1 << 16), Bus(1 << 40)
+        self.now = 0
+        self.lines: dict[int, bool] = {}
+        self.edges: list[tuple[int, bool]] = []
+        self.pins: dict[str, bool] = {}
+        self.deadlines: dict[str, tuple[int, Device]] = {}
+        self.ram = bytearray(MEMORY)
+        self.data_ports: dict[int, TestDataPort] = {}
+        self.mapped: dict[tuple[str, int], int | None] = {}
+        self.printed = b""
+        self.ended = ""
+
+    # ---- hv.devices.device.Machine ----
+
+    @property
+    def now_ns(self) -> int:
+        return self.now
+
+    def set_irq(self, gsi: int, level: bool) -> None:
+        if self.lines.get(gsi, False) != level:
+            self.edges.append((gsi, level))
+        self.lines[gsi] = level
+
+    def set_timer(self, device: Device, deadline_ns: int) -> None:
+        self.deadlines.pop(device.name, None)
+        if deadline_ns != NEVER:
+            self.deadlines[device.name] = (deadline_ns, device)
+
+    def dma_read(self, address: int, length: int) -> bytes:
+        return bytes(self.ram[address : address + length]).ljust(length, b"\xff")
+
+    def dma_write(self, address: int, data: bytes) -> None:
+        end = min(address + len(data), len(self.ram))
+        if address < end:
+            self.ram[address:end] = data[: end - address]
+
+    def data_port(self, port: int) -> Any:
+        return self.data_ports.setdefault(port, TestDataPort())
+
+    def power_off(self) -> None:
+        self.ended = "power off"
+
+    def reboot(self) -> None:
+        self.ended = "reboot"
+
+    def print(self, data: bytes) -> None:
+        self.printed += data
+
+    # ---- PciMachine ----
+
+    def set_pci_irq(self, device: PciDevice, level: bool) -> None:
+        self.pins[device.name] = level
+
+    def map_ram(self, device: PciDevice, bar: int, base: int | None) -> None:
+        self.mapped[device.name, bar] = base
+
+    # ---- what a test does ----
+
+    def advance(self, ns: int) -> None:
+        """Time passes, and due timers are called in order."""
+        end = self.now + ns
+        while due := min((d for d in self.deadlines.items() if d[1][0] <= end), key=lambda d: d[1][0], default=None):
+            name, (deadline, device) = due
+            self.now = max(self.now, deadline)
+            del self.deadlines[name]
+            device.timer()
+        self.now = end
+
+    def inp(self, port: int, size: int = 1) -> int:
+        """The guest reads a port."""
+        data = self.data_ports.get(port)
+        if data is not None and len(data.giving) > size:
+            value, data.giving = data.giving[:size], data.giving[size:]
+            return int.from_bytes(value, "little")
+        return self.ports.read(port, size)
+
+    def out(self, port: int, value: int, size: int = 1) -> None:
+        """The guest writes a port."""
+        data = self.data_ports.get(port)
+        if data is not None and data.taking > len(data.got) + size:
+            data.got += value.to_bytes(size, "little")
+            return
+        self.ports.write(port, size, value)
