@@ -16,20 +16,19 @@ static uint64_t op_tsc(void *ctx, struct cpu *cpu)
 }
 
 /* Every IN and OUT of a PV guest is a #GP first: permission is checked, and the access made, by the emulator. */
-static bool op_port_allowed(void *ctx, struct cpu *cpu, uint32_t port, uint32_t size)
+static enum io_answer op_io(void *ctx, struct cpu *cpu, struct io_access *access)
 {
     (void)ctx;
     (void)cpu;
-    (void)port;
-    (void)size;
-    return false;
+    (void)access;
+    return IO_FAULT;
 }
 
 void hv_bind_ops(struct hv *hv)
 {
     const struct engine_ops ops = {
         .ctx = hv, .exception = op_exception, .syscall = op_syscall, .sysenter = op_sysenter, .translate = mm_translate,
-        .cpuid = op_cpuid, .tsc = op_tsc, .port_allowed = op_port_allowed,
+        .cpuid = op_cpuid, .tsc = op_tsc, .io = op_io,
         .breakpoint = stops_breakpoint, .watched = stops_watched,
     };
     machine_set_ops(hv->m, &ops);
