@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hv.hypervisor import Hypervisor
 
 PAGE_SIZE = 4096
+TRANSLATED = (lib.DOMAIN_PVH, lib.DOMAIN_HVM)
 CONSOLE_LOG = 1 << 16
 """Bytes of console_io output that are kept while nobody takes them."""
 
@@ -51,6 +52,13 @@ class Domain:
         self.host_ports: dict[int, Callable[[], None]] = {}
         self.console_sink: Callable[[bytes], None] | None = None
         self.console_log = b""
+        self.platform: Any = None
+        """The machine around an HVM domain's processors (hv.devices.platform.Platform); None: there is none."""
+
+    @property
+    def translated(self) -> bool:
+        """Whether the guest has frame numbers of its own (PVH, HVM), which a p2m leads to the machine's."""
+        return int(self.c.type) in TRANSLATED
 
     @property
     def domid(self) -> int:
@@ -114,6 +122,35 @@ class Domain:
             f"{self.name}: read of machine memory at {address:#x}",
         )
         return bytes(out)
+
+    # ---- guest-physical memory of a translated domain ----
+
+    def read_physical(self, address: int, length: int) -> bytes:
+        """Guest-physical memory as a device on the bus reads it; where there is no RAM: bytes 0xff."""
+        out = bytearray(length)
+        lib.hv_physical_read(self.hv.native, self.c, address, ffi.from_buffer(out), length)
+        return bytes(out)
+
+    def write_physical(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Write guest-physical memory; what falls where there is no RAM is lost."""
+        with memoryview(data) as source:
+            lib.hv_physical_write(self.hv.native, self.c, address, ffi.from_buffer(source), source.nbytes)
+
+    def map_frames(self, gfn: int, mfns: Sequence[int], flags: int = lib.P2M_RAM | lib.P2M_WRITABLE) -> None:
+        """Have machine frames stand at guest frames `gfn`, `gfn` + 1 and so on. MemoryError: the machine has no room for
+        the tables."""
+        if lib.hv_p2m_fill(self.hv.native, self.c, gfn, list(mfns), len(mfns), flags):
+            raise MemoryError("the machine has no free frame left; remedy: give the Hypervisor more memory_mib")
+
+    def unmap_frame(self, gfn: int) -> None:
+        """Nothing stands at this guest frame any more."""
+        lib.hv_p2m_set(self.hv.native, self.c, gfn, 0, 0)
+
+    def frame_of(self, gfn: int) -> int | None:
+        """The machine frame at a guest frame; None: no RAM is there."""
+        flags = ffi.new("uint32_t *")
+        mfn = int(lib.hv_p2m_get(self.hv.native, self.c, gfn, flags))
+        return mfn if flags[0] & lib.P2M_RAM else None
 
     def frame(self, mfn: int) -> memoryview:
         """A read-only view of one machine frame."""

@@ -114,7 +114,7 @@ class Context:
     def address_ok(self, address: int) -> bool:
         """Whether a guest pointer lies outside the hypervisor's part of the address space. (That the guest can
         access it is found out when it is used.)"""
-        if self.abi == "arm":
+        if self.abi == "arm" or self.domain.translated:
             return True
         start, end = address_space_hole(self.abi)
         return address < start or address >= end

@@ -86,7 +86,7 @@ def unicorn_folder() -> Path:
 
 def sources() -> list[Path]:
     """Every C file of the engine and of the hypervisor's C side, in a fixed order."""
-    found = sorted((NATIVE / "engine").glob("*.c")) + sorted((NATIVE / "xen").glob("*.c"))
+    found = sorted((NATIVE / "engine").glob("*.c")) + sorted((NATIVE / "xen").rglob("*.c"))
     return [path for path in found if not path.name.endswith("_gen.c")]
 
 

@@ -293,6 +293,7 @@ void cpu_set_ldt(struct cpu *cpu, uint64_t base, uint32_t limit);
 uint64_t cpu_cr(struct cpu *cpu, int n);              /* 0, 2, 3, 4 */
 /* Write a control register. CR3: flushes this cpu's translations. CR0: the mode bits take effect. */
 void cpu_set_cr(struct cpu *cpu, int n, uint64_t value);
+uint64_t cpu_efer(struct cpu *cpu);
 uint64_t cpu_dr(struct cpu *cpu, int n);
 void cpu_set_dr(struct cpu *cpu, int n, uint64_t value);   /* DR7 arms the breakpoints */
 void cpu_tlb_flush(struct cpu *cpu);
@@ -310,5 +311,19 @@ struct x86_walk {
  * true and *map, or false and map->error. `walk` may be NULL. */
 bool x86_translate(struct machine *m, uint64_t root, int levels, bool nx, uint64_t va, enum access access, bool user,
                    bool write_protect, bool update, struct mapping *map, struct x86_walk *walk);
+
+#ifndef XENLAB_CFFI
+/* The same where tables and entries hold addresses of a physical space of the guest's own: map->frame is one of its frames. */
+struct x86_paging {
+    uint64_t root;
+    int levels;
+    bool nx, write_protect;
+    bool large;               /* 4 MiB pages, of two levels (CR4.PSE) */
+    uint64_t (*frame_of)(void *ctx, uint64_t frame);      /* machine frame of a guest's RAM, ~0: there is none */
+    void *ctx;
+};
+bool x86_translate_guest(struct machine *m, const struct x86_paging *paging, uint64_t va, enum access access, bool user,
+                         bool update, struct mapping *map, struct x86_walk *walk);
+#endif
 
 #endif

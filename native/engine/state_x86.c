@@ -122,6 +122,8 @@ void cpu_set_cr(struct cpu *c, int n, uint64_t value)
     }
 }
 
+uint64_t cpu_efer(struct cpu *c) { return ENV(uint64_t, U_ENV_EFER); }
+
 uint64_t cpu_dr(struct cpu *c, int n) { return n >= 0 && n < 8 ? ENV(uint64_t, U_ENV_DR + 8 * n) : 0; }
 
 void cpu_set_dr(struct cpu *c, int n, uint64_t value)

@@ -8,6 +8,7 @@
  * vcpu_info.evtchn_pending_sel has one bit a word of pending bits; evtchn_upcall_pending asks for the upcall.
  */
 #include "evtchn.h"
+#include "hvm/hvm.h"
 #include "../abi/xen.h"
 #include "../abi/event_channel.h"
 
@@ -94,6 +95,8 @@ void hv_mark_events_pending(struct hv *hv, struct vcpu *v)
     if (info == NULL || info->evtchn_upcall_pending)
         return;
     info->evtchn_upcall_pending = 1;
+    if (is_hvm(hv_domain(hv, v)))
+        hvm_events_pending(hv, v);
     hv_vcpu_kick(hv, v);         /* even when upcalls are masked: this is how SCHEDOP_poll sleepers wake */
 }
 

@@ -1,6 +1,7 @@
 /* hv_run.c - running a vcpu, the clock, and what the engine asks of the layer above it. */
 #include "pv.h"
 #include "decode.h"
+#include "hvm/hvm.h"
 
 uint64_t hv_now(struct hv *hv)
 {
@@ -32,6 +33,25 @@ void hv_bind_ops(struct hv *hv)
         .breakpoint = stops_breakpoint, .watched = stops_watched,
     };
     machine_set_ops(hv->m, &ops);
+    hv->hvm_ops = HVM_OPS;
+    hv->hvm_ops.ctx = hv;
+    hv->pv_ops = ops;
+}
+
+int hv_bind_cpu(struct hv *hv, const struct vcpu *v)
+{
+    return cpu_set_ops(hv_cpu_of(hv, v), is_hvm(hv_domain(hv, v)) ? &hv->hvm_ops : &hv->pv_ops);
+}
+
+/* A whole processor that gives up (a triple fault) is its domain's end. */
+static void shut_down_if_dead(struct hv *hv, const struct vcpu *v, int reason)
+{
+    struct domain *d = hv_domain(hv, v);
+    if (reason != EXIT_SHUTDOWN || !is_hvm(d) || d->shut_down)
+        return;
+    d->shut_down = 1;
+    d->shutdown_code = hvm_of(hv, d)->triple_fault;
+    hv->crash_reason = "triple fault";
 }
 
 int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *exit)
@@ -45,7 +65,10 @@ int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *e
     hv->run_base = hv->s->retired;
     /* Where a run was cut (a slice, a breakpoint, an instruction to be decoded) must not show. A guest that unmasks
      * events by a plain store gets them at the next exit that is its own, or when another event arrives. */
-    if (!(v->undisturbed ? pv_go_on(hv, v) : pv_resume(hv, v))) {
+    bool whole = is_hvm(hv_domain(hv, v));
+    if (whole) {
+        hvm_resume(hv, v);
+    } else if (!(v->undisturbed ? pv_go_on(hv, v) : pv_resume(hv, v))) {
         exit->reason = EXIT_SHUTDOWN;
         return EXIT_SHUTDOWN;
     }
@@ -55,6 +78,7 @@ int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *e
     hv->current = NULL;
     hv->s->retired += retired;
     v->retired += retired;
+    shut_down_if_dead(hv, v, reason);
     v->undisturbed = reason == EXIT_BUDGET || reason == EXIT_DECODE || reason == EXIT_BREAKPOINT;
     return reason;
 }

@@ -27,6 +27,8 @@ enum {
     HV_NO_SLOT = 0xffff
 };
 
+#include "hvm/state.h"
+
 /* ---- machine frames: Xen's page_info (xen/arch/x86/include/asm/mm.h) ---- */
 /* type_info: type in bits 31..28, then PINNED, VALIDATED, and the count of type references. */
 enum {
@@ -153,7 +155,6 @@ struct vcpu {
     uint64_t retired;                    /* instructions of this vcpu, in all */
     int64_t credit;
     uint64_t sched_order;
-    /* PVH/HVM and ARM: later issues */
 };
 
 /* ---- domains ---- */
@@ -221,6 +222,8 @@ struct hv_state {
     uint64_t grant_offset;               /* arena offset: struct active_grant [HV_MAX_DOMAINS][HV_MAX_GRANTS] */
     uint64_t maptrack_offset;            /* arena offset: struct maptrack [HV_MAX_DOMAINS][HV_MAX_MAPTRACK] */
     uint64_t page_offset;                /* arena offset: struct page_info [frames] */
+    uint64_t hvm_vcpu_offset;            /* arena offset: struct hvm_vcpu [HV_MAX_VCPUS] */
+    uint64_t hvm_domain_offset;          /* arena offset: struct hvm_domain [HV_MAX_DOMAINS] */
 };
 
 #endif

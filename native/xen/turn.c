@@ -5,6 +5,7 @@
  * count: every stop is at a count that the state and the two limits give.
  */
 #include "pv.h"
+#include "hvm/hvm.h"
 
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
@@ -18,6 +19,8 @@ int hv_run_turn(struct hv *hv, uint64_t limit, uint64_t end_ns, bool once, struc
         if (now >= end_ns)
             return HV_TURN_TIME;
         (void)hv_fire_due(hv);
+        if (hv_device_due(hv))
+            return HV_TURN_DEVICE;
         if (stops_met(hv)) {
             memset(exit, 0, sizeof *exit);
             return EXIT_BREAKPOINT;
@@ -50,6 +53,8 @@ void hv_answer_again(struct hv *hv, struct vcpu *v, const uint64_t args[6], bool
 {
     if (in_multicall)
         hv_multicall_retry(hv, v, args);
+    else if (is_hvm(hv_domain(hv, v)))
+        hvm_hypercall_again(hv, v, args);
     else
         hypercall_again(cpu_gprs(hv_cpu_of(hv, v)), args);
 }

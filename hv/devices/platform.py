@@ -1,0 +1,167 @@
+"""The machine around an HVM domain's processors: buses, interrupt lines, timers, and the devices on them.
+
+A Platform implements hv.devices.pci.PciMachine for one domain. What of it a run changes lies in the arena (interrupt
+controllers, timers, data ports: native/xen/hvm/state.h) or in the devices, which are services of the domain and so are
+saved with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hv.devices.bus import Bus
+from hv.devices.device import NEVER, DataPort, Device
+from hv.native import ffi, lib, view
+
+if TYPE_CHECKING:
+    from hv.devices.pci import PciDevice
+    from hv.domain import Domain
+    from hv.vcpu import Vcpu
+
+PORTS = 1 << 16
+PHYSICAL = 1 << 40
+"""Guest-physical addresses: what the engine's device window has."""
+
+
+class Platform:
+    """The machine of one domain. `devices` by name; a device is added once, before the guest runs."""
+
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+        self.ports = Bus(PORTS)
+        self.memory = Bus(PHYSICAL)
+        self.devices: dict[str, Device] = {}
+        self._native = domain.hv.native
+        self._state: Any = lib.hv_hvm_domain(self._native, domain.c)
+        self._timers: dict[str, int] = {}
+        self._by_timer: list[Device] = []
+        domain.platform = self
+
+    def add(self, device: Device) -> None:
+        """Put a device into the machine. ValueError: its name is taken."""
+        if device.name in self.devices:
+            raise ValueError(f"there are two devices {device.name}")
+        self._timers[device.name] = len(self._by_timer)
+        self._by_timer.append(device)
+        self.devices[device.name] = device
+        self.domain.services[device.name] = device
+
+    def reset(self) -> None:
+        """Power on, or the reset line: processors, controllers and devices."""
+        lib.hv_hvm_reset(self._native, self.domain.c)
+        for device in self.devices.values():
+            device.reset()
+
+    # ---- the guest's accesses ----
+
+    def answer(self, vcpu: Vcpu, out: Any) -> None:
+        """Answer an EXIT_IO or EXIT_MMIO."""
+        bus = self.ports if out.reason == lib.EXIT_IO else self.memory
+        address, size = int(out.address), int(out.error)
+        value = 0
+        if out.flags:
+            bus.write(address, size, int(out.aux))
+        else:
+            value = bus.read(address, size)
+        lib.hv_io_answer(self._native, vcpu.c, value)
+
+    def fire(self) -> None:
+        """Call the devices whose timers are due, the earliest first."""
+        while (number := lib.hv_take_timer(self._native, self.domain.c)) < len(self._by_timer):
+            self._by_timer[number].timer()
+
+    # ---- hv.devices.device.Machine ----
+
+    @property
+    def now_ns(self) -> int:
+        """System time."""
+        return int(lib.hv_now(self._native))
+
+    def set_irq(self, gsi: int, level: bool) -> None:
+        """Drive an interrupt line."""
+        lib.hv_set_irq(self._native, self.domain.c, gsi, level)
+
+    def set_timer(self, device: Device, deadline_ns: int) -> None:
+        """Have `device.timer()` called at a time, or not."""
+        self._state.timer[self._timers[device.name]] = NEVER if deadline_ns == NEVER else max(deadline_ns, 1)
+
+    def dma_read(self, address: int, length: int) -> bytes:
+        """Memory as a device reads it."""
+        return self.domain.read_physical(address, length)
+
+    def dma_write(self, address: int, data: bytes) -> None:
+        """Memory as a device writes it."""
+        self.domain.write_physical(address, data)
+
+    def data_port(self, port: int) -> DataPort:
+        """The machine's side of a data port. ValueError: it has no more of them."""
+        for index in range(lib.HVM_DATA_PORTS):
+            if self._state.data_port[index].port in (0, port):
+                return NativeDataPort(self._state.data_port[index], port)
+        raise ValueError(f"no data port is left for {port:#x}")
+
+    def power_off(self) -> None:
+        """The guest has switched itself off."""
+        self._shut_down(lib.HVM_END_POWEROFF)
+
+    def reboot(self) -> None:
+        """The guest has asked for a reset."""
+        self._shut_down(lib.HVM_END_REBOOT)
+
+    def print(self, data: bytes) -> None:
+        """Bytes for the console that the user sees."""
+        self.domain.write_console(data)
+
+    def _shut_down(self, code: int) -> None:
+        self.domain.c.shut_down = 1
+        self.domain.c.shutdown_code = code
+
+    # ---- hv.devices.pci.PciMachine ----
+
+    def set_pci_irq(self, device: PciDevice, level: bool) -> None:
+        """Drive a PCI device's interrupt pin."""
+        raise NotImplementedError("a machine without a PCI bus has no PCI device")
+
+    def map_ram(self, device: PciDevice, bar: int, base: int | None) -> None:
+        """Map a device's own RAM."""
+        raise NotImplementedError("a machine without a PCI bus has no PCI device")
+
+
+class NativeDataPort:
+    """A DataPort whose state is in the arena, and which C serves (native/xen/hvm/io.c)."""
+
+    def __init__(self, state: Any, port: int) -> None:
+        self._state = state
+        self._port = port
+
+    def _begin(self, length: int, writing: bool) -> None:
+        if length > lib.HVM_DATA_PORT_BYTES:
+            raise ValueError(f"a data port takes {lib.HVM_DATA_PORT_BYTES} bytes at once, not {length}")
+        state = self._state
+        state.port, state.at, state.length, state.writing = self._port, 0, length, writing
+
+    def give(self, data: bytes) -> None:
+        """Reads take from these bytes."""
+        self._begin(len(data), False)
+        ffi.memmove(self._state.data, data, len(data))
+
+    def take(self, count: int) -> None:
+        """Writes are collected."""
+        self._begin(count, True)
+
+    def rest(self) -> bytes:
+        """What has not been read yet."""
+        state = self._state
+        data = bytes(view(state.data + state.at, state.length - state.at))
+        self.stop()
+        return data
+
+    def collected(self) -> bytes:
+        """What has been written before the last write."""
+        data = bytes(view(self._state.data, self._state.at))
+        self.stop()
+        return data
+
+    def stop(self) -> None:
+        """The transfer is off."""
+        self._state.at = self._state.length = 0
