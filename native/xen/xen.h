@@ -210,6 +210,8 @@ uint64_t hv_p2m_get(struct hv *hv, const struct domain *d, uint64_t gfn, uint32_
 /* Guest-physical memory as devices see it: what is no RAM reads as ones and takes nothing. 0, or -EFAULT if there was any. */
 int hv_physical_read(struct hv *hv, const struct domain *d, uint64_t gpa, uint8_t *out, uint64_t len);
 int hv_physical_write(struct hv *hv, const struct domain *d, uint64_t gpa, const uint8_t *data, uint64_t len);
+/* The machine frame that a frame number in the mouth of a guest means: of a PV domain the number itself; ~0: there is no RAM. */
+uint64_t hv_frame_of(struct hv *hv, const struct domain *d, uint64_t gfn);
 struct hvm_domain *hv_hvm_domain(struct hv *hv, const struct domain *d);
 struct hvm_vcpu *hv_hvm_vcpu(struct hv *hv, const struct vcpu *v);
 /* The reset line of the whole machine: processors, interrupt controllers, device timers. */
