@@ -137,8 +137,8 @@ class Domain:
             lib.hv_physical_write(self.hv.native, self.c, address, ffi.from_buffer(source), source.nbytes)
 
     def map_frames(self, gfn: int, mfns: Sequence[int], flags: int = lib.P2M_RAM | lib.P2M_WRITABLE) -> None:
-        """Have machine frames stand at guest frames `gfn`, `gfn` + 1 and so on. MemoryError: the machine has no room for
-        the tables."""
+        """Have machine frames stand at guest frames `gfn`, `gfn` + 1 and so on. MemoryError: the machine has no room
+        for the tables."""
         if lib.hv_p2m_fill(self.hv.native, self.c, gfn, list(mfns), len(mfns), flags):
             raise MemoryError("the machine has no free frame left; remedy: give the Hypervisor more memory_mib")
 
