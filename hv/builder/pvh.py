@@ -47,7 +47,7 @@ def build_pvh(domain: Domain, image: KernelImage, *, cmdline: str = "", ramdisk:
     pages = int(domain.c.max_pages)
     domain.c.max_pages += abi.HVM_SPECIAL_GFNS
     low = min(pages << 12, LOW_END)
-    _give_memory(domain, pages, low)
+    give_memory(domain, pages, low)
     ramdisk_at = _page_up(image.paddr_end)
     start_at = _page_up(ramdisk_at + len(ramdisk))
     info = _start_info(pages, start_at, cmdline.encode(), (ramdisk_at, len(ramdisk)), low)
@@ -61,9 +61,9 @@ def build_pvh(domain: Domain, image: KernelImage, *, cmdline: str = "", ramdisk:
         domain.write_physical(segment.paddr, segment.data)
     domain.write_physical(ramdisk_at, ramdisk)
     domain.write_physical(start_at, info)
-    _special_pages(domain)
+    special_pages(domain)
     Platform(domain).reset()
-    _enter(domain, entry, start_at)
+    enter_flat(domain, entry, start_at)
     frames = abi.HVM_SPECIAL_XENSTORE_GFN, abi.HVM_SPECIAL_CONSOLE_GFN
     return PvhDomain(entry, start_at, ramdisk_at, *frames)
 
@@ -72,7 +72,7 @@ def _page_up(address: int) -> int:
     return (address + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)
 
 
-def _give_memory(domain: Domain, pages: int, low: int) -> None:
+def give_memory(domain: Domain, pages: int, low: int) -> None:
     """All of the domain's memory, lowest machine frame first."""
     frames = domain.alloc_frames(pages)
     if len(frames) < pages:
@@ -109,8 +109,8 @@ def _start_info(pages: int, at: int, cmdline: bytes, ramdisk: tuple[int, int], l
     return info + listed + table + cmdline + b"\0"
 
 
-def _special_pages(domain: Domain) -> None:
-    """The rings of xenstore and console at Xen's special frames, shared_info nowhere yet."""
+def special_pages(domain: Domain) -> None:
+    """Xen's own: the rings of xenstore and console at Xen's special frames, shared_info nowhere yet."""
     native, c = domain.hv.native, domain.c
     store, console = domain.alloc_frames(2)
     domain.map_frames(abi.HVM_SPECIAL_XENSTORE_GFN, [store])
@@ -134,8 +134,8 @@ def _special_pages(domain: Domain) -> None:
     clock.update_wallclock(native, c)
 
 
-def _enter(domain: Domain, entry: int, start_info: int) -> None:
-    """32-bit protected mode, flat segments, no paging, ebx: start_info."""
+def enter_flat(domain: Domain, entry: int, start_info: int) -> None:
+    """Have vcpu 0 begin at `entry` in 32-bit protected mode with flat segments and no paging; ebx: start_info."""
     state = domain.vcpus[0].state()
     for index in range(lib.SEG_ES, lib.SEG_GS + 1):
         state.segments[index] = _segment(CODE if index == lib.SEG_CS else DATA, 0xFFFFFFFF)
