@@ -46,6 +46,15 @@ void hvm_resume(struct hv *hv, struct vcpu *v)
         cpu_run_alone(cpu);
 }
 
+void hvm_changed(struct hv *hv, struct vcpu *v)
+{
+    struct cpu *cpu = hv_cpu_of(hv, v);
+    uint64_t deadline = hvm_vcpu_of(hv, v)->lapic.timer_deadline, now = hv_now(hv);
+    hvm_resume(hv, v);
+    if (deadline != 0)            /* at once: behind this instruction */
+        cpu_shorten(cpu, cpu_retired(cpu) + (int64_t)(deadline > now ? deadline - now : 1));
+}
+
 void hvm_kick(struct hv *hv, struct vcpu *v)
 {
     if (hvm_vcpu_of(hv, v)->waits_for_sipi || !hv_cpu_of(hv, v))

@@ -31,6 +31,9 @@ static inline unsigned hvm_cpl(struct cpu *cpu)
 extern const struct engine_ops HVM_OPS;              /* without ctx */
 /* Before cpu_run(): attention, an instruction to be executed alone. */
 void hvm_resume(struct hv *hv, struct vcpu *v);
+/* A controller's registers were written, by the instruction that the vcpu executes, alone: another interrupt may be next,
+ * and the timer due before the end of the run. */
+void hvm_changed(struct hv *hv, struct vcpu *v);
 /* Something has come that may wake the vcpu, or that it may take. */
 void hvm_kick(struct hv *hv, struct vcpu *v);
 /* The state of the processor after RESET or INIT (`init` keeps what INIT keeps). */

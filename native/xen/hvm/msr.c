@@ -177,7 +177,7 @@ enum io_answer hvm_msr(void *ctx, struct cpu *cpu, uint32_t number, bool is_writ
         return IO_ALONE;
     if (!write(hv, v, number, *value))
         return IO_FAULT;
-    hvm_resume(hv, v);
+    hvm_changed(hv, v);
     return IO_DONE;
 }
 
