@@ -56,6 +56,11 @@ bool hvm_linear_to_physical(struct hv *hv, struct vcpu *v, uint64_t va, enum acc
 /* RAM at guest-physical `gpa`, good to the end of its page; NULL: none there (or read-only, for writing). */
 uint8_t *hvm_ram(struct hv *hv, const struct domain *d, uint64_t gpa, bool write);
 
+/* ---- canonical.c ---- */
+bool hvm_canonical(uint64_t va);
+/* The exception that is due at rip for an access to an address that is not canonical: #SS or #GP. */
+uint32_t hvm_non_canonical_vector(struct hv *hv, struct vcpu *v);
+
 /* ---- io.c ---- */
 enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *access);
 /* The instruction is no longer about to go on: what was answered belongs to nothing. */

@@ -195,6 +195,9 @@ bool hvm_write_cr(void *ctx, struct cpu *cpu, int n, uint64_t *value)
             return false;
         *value = (*value & CR0_BITS) | 0x10;
         return true;
+    case 2:
+        hvm_vcpu_of(hv, hv->current)->cr2 = *value;
+        return true;
     case 3:
         return !long_mode || !(*value >> 52);
     case 4:

@@ -62,6 +62,7 @@ struct hvm_vcpu {
     uint64_t mtrr_fixed[11];
     uint64_t mtrr_default;
     uint64_t misc_enable;
+    uint64_t cr2;                 /* of the last page fault: the engine's own is overwritten by faults that are none */
     int64_t tsc_offset;
     uint32_t upcall_vector;       /* HVMOP_set_evtchn_upcall_vector; 0: none */
     uint8_t waits_for_sipi;
