@@ -37,13 +37,12 @@ class Service(Protocol):
 
 
 class Domain:
-    """One domain of a Hypervisor. `c` is its `struct domain`; `abi` names its guest ABI (x86_64, x86_32, arm)."""
+    """One domain of a Hypervisor. `c` is its `struct domain`."""
 
     def __init__(self, hv: Hypervisor, slot: int, name: str) -> None:
         self.hv = hv
         self.slot = slot
         self.name = name
-        self.abi = "x86_64"
         self.crash_reason = ""
         """Why Python gave the domain up, for people; empty otherwise."""
         self.c: Any = ffi.addressof(lib.hv_state(hv.native).domains[slot])
@@ -54,6 +53,11 @@ class Domain:
         self.console_log = b""
         self.platform: Any = None
         """The machine around an HVM domain's processors (hv.devices.platform.Platform); None: there is none."""
+
+    @property
+    def abi(self) -> str:
+        """The guest ABI that its shared pages are laid out by: x86_64 or x86_32."""
+        return "x86_32" if self.c.narrow else "x86_64"
 
     @property
     def translated(self) -> bool:

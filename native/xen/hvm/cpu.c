@@ -125,11 +125,9 @@ static bool int1(struct hv *hv, struct vcpu *v, struct trap *trap)
 {
     enum { INT1 = 0xf1 };
     struct cpu *cpu = hv_cpu_of(hv, v);
-    struct x86_segment_state cs;
     uint8_t byte;
-    cpu_get_segment(cpu, SEG_CS, &cs);
-    bool wide = cpu_efer(cpu) & EFER_LMA && cs.attributes & SEG_ATTR_L;
-    if (hv_peek(hv, v, &byte, cpu_gprs(cpu)->rip + (wide ? 0 : cs.base), 1) != 1 || byte != INT1)
+    uint64_t base = hvm_in_64bit(cpu) ? 0 : cpu_segment_base(cpu, SEG_CS);
+    if (hv_peek(hv, v, &byte, cpu_gprs(cpu)->rip + base, 1) != 1 || byte != INT1)
         return false;
     cpu_gprs(cpu)->rip += 1;
     cpu_retire(cpu);

@@ -74,6 +74,8 @@ bool hvm_write_cr(void *ctx, struct cpu *cpu, int n, uint64_t *value);
 void hvm_reset_msrs(struct hvm_vcpu *hvcpu);
 
 /* ---- call.c ---- */
+/* Does the processor run 64-bit code? */
+bool hvm_in_64bit(struct cpu *cpu);
 /* Is the undefined instruction at rip VMCALL or VMMCALL? Then it is a hypercall: true, and *go_on. */
 bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on);
 /* Execute the instruction again, with these arguments. */

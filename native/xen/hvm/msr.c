@@ -130,6 +130,7 @@ static bool write_hypercall_page(struct hv *hv, struct vcpu *v, uint64_t value)
     if (!page)
         return false;
     hvm_hypercall_page(hv, page);
+    hv_latch_width(hv, v);
     return true;
 }
 
