@@ -106,14 +106,29 @@ static int hvm_interrupt(void *ctx, struct cpu *cpu, uint32_t can)
     return vector;
 }
 
+/* A processor halts with interrupts off: it is down for good (but for INIT), and a domain whose last one does this has
+ * switched itself off. Source: hvm_vcpu_down() in xen/arch/x86/hvm/hvm.c of Xen 4.17. */
+static void vcpu_down(struct hv *hv, struct vcpu *v)
+{
+    struct domain *d = hv_domain(hv, v);
+    v->online = 0;
+    for (uint32_t id = 0; id < HV_DOMAIN_VCPUS; id++)
+        if (hv_vcpu(hv, d, id) && hv_vcpu(hv, d, id)->online)
+            return;
+    d->shut_down = 1;
+    d->shutdown_code = SHUTDOWN_poweroff;
+}
+
 static bool hvm_halt(void *ctx, struct cpu *cpu)
 {
     struct hv *hv = ctx;
     struct vcpu *v = hv->current;
     if (can_wake(hv, v))
         return true;
-    v->blocked = 1;
-    hvm_vcpu_of(hv, v)->halted = 1;
+    if (cpu_rflags(cpu) & RFLAGS_IF)
+        v->blocked = 1, hvm_vcpu_of(hv, v)->halted = 1;
+    else
+        vcpu_down(hv, v);
     struct cpu_exit *e = cpu_exit_record(cpu);
     memset(e, 0, sizeof *e);
     e->reason = EXIT_IDLE;
