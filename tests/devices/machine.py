@@ -57,6 +57,7 @@ class TestMachine:
         self.ram = bytearray(MEMORY)
         self.data_ports: dict[int, TestDataPort] = {}
         self.mapped: dict[tuple[str, int], int | None] = {}
+        self.shadow: dict[int, tuple[bool, bool]] = {}
         self.printed = b""
         self.ended = ""
 
@@ -103,6 +104,10 @@ class TestMachine:
 
     def map_ram(self, device: PciDevice, bar: int, base: int | None) -> None:
         self.mapped[device.name, bar] = base
+
+    def set_shadow(self, first: int, size: int, read_ram: bool, write_ram: bool) -> None:
+        for page in range(first >> 12, (first + size) >> 12):
+            self.shadow[page << 12] = (read_ram, write_ram)
 
     # ---- what a test does ----
 
