@@ -15,7 +15,9 @@ class ImageError(Exception):
     """A file that cannot be opened as a disk, or written back: one line that names file, problem and remedy."""
 
     def __init__(self, name: str, problem: str, remedy: str) -> None:
-        super().__init__(" ".join(f"{name}: {problem}; {remedy}".split()))
+        line = " ".join(f"{name}: {problem}; {remedy}".split())
+        # Names come out of images as well: nothing of them may move a terminal's cursor.
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line))
 
 
 class MediumError(Exception):
