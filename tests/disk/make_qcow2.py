@@ -33,8 +33,9 @@ class Qcow2:
     behind. `data`: bytes by cluster number; `packed`: the same, to be compressed; `zeros`: zero clusters."""
 
     def __init__(
-        self, size: int, data: Mapping[int, bytes] = {}, *, packed: Mapping[int, bytes] = {}, zeros: tuple[int, ...] = (),
-        bits: int = 12, version: int = 3, backing: bytes = b"", backing_format: str = "raw", compression: str = "zlib",
+        self, size: int, data: Mapping[int, bytes] = {}, *, packed: Mapping[int, bytes] = {},
+        zeros: tuple[int, ...] = (), bits: int = 12, version: int = 3, compression: str = "zlib",
+        backing: bytes = b"", backing_format: str = "raw",
         l1: Mapping[int, int] = {}, l2: Mapping[int, int] = {}, **header: int,
     ) -> None:  # fmt: skip
         self.cluster = cluster = 1 << bits
@@ -47,7 +48,7 @@ class Qcow2:
         for number, contents in packed.items():
             self.entries[number] = self._compressed(packer(contents.ljust(cluster, b"\0")), bits)
         self.tail = self.tail.ljust(-(-len(self.tail) // cluster) * cluster, b"\0")
-        self.entries |= {number: 1 for number in zeros} | dict(l2)
+        self.entries |= dict.fromkeys(zeros, 1) | dict(l2)
         self.l1 = {0: 4 * cluster | COPIED} | dict(l1)
         self.header = dict.fromkeys((*FIELDS, *FIELDS_V3), 0) | {
             "version": version, "cluster_bits": bits, "size": size, "l1_at": 3 * cluster,

@@ -19,7 +19,8 @@ A, B, C = (bytes([letter]) * 4096 for letter in b"ABC")
 def test_clusters_of_every_kind(tmp_path: Path, version: int) -> None:
     (tmp_path / "base").write_bytes(C * 64)
     zeros = (3,) if version == 3 else ()
-    made = Qcow2(MIB, {0: A, 2: b"B" * 100}, packed={1: A[:2000] + B[:2096]}, zeros=zeros, version=version, backing=b"base")
+    packed = {1: A[:2000] + B[:2096]}
+    made = Qcow2(MIB, {0: A, 2: b"B" * 100}, packed=packed, zeros=zeros, version=version, backing=b"base")
     image = open_image(made.write(tmp_path / "top"))
     assert (image.size, image.format) == (MIB, "qcow2")
     third = bytes(4096) if zeros else C
@@ -153,7 +154,7 @@ def test_bombs_do_not_go_off(tmp_path: Path, compression: str) -> None:
 
 
 def test_caches_are_bounded(tmp_path: Path) -> None:
-    image = open_image(Qcow2(1 << 40, l1={n: 4 * 65536 for n in range(2048)}, bits=16).write(tmp_path / "x"))
+    image = open_image(Qcow2(1 << 40, l1=dict.fromkeys(range(2048), 4 * 65536), bits=16).write(tmp_path / "x"))
     assert isinstance(image, Qcow2Image)
     for number in range(2048):
         image.read(number << 29 | (number % 16) << 25, 512)
@@ -191,7 +192,8 @@ def test_random_damage_never_escapes(tmp_path: Path) -> None:
 def test_a_chain(tmp_path: Path) -> None:
     (tmp_path / "0").write_bytes(A + B)
     for number in range(1, MAX_CHAIN):
-        Qcow2(MIB, backing=b"%d" % (number - 1), backing_format="raw" if number == 1 else "qcow2").write(tmp_path / str(number))
+        format = "raw" if number == 1 else "qcow2"
+        Qcow2(MIB, backing=b"%d" % (number - 1), backing_format=format).write(tmp_path / str(number))
     assert open_image(str(tmp_path / str(MAX_CHAIN - 1))).read(4090, 10) == b"A" * 6 + b"B" * 4
     over = Qcow2(MIB, backing=b"%d" % (MAX_CHAIN - 1), backing_format="qcow2").write(tmp_path / "over")
     with pytest.raises(ImageError, match="more than 16"):
