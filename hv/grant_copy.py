@@ -21,9 +21,10 @@ class End(NamedTuple):
 
 
 def _own_frame(c: Any, d: Any, gmfn: int) -> End:
-    if lib.hv_get_page(c, gmfn, d.domid):
+    frame = int(lib.hv_frame_of(c, d, gmfn))
+    if lib.hv_get_page(c, frame, d.domid):
         raise GrantError(abi.GNTST_bad_page, "grant_frame", domid=d.domid, frame=gmfn)
-    return End(gmfn, 0, PAGE_SIZE, ())
+    return End(frame, 0, PAGE_SIZE, ())
 
 
 def _granted(t: Table, ref: int, user: int, *, readonly: bool, transitive: bool) -> End:
@@ -55,7 +56,7 @@ def _resolve(t: Table, ref: int, was: int, entry: Any, *, readonly: bool, transi
             table(t.c, giver), entry.trans_ref, t.d.domid, readonly=readonly, transitive=False
         )
     # While the grant is in use the frame is the one that was agreed on, whatever the entry says now.
-    frame = int(t.active(ref).frame) if was else entry.frame
+    frame = int(t.active(ref).frame) if was else int(lib.hv_frame_of(t.c, t.d, entry.frame))
     if lib.hv_get_page(t.c, frame, t.d.domid):
         raise GrantError(abi.GNTST_bad_page, "grant_frame", domid=t.d.domid, frame=frame)
     return End(frame, entry.page_off, entry.length, ())

@@ -210,6 +210,8 @@ uint64_t hv_p2m_get(struct hv *hv, const struct domain *d, uint64_t gfn, uint32_
 /* Guest-physical memory as devices see it: what is no RAM reads as ones and takes nothing. 0, or -EFAULT if there was any. */
 int hv_physical_read(struct hv *hv, const struct domain *d, uint64_t gpa, uint8_t *out, uint64_t len);
 int hv_physical_write(struct hv *hv, const struct domain *d, uint64_t gpa, const uint8_t *data, uint64_t len);
+/* The machine frame that a frame number in the mouth of a guest means: of a PV domain the number itself; ~0: there is no RAM. */
+uint64_t hv_frame_of(struct hv *hv, const struct domain *d, uint64_t gfn);
 struct hvm_domain *hv_hvm_domain(struct hv *hv, const struct domain *d);
 struct hvm_vcpu *hv_hvm_vcpu(struct hv *hv, const struct vcpu *v);
 /* The reset line of the whole machine: processors, interrupt controllers, device timers. */
@@ -220,6 +222,9 @@ void hv_set_irq(struct hv *hv, struct domain *d, uint32_t gsi, bool level);
 uint32_t hv_take_timer(struct hv *hv, struct domain *d);
 /* Python has answered an EXIT_IO or EXIT_MMIO: the value that was read (anything, for a write). */
 void hv_io_answer(struct hv *hv, struct vcpu *v, uint64_t value);
+/* The guest says in which mode it is (it sets up its hypercall page, or its callback): shared_info is laid out for that. */
+void hv_latch_width(struct hv *hv, struct vcpu *v);
+enum { HV_CALL_32 = 0x100 };      /* cpu_exit.flags of EXIT_HYPERCALL: made by 32-bit code of an HVM guest */
 /* The guest chose how its events come (HVM_PARAM_CALLBACK_IRQ): look at what is pending. */
 void hv_callback_changed(struct hv *hv, struct domain *d);
 /* One page of the linear address space, with ring 0's rights and no accessed bits: its guest-physical address, ~0: none. */

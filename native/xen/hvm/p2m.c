@@ -97,6 +97,14 @@ uint64_t hv_p2m_get(struct hv *hv, const struct domain *d, uint64_t gfn, uint32_
     return entry ? entry >> FRAME_SHIFT : ~UINT64_C(0);
 }
 
+uint64_t hv_frame_of(struct hv *hv, const struct domain *d, uint64_t gfn)
+{
+    if (!is_hvm(d))
+        return gfn;
+    uint64_t entry = p2m_get(hv, hvm_of(hv, d), gfn);
+    return entry & P2M_RAM && entry & P2M_WRITABLE ? entry >> FRAME_SHIFT : ~UINT64_C(0);
+}
+
 static void free_tables(struct hv *hv, uint64_t frame, int level)
 {
     for (unsigned i = 0; level > 0 && i < ENTRIES; i++) {
