@@ -8,6 +8,8 @@ a guest that could write a raw disk would choose it.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hv.disk import qcow2_header
 from hv.disk.hostfile import HostFile, open_beside, open_named
@@ -34,23 +36,17 @@ def open_image(path: str, format: str | None = None, backing: str = "folder") ->
 def open_cd(path: str) -> Image:
     """The image of a CD or DVD: an ISO file. ImageError."""
     file = open_named(path)
-    try:
+    with _handed_over(file):
         if file.read(0, 4) == qcow2_header.MAGIC:
             raise ImageError(path, "it is a qcow2 image", "give an ISO file, or use it as a hard disk (--disk)")
         image = RawImage(file)
         check_cd(image)
         return image
-    except MediumError as error:
-        file.close()
-        raise _unreadable(error) from None
-    except ImageError:
-        file.close()
-        raise
 
 
 def _open(file: HostFile, format: str | None, policy: str, above: tuple[HostFile, ...]) -> Image:
     """Takes over the file. `above`: the images that stand before this one."""
-    try:
+    with _handed_over(file):
         probed = format is None
         is_qcow2 = file.read(0, 4) == qcow2_header.MAGIC
         if format is None:
@@ -64,17 +60,20 @@ def _open(file: HostFile, format: str | None, policy: str, above: tuple[HostFile
         if header.backing:
             behind = _open_backing(header, policy, (*above, file))
         return Qcow2Image(file, header, behind, probed)
+
+
+@contextmanager
+def _handed_over(file: HostFile) -> Iterator[None]:
+    """The file is closed if no image comes of it. A host that cannot read it is an ImageError, too."""
+    try:
+        yield
     except MediumError as error:
         file.close()
-        raise _unreadable(error) from None
+        name, _, problem = str(error).partition(": ")
+        raise ImageError(name, problem, "the host cannot read it; is its disk well?") from None
     except ImageError:
         file.close()
         raise
-
-
-def _unreadable(error: MediumError) -> ImageError:
-    name, _, problem = str(error).partition(": ")
-    return ImageError(name, problem, "the host cannot read it; is its disk well?")
 
 
 def _open_backing(header: Header, policy: str, above: tuple[HostFile, ...]) -> Image:
