@@ -6,6 +6,7 @@
 #ifndef XENLAB_XEN_H
 #define XENLAB_XEN_H
 #include "../engine/engine.h"
+#include "hvm/vga.h"
 #include "state.h"
 
 struct hv;

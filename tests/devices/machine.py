@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from hv.devices.bus import Bus
 from hv.devices.device import NEVER, Device
 from hv.devices.pci import PciDevice
+from hv.devices.vga_window import VgaWindow, VideoMemory
+from hv.native import ffi
 
 MEMORY = 1 << 20
+VIDEO_MEMORY = 16 << 20
 
 
 class TestDataPort:
@@ -42,8 +46,8 @@ class TestDataPort:
 
 
 class TestMachine:
-    """Implements hv.devices.pci.PciMachine. `now` is set by the test (advance()); `lines` and `pins` are the levels of
-    interrupt lines and of devices' PCI pins."""
+    """Implements hv.devices.vga_window.VgaMachine. `now` is set by the test (advance()); `lines` and `pins` are the
+    levels of interrupt lines and of devices' PCI pins."""
 
     __test__ = False
 
@@ -60,6 +64,9 @@ class TestMachine:
         self.shadow: dict[int, tuple[bool, bool]] = {}
         self.printed = b""
         self.ended = ""
+        self.video_bytes: Any = None
+        self.touched: set[int] = set()
+        """Pages of video memory that Python has announced to write."""
 
     # ---- hv.devices.device.Machine ----
 
@@ -123,6 +130,23 @@ class TestMachine:
         for port in {*ports, *self.data_ports}:
             data = self.data_port(port)
             data.giving, data.taking, data.got = ports.get(port, (b"", 0, b""))
+
+    # ---- VgaMachine ----
+
+    @functools.cached_property
+    def _window(self) -> VgaWindow:
+        return VgaWindow(ffi.new("struct vga_window *"))
+
+    @functools.cached_property
+    def _video_memory(self) -> VideoMemory:
+        self.video_bytes = ffi.new("uint8_t[]", VIDEO_MEMORY)
+        return VideoMemory(self.video_bytes, VIDEO_MEMORY, self.touched.add)
+
+    def vga_window(self) -> VgaWindow:
+        return self._window
+
+    def video_memory(self) -> VideoMemory:
+        return self._video_memory
 
     # ---- what a test does ----
 
