@@ -214,8 +214,13 @@ class PciDevice(Device):
         self.state.config = bytes(config)
         self._drive()
 
+    @property
+    def interrupting(self) -> bool:
+        """Whether the device asserts its pin, whatever the command register makes of it."""
+        return bool(self.state.config[STATUS] & STATUS_INTERRUPT)
+
     def _drive(self) -> None:
-        asserted = bool(self.state.config[STATUS] & STATUS_INTERRUPT) and not self.command & COMMAND_INTX_OFF
+        asserted = self.interrupting and not self.command & COMMAND_INTX_OFF
         self.machine.set_pci_irq(self, asserted)
 
     def dma_read(self, address: int, length: int) -> bytes:
