@@ -37,13 +37,12 @@ class Service(Protocol):
 
 
 class Domain:
-    """One domain of a Hypervisor. `c` is its `struct domain`; `abi` names its guest ABI (x86_64, x86_32, arm)."""
+    """One domain of a Hypervisor. `c` is its `struct domain`."""
 
     def __init__(self, hv: Hypervisor, slot: int, name: str) -> None:
         self.hv = hv
         self.slot = slot
         self.name = name
-        self.abi = "x86_64"
         self.crash_reason = ""
         """Why Python gave the domain up, for people; empty otherwise."""
         self.c: Any = ffi.addressof(lib.hv_state(hv.native).domains[slot])
@@ -54,6 +53,11 @@ class Domain:
         self.console_log = b""
         self.platform: Any = None
         """The machine around an HVM domain's processors (hv.devices.platform.Platform); None: there is none."""
+
+    @property
+    def abi(self) -> str:
+        """The guest ABI that its shared pages are laid out by: x86_64 or x86_32."""
+        return "x86_32" if self.c.narrow else "x86_64"
 
     @property
     def translated(self) -> bool:
@@ -137,8 +141,8 @@ class Domain:
             lib.hv_physical_write(self.hv.native, self.c, address, ffi.from_buffer(source), source.nbytes)
 
     def map_frames(self, gfn: int, mfns: Sequence[int], flags: int = lib.P2M_RAM | lib.P2M_WRITABLE) -> None:
-        """Have machine frames stand at guest frames `gfn`, `gfn` + 1 and so on. MemoryError: the machine has no room for
-        the tables."""
+        """Have machine frames stand at guest frames `gfn`, `gfn` + 1 and so on. MemoryError: the machine has no room
+        for the tables."""
         if lib.hv_p2m_fill(self.hv.native, self.c, gfn, list(mfns), len(mfns), flags):
             raise MemoryError("the machine has no free frame left; remedy: give the Hypervisor more memory_mib")
 

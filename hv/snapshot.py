@@ -112,7 +112,6 @@ def _adopt(hv: Hypervisor, snapshot: Snapshot) -> None:
     hv.vcpus.clear()
     for saved in snapshot.domains:
         domain = Domain(hv, saved.slot, saved.name)
-        domain.abi = saved.abi
         domain.vcpus = [Vcpu(domain, slot) for slot in saved.vcpus]
         hv.domains[saved.slot] = domain
         hv.vcpus.update((vcpu.slot, vcpu) for vcpu in domain.vcpus)

@@ -50,7 +50,7 @@ WRAPPED_X86 = [
     "helper_debug",
     "cpu_check_watchpoint",
     "cpu_watchpoint_address_matches", "helper_ldmxcsr", "helper_fxrstor",
-    "helper_hlt", "helper_rdmsr", "helper_wrmsr", "helper_read_crN", "helper_write_crN",
+    "helper_pause", "helper_hlt", "helper_rdmsr", "helper_wrmsr", "helper_read_crN", "helper_write_crN",
 ]
 
 CFLAGS = [

@@ -1,6 +1,6 @@
 """Build a PVH domain: a kernel that is entered in 32-bit protected mode without paging, with a struct hvm_start_info.
 
-The kernel's segments go to their physical addresses; behind it come the ramdisk and the page with start_info, module list,
+The segments go to their physical addresses; behind them come the ramdisk and the page with start_info, module list,
 command line and memory map. Facts: xen/include/public/arch-x86/hvm/start_info.h, docs/misc/pvh.pandoc of Xen 4.17.
 """
 
@@ -36,31 +36,34 @@ class PvhDomain(NamedTuple):
 
 
 def build_pvh(domain: Domain, image: KernelImage, *, cmdline: str = "", ramdisk: bytes = b"") -> PvhDomain:
-    """Build `image` into the empty translated `domain` and make its vcpu 0 ready to run. BuilderError: the kernel has no
+    """Build `image` into the empty translated `domain` and make its vcpu 0 ready. BuilderError: the kernel has no
     PVH entry, or does not fit."""
     entry = None if image.notes is None else image.notes.phys32_entry
     if entry is None:
         raise BuilderError(
-            image.name, "it has no PVH entry (the ELF note PHYS32_ENTRY)", "give a kernel built with CONFIG_PVH, or boot it as PV"
-        )
+            image.name, "it has no PVH entry (the ELF note PHYS32_ENTRY)",
+            "give a kernel built with CONFIG_PVH, or boot it as PV",
+        )  # fmt: skip
     pages = int(domain.c.max_pages)
+    domain.c.max_pages += abi.HVM_SPECIAL_GFNS
     low = min(pages << 12, LOW_END)
-    _give_memory(domain, pages, low)
+    give_memory(domain, pages, low)
     ramdisk_at = _page_up(image.paddr_end)
     start_at = _page_up(ramdisk_at + len(ramdisk))
-    info = _start_info(domain, start_at, cmdline.encode(), (ramdisk_at, len(ramdisk)), low)
+    info = _start_info(pages, start_at, cmdline.encode(), (ramdisk_at, len(ramdisk)), low)
     if start_at + len(info) > low:
         raise BuilderError(
-            image.name, f"kernel, ramdisk and start info end at {start_at + len(info):#x}, behind the memory at {low:#x}",
+            image.name,
+            f"kernel, ramdisk and start info end at {start_at + len(info):#x}, behind the memory at {low:#x}",
             "give the domain more memory",
-        )  # fmt: skip
+        )
     for segment in image.segments:
         domain.write_physical(segment.paddr, segment.data)
     domain.write_physical(ramdisk_at, ramdisk)
     domain.write_physical(start_at, info)
-    _special_pages(domain)
+    special_pages(domain)
     Platform(domain).reset()
-    _enter(domain, entry, start_at)
+    enter_flat(domain, entry, start_at)
     frames = abi.HVM_SPECIAL_XENSTORE_GFN, abi.HVM_SPECIAL_CONSOLE_GFN
     return PvhDomain(entry, start_at, ramdisk_at, *frames)
 
@@ -69,11 +72,12 @@ def _page_up(address: int) -> int:
     return (address + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)
 
 
-def _give_memory(domain: Domain, pages: int, low: int) -> None:
+def give_memory(domain: Domain, pages: int, low: int) -> None:
     """All of the domain's memory, lowest machine frame first."""
     frames = domain.alloc_frames(pages)
     if len(frames) < pages:
-        raise BuilderError("--memory", f"the machine is full: {len(frames)} of {pages} pages", "give the domain less memory")
+        problem = f"the machine is full: {len(frames)} of {pages} pages"
+        raise BuilderError("--memory", problem, "give the domain less memory")
     domain.map_frames(0, frames[: low >> 12])
     domain.map_frames(HIGH_START >> 12, frames[low >> 12 :])
 
@@ -86,9 +90,9 @@ def memory_map(pages: int, low: int) -> list[tuple[int, int, int]]:
     return ranges
 
 
-def _start_info(domain: Domain, at: int, cmdline: bytes, ramdisk: tuple[int, int], low: int) -> bytes:
+def _start_info(pages: int, at: int, cmdline: bytes, ramdisk: tuple[int, int], low: int) -> bytes:
     """start_info and what it points to, for guest-physical address `at`."""
-    ranges = memory_map(int(domain.c.max_pages), low)
+    ranges = memory_map(pages, low)
     head, module = abi.layout("hvm_start_info"), abi.layout("hvm_modlist_entry")
     entry = abi.layout("hvm_memmap_table_entry")
     modules_at = at + head.size
@@ -105,8 +109,8 @@ def _start_info(domain: Domain, at: int, cmdline: bytes, ramdisk: tuple[int, int
     return info + listed + table + cmdline + b"\0"
 
 
-def _special_pages(domain: Domain) -> None:
-    """The rings of xenstore and console at Xen's special frames, shared_info nowhere yet."""
+def special_pages(domain: Domain) -> None:
+    """Xen's own: the rings of xenstore and console at Xen's special frames, shared_info nowhere yet."""
     native, c = domain.hv.native, domain.c
     store, console = domain.alloc_frames(2)
     domain.map_frames(abi.HVM_SPECIAL_XENSTORE_GFN, [store])
@@ -130,8 +134,8 @@ def _special_pages(domain: Domain) -> None:
     clock.update_wallclock(native, c)
 
 
-def _enter(domain: Domain, entry: int, start_info: int) -> None:
-    """32-bit protected mode, flat segments, no paging, ebx: start_info."""
+def enter_flat(domain: Domain, entry: int, start_info: int) -> None:
+    """Have vcpu 0 begin at `entry` in 32-bit protected mode with flat segments and no paging; ebx: start_info."""
     state = domain.vcpus[0].state()
     for index in range(lib.SEG_ES, lib.SEG_GS + 1):
         state.segments[index] = _segment(CODE if index == lib.SEG_CS else DATA, 0xFFFFFFFF)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hv.cli.session import Session
 
-_TYPES = ("auto", "pv")
+_TYPES = ("auto", "pv", "pvh")
 _SCHEDULERS = ("round_robin", "credit")
 
 
@@ -65,7 +65,7 @@ class Option(NamedTuple):
 
 _GUEST, _LIMITS, _CLOCK, OUTPUT = "the guest", "limits", "time and order", "output"
 GUEST_OPTIONS = (
-    Option("--type", _GUEST, str, "auto", "TYPE", "type of domain: auto (what the kernel says) or pv", _TYPES),
+    Option("--type", _GUEST, str, "auto", "TYPE", "type of domain: auto (what the kernel says), pv or pvh", _TYPES),
     Option("--memory", _GUEST, int, 128, "MIB", "memory in MiB (default 128)"),
     Option("--vcpus", _GUEST, int, 1, "N", "virtual processors, 1 to 64 (default 1)"),
     Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory"),

@@ -48,6 +48,7 @@ def config_of(options: Any) -> GuestConfig:
         seed=options.seed,
         scheduler=options.scheduler,
         wallclock_ns=time.time_ns() if getattr(options, "realtime", False) else None,
+        kind=options.type,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hv.devices.bus import Bus
 from hv.devices.device import NEVER, DataPort, Device
+from hv.devices.layout import BIOS_WINDOW, FIRMWARE_END, SHADOW
 from hv.native import ffi, lib, view
 
 if TYPE_CHECKING:
@@ -115,6 +116,34 @@ class Platform:
     def _shut_down(self, code: int) -> None:
         self.domain.c.shut_down = 1
         self.domain.c.shutdown_code = code
+
+    def set_a20(self, enabled: bool) -> None:
+        """Address line 20: held low, or not."""
+        self._state.a20 = enabled
+        lib.machine_tlb_stale(self.domain.hv.machine)
+
+    def set_shadow(self, first: int, size: int, read_ram: bool, write_ram: bool) -> None:
+        """What is read and written at addresses of layout.SHADOW: RAM, or the ROM there. RAM that is written but not read
+        is not supported by the p2m: the ROM is read, and writes are lost."""
+        rom = self._rom_window()
+        for gfn in range(first >> 12, first + size >> 12):
+            if read_ram:
+                flags = lib.P2M_RAM | (lib.P2M_WRITABLE if write_ram else 0)
+                self.domain.map_frames(gfn, [self._state.shadow_frame[gfn - (SHADOW.start >> 12)]], flags)
+            elif gfn in rom:
+                self.domain.map_frames(gfn, [rom[gfn]], lib.P2M_RAM)
+            else:
+                self.domain.unmap_frame(gfn)
+
+    def _rom_window(self) -> dict[int, int]:
+        """Guest frame to machine frame of the firmware below 1 MiB, as far as it reaches."""
+        window = {}
+        for back in range(1, (len(BIOS_WINDOW) >> 12) + 1):
+            mfn = self.domain.frame_of((FIRMWARE_END >> 12) - back)
+            if mfn is None:
+                break
+            window[(BIOS_WINDOW.stop >> 12) - back] = mfn
+        return window
 
     # ---- hv.devices.pci.PciMachine ----
 

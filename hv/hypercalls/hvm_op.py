@@ -48,6 +48,7 @@ def set_param(ctx: Context, arg: dict[str, Any]) -> int:
         raise XenError("hvm_callback_type", value=value)
     params[index] = value
     if index == abi.HVM_PARAM_CALLBACK_IRQ:
+        lib.hv_latch_width(ctx.hv.native, ctx.vcpu.c)
         lib.hv_callback_changed(ctx.hv.native, ctx.domain.c)
     return 0
 

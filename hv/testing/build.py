@@ -53,6 +53,8 @@ class Environment:
     emulation: str
     base: int = 0
     """Address that the image's first page frame has when it runs (the linker script's `base`)."""
+    kind: str = "pv"
+    """The kind of domain that it runs in (hv.hypervisor.KINDS)."""
 
 
 _COMMON = (
@@ -91,6 +93,14 @@ ENVIRONMENTS = {
             folders=("pv64", "pv", "x86", "core"),
             emulation="elf_x86_64",
             base=0xFFFFFFFF80000000,
+        ),
+        Environment(
+            name="pvh64",
+            target="x86_64-freestanding-none",
+            flags=("-mno-red-zone", "-mcpu=x86_64-mmx-sse-sse2+soft_float"),
+            folders=("hvm64", "hvm", "x86", "core"),
+            emulation="elf_x86_64",
+            kind="pvh",
         ),
     )
 }

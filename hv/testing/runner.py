@@ -11,7 +11,7 @@ from hv.builder.image import BuilderError
 from hv.cli import statistics
 from hv.hypervisor import DEFAULT_QUANTUM, Stop
 from hv.native import ffi, lib
-from hv.testing.build import BuildError, build_guest, find_guest
+from hv.testing.build import ENVIRONMENTS, BuildError, build_guest, find_guest
 from hv.testing.metadata import DEFAULT_MEMORY_MIB, Metadata, read_metadata
 from hv.toolstack.launch import Guest, GuestConfig, launch
 
@@ -110,6 +110,7 @@ class DomainUnderTest:
             ramdisk=options.ramdisk,
             quantum=options.quantum,
             seed=options.seed,
+            kind=ENVIRONMENTS[options.env].kind if about else "auto",
         )
         self.name = about.name if about else kernel.name
         self.max_insns = options.max_insns or (about.max_insns if about else None) or DEFAULT_MAX_INSNS

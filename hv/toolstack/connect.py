@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hv import abi, evtchn
 from hv.backend.console import ConsoleBackend, ConsoleState
+from hv.devices.platform import Platform
 from hv.native import lib
 from hv.shared_ring import Window
 
@@ -213,6 +214,8 @@ def reconnect(hv: Hypervisor) -> None:
     store = XenstoreHost()
     for slot in sorted(hv.domains):
         domain = hv.domains[slot]
+        if domain.translated:
+            Platform(domain)
         Console(domain)
         store.connect(domain, int(domain.c.max_pages) * PAGE_SIZE >> 10)
 

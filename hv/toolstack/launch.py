@@ -10,12 +10,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv.builder.image import BuilderError, KernelImage
 from hv.builder.load import load_kernel, read_file
 from hv.builder.placement import pv_placement
 from hv.builder.pv import domain_pages
+from hv.builder.pvh import build_pvh
 from hv.builder.start import start_pv
 from hv.hypervisor import DEFAULT_QUANTUM, Hypervisor, overhead_mib
 from hv.native import NativeError
@@ -24,8 +25,11 @@ from hv.toolstack.connect import Console, Sink, XenstoreHost, reconnect
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hv.builder.pv import PvDomain
     from hv.domain import Domain
+
+
+BUILDERS: dict[str, Any] = {"pv": start_pv, "pvh": build_pvh}
+"""Who builds a domain of which kind."""
 
 
 class GuestConfig(NamedTuple):
@@ -42,13 +46,26 @@ class GuestConfig(NamedTuple):
     name: str = "guest"
     machine_mib: int | None = None
     scheduler: str = "round_robin"
+    kind: str = "auto"
+    """pv, pvh, or auto: pv if the kernel is one, else what it says that it can be entered as."""
+
+
+def kind_of(image: KernelImage, kind: str) -> str:
+    """Which kind of domain a kernel is for. BuilderError: for none, or not for the one that was asked for."""
+    notes = image.notes
+    if kind == "auto":
+        only_pvh = notes is not None and notes.phys32_entry is not None and notes.virt_base is None
+        kind = "pvh" if only_pvh else "pv"
+    if kind == "pv":
+        pv_placement(image)
+    return kind
 
 
 class Guest:
     """A launched guest: its hypervisor, its domain, how it was built, and its console."""
 
     def __init__(
-        self, hv: Hypervisor, domain: Domain, built: PvDomain, image: KernelImage, console: Console, store: XenstoreHost
+        self, hv: Hypervisor, domain: Domain, built: Any, image: KernelImage, console: Console, store: XenstoreHost
     ) -> None:
         self.hv = hv
         self.domain = domain
@@ -76,7 +93,7 @@ def launch(
     config = config or GuestConfig()
     pages = domain_pages(config.memory_mib)
     image = kernel if isinstance(kernel, KernelImage) else load_kernel(kernel)
-    pv_placement(image)  # before memory is taken: what is no PV kernel is refused for that
+    kind = kind_of(image, config.kind)  # before memory is taken
     ramdisk = b"" if config.ramdisk is None else read_file(config.ramdisk, "ramdisk")
     hv = _hypervisor(config) if beside is None else beside.hv
     hv.connect = reconnect
@@ -87,13 +104,13 @@ def launch(
             "give the first guest a larger machine_mib",
         )  # fmt: skip
     try:
-        domain = hv.create_domain(config.name, memory_mib=config.memory_mib, vcpus=config.vcpus)
+        domain = hv.create_domain(config.name, memory_mib=config.memory_mib, vcpus=config.vcpus, kind=kind)
     except NativeError as error:
         raise BuilderError(
             config.name, f"no room for it: {error}", "give it fewer vcpus, or destroy a domain"
         ) from None
     try:
-        built = start_pv(domain, image, cmdline=config.cmdline, ramdisk=ramdisk)
+        built = BUILDERS[kind](domain, image, cmdline=config.cmdline, ramdisk=ramdisk)
     except BuilderError:
         hv.destroy_domain(domain)
         raise

@@ -202,6 +202,12 @@ void cpu_leave_at_breakpoint(struct cpu *c)
     c->exit.address = cpu_gprs(c)->rip;
 }
 
+void cpu_shorten(struct cpu *c, int64_t budget)
+{
+    if (budget < c->budget)
+        cpu_set_budget(c, budget);
+}
+
 void cpu_set_budget(struct cpu *c, int64_t budget)
 {
     LEFT += budget - c->budget;

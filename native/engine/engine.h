@@ -278,6 +278,8 @@ int64_t cpu_retired(const struct cpu *cpu);
 void cpu_retire(struct cpu *cpu);
 /* Shorten the current run (from inside a callback): leave with EXIT_BUDGET once `budget` have retired since it began. */
 void cpu_set_budget(struct cpu *cpu, int64_t budget);
+/* The same, unless the run ends before that anyway. */
+void cpu_shorten(struct cpu *cpu, int64_t budget);
 
 /* ---- x86 registers ---- */
 struct x86_gprs *cpu_gprs(struct cpu *cpu);

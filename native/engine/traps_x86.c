@@ -142,6 +142,7 @@ void __wrap_helper_cpuid_x86_64(char *env);
 void __wrap_helper_rdtsc_x86_64(char *env);
 void __wrap_helper_rdtscp_x86_64(char *env);
 void __wrap_helper_rdpmc_x86_64(char *env);
+void __wrap_helper_pause_x86_64(char *env, int length) __attribute__((noreturn));
 uint64_t __wrap_helper_rdrand_x86_64(char *env);
 
 /* The instruction is the last of its block and has retired. */
@@ -209,6 +210,14 @@ void __wrap_helper_rdtscp_x86_64(char *env)
 }
 
 void __wrap_helper_rdpmc_x86_64(char *env) { raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, RETURN_ADDRESS); }
+
+/* The last of its block. libunicorn would leave its execution loop, for others to run: who runs is not decided here. */
+void __wrap_helper_pause_x86_64(char *env, int length)
+{
+    struct cpu *c = cpu_of_env(env);
+    cpu_gprs(c)->rip += (uint64_t)length;
+    cpu_loop_exit_x86_64(c->cs);
+}
 
 /* Not offered by CPUID and refused while translating; were it reached, it must not read the host's generator. */
 uint64_t __wrap_helper_rdrand_x86_64(char *env) { raise_exception_err_ra_x86_64(env, VECTOR_UD, 0, RETURN_ADDRESS); }

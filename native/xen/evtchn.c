@@ -34,7 +34,7 @@ static const struct event_layout layout32 = {
 
 static const struct event_layout *layout_of(const struct domain *d)
 {
-    return d->type == DOMAIN_PV32 ? &layout32 : &layout64;
+    return d->narrow ? &layout32 : &layout64;
 }
 
 uint32_t hv_evtchn_capacity(const struct domain *d)

@@ -139,6 +139,7 @@ int hv_domain_create(struct hv *hv, uint16_t domid, uint32_t type, uint64_t max_
         d->type = (uint8_t)type;
         d->max_pages = max_pages;
         d->grant_version = 1;
+        d->narrow = type == DOMAIN_PV32;
         if (is_hvm(d))
             memset(hvm_of(hv, d), 0, sizeof *hvm_of(hv, d));
         memset(d->vcpu_slot, 0xff, sizeof d->vcpu_slot);

@@ -40,6 +40,8 @@ void hv_bind_ops(struct hv *hv)
 
 int hv_bind_cpu(struct hv *hv, const struct vcpu *v)
 {
+    if (v->domain_slot >= HV_MAX_DOMAINS)                /* of a snapshot file that is yet to be validated */
+        return cpu_set_ops(hv_cpu_of(hv, v), &hv->pv_ops);
     return cpu_set_ops(hv_cpu_of(hv, v), is_hvm(hv_domain(hv, v)) ? &hv->hvm_ops : &hv->pv_ops);
 }
 

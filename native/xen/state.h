@@ -195,6 +195,8 @@ struct domain {
     uint64_t watchdog_deadline[2];       /* SCHEDOP_watchdog, ns of system time; 0: the slot is free */
     uint32_t max_evtchn_port;            /* highest port that may be allocated; 0: what the ABI allows */
     uint32_t shutdown_code_set;          /* SCHEDOP_shutdown_code chose the code of the shutdown to come */
+    uint32_t narrow;                     /* shared_info and vcpu_info are laid out for a guest of 32 bits */
+    uint32_t narrow_pad;
     uint64_t pirq_eoi_frame;             /* PHYSDEVOP_pirq_eoi_gmfn: held as writable; 0: none */
     struct hv_e820 e820[128];            /* HV_E820_ENTRIES */
 };

@@ -222,6 +222,9 @@ void hv_set_irq(struct hv *hv, struct domain *d, uint32_t gsi, bool level);
 uint32_t hv_take_timer(struct hv *hv, struct domain *d);
 /* Python has answered an EXIT_IO or EXIT_MMIO: the value that was read (anything, for a write). */
 void hv_io_answer(struct hv *hv, struct vcpu *v, uint64_t value);
+/* The guest says in which mode it is (it sets up its hypercall page, or its callback): shared_info is laid out for that. */
+void hv_latch_width(struct hv *hv, struct vcpu *v);
+enum { HV_CALL_32 = 0x100 };      /* cpu_exit.flags of EXIT_HYPERCALL: made by 32-bit code of an HVM guest */
 /* The guest chose how its events come (HVM_PARAM_CALLBACK_IRQ): look at what is pending. */
 void hv_callback_changed(struct hv *hv, struct domain *d);
 /* One page of the linear address space, with ring 0's rights and no accessed bits: its guest-physical address, ~0: none. */

@@ -16,7 +16,7 @@ static const uint8_t ALLOWED[NR_HYPERCALLS] = {
     [__HYPERVISOR_physdev_op] = 1, [__HYPERVISOR_hvm_op] = 1, [__HYPERVISOR_set_timer_op] = 1,
 };
 
-static bool in_64bit(struct cpu *cpu)
+bool hvm_in_64bit(struct cpu *cpu)
 {
     struct x86_segment_state cs;
     cpu_get_segment(cpu, SEG_CS, &cs);
@@ -37,7 +37,7 @@ void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t args[6])
     struct x86_gprs *g = cpu_gprs(cpu);
     uint64_t *const of64[6] = {&g->rdi, &g->rsi, &g->rdx, &g->r10, &g->r8, &g->r9};
     uint64_t *const of32[6] = {&g->rbx, &g->rcx, &g->rdx, &g->rsi, &g->rdi, &g->rbp};
-    bool wide = in_64bit(cpu);
+    bool wide = hvm_in_64bit(cpu);
     for (int i = 0; i < 6; i++)
         *(wide ? of64[i] : of32[i]) = args[i];
     g->rip -= VMCALL_BYTES;
@@ -47,7 +47,7 @@ void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t args[6])
 static bool call(struct hv *hv, struct vcpu *v, struct cpu *cpu)
 {
     struct x86_gprs *g = cpu_gprs(cpu);
-    bool wide = in_64bit(cpu);
+    bool wide = hvm_in_64bit(cpu);
     uint64_t nr = wide ? g->rax : (uint32_t)g->rax, args[6];
     arguments(g, wide, args);
     uint64_t record = hv_log_call(hv, v, TRAP_LOG_HYPERCALL, nr, args);
@@ -58,6 +58,7 @@ static bool call(struct hv *hv, struct vcpu *v, struct cpu *cpu)
     switch (result) {
     case HV_TO_PYTHON:
         hypercall_to_python(hv, v, nr, args, 0);
+        cpu_exit_record(cpu)->flags = wide ? 0 : HV_CALL_32;
         return false;
     case HV_RETRY:
         hvm_hypercall_again(hv, v, args);
@@ -78,7 +79,7 @@ bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on)
     struct cpu *cpu = hv_cpu_of(hv, v);
     struct x86_gprs *g = cpu_gprs(cpu);
     uint8_t bytes[VMCALL_BYTES];
-    uint64_t va = g->rip + (in_64bit(cpu) ? 0 : cpu_segment_base(cpu, SEG_CS));
+    uint64_t va = g->rip + (hvm_in_64bit(cpu) ? 0 : cpu_segment_base(cpu, SEG_CS));
     if (hv_copy_from_guest(hv, v, bytes, va, sizeof bytes) != 0 || bytes[0] != 0x0f || bytes[1] != 0x01 ||
         (bytes[2] != 0xc1 && bytes[2] != 0xd9) || !(cpu_cr(cpu, 0) & CR0_PE) || hvm_cpl(cpu) != 0)
         return false;
@@ -93,6 +94,8 @@ bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on)
     hvm_resume(hv, v);
     return true;
 }
+
+void hv_latch_width(struct hv *hv, struct vcpu *v) { hv_domain(hv, v)->narrow = !hvm_in_64bit(hv_cpu_of(hv, v)); }
 
 /* mov $number, %eax; vmmcall; ret; iret, which no HVM guest has, is ud2. */
 void hvm_hypercall_page(struct hv *hv, uint8_t *page)

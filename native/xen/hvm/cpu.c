@@ -46,6 +46,15 @@ void hvm_resume(struct hv *hv, struct vcpu *v)
         cpu_run_alone(cpu);
 }
 
+void hvm_changed(struct hv *hv, struct vcpu *v)
+{
+    struct cpu *cpu = hv_cpu_of(hv, v);
+    uint64_t deadline = hvm_vcpu_of(hv, v)->lapic.timer_deadline, now = hv_now(hv);
+    hvm_resume(hv, v);
+    if (deadline != 0)            /* at once: behind this instruction */
+        cpu_shorten(cpu, cpu_retired(cpu) + (int64_t)(deadline > now ? deadline - now : 1));
+}
+
 void hvm_kick(struct hv *hv, struct vcpu *v)
 {
     if (hvm_vcpu_of(hv, v)->waits_for_sipi || !hv_cpu_of(hv, v))
@@ -97,18 +106,61 @@ static int hvm_interrupt(void *ctx, struct cpu *cpu, uint32_t can)
     return vector;
 }
 
+/* A processor halts with interrupts off: it is down for good (but for INIT), and a domain whose last one does this has
+ * switched itself off. Source: hvm_vcpu_down() in xen/arch/x86/hvm/hvm.c of Xen 4.17. */
+static void vcpu_down(struct hv *hv, struct vcpu *v)
+{
+    struct domain *d = hv_domain(hv, v);
+    v->online = 0;
+    for (uint32_t id = 0; id < HV_DOMAIN_VCPUS; id++)
+        if (hv_vcpu(hv, d, id) && hv_vcpu(hv, d, id)->online)
+            return;
+    d->shut_down = 1;
+    d->shutdown_code = SHUTDOWN_poweroff;
+}
+
 static bool hvm_halt(void *ctx, struct cpu *cpu)
 {
     struct hv *hv = ctx;
     struct vcpu *v = hv->current;
     if (can_wake(hv, v))
         return true;
-    v->blocked = 1;
-    hvm_vcpu_of(hv, v)->halted = 1;
+    if (cpu_rflags(cpu) & RFLAGS_IF)
+        v->blocked = 1, hvm_vcpu_of(hv, v)->halted = 1;
+    else
+        vcpu_down(hv, v);
     struct cpu_exit *e = cpu_exit_record(cpu);
     memset(e, 0, sizeof *e);
     e->reason = EXIT_IDLE;
     return false;
+}
+
+/* INT1, which the engine does not know: a trap, whatever the gate's DPL. */
+static bool int1(struct hv *hv, struct vcpu *v, struct trap *trap)
+{
+    enum { INT1 = 0xf1 };
+    struct cpu *cpu = hv_cpu_of(hv, v);
+    uint8_t byte;
+    uint64_t base = hvm_in_64bit(cpu) ? 0 : cpu_segment_base(cpu, SEG_CS);
+    if (hv_peek(hv, v, &byte, cpu_gprs(cpu)->rip + base, 1) != 1 || byte != INT1)
+        return false;
+    cpu_gprs(cpu)->rip += 1;
+    cpu_retire(cpu);
+    *trap = (struct trap){.vector = VECTOR_DB};
+    return true;
+}
+
+/* What the engine reports, made into what the manual has. */
+static void correct(struct hv *hv, struct vcpu *v, struct trap *trap)
+{
+    if (trap->vector == VECTOR_UD && trap->flags & TRAP_UNDECODED && int1(hv, v, trap))
+        return;
+    if (trap->vector == VECTOR_PF && cpu_efer(hv_cpu_of(hv, v)) & EFER_LMA && !hvm_canonical(trap->address)) {
+        cpu_set_cr(hv_cpu_of(hv, v), 2, hvm_vcpu_of(hv, v)->cr2);
+        *trap = (struct trap){.vector = hvm_non_canonical_vector(hv, v), .flags = TRAP_HAS_ERROR};
+    }
+    if (trap->vector == VECTOR_PF)
+        hvm_vcpu_of(hv, v)->cr2 = trap->address;
 }
 
 static bool hvm_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
@@ -123,10 +175,15 @@ static bool hvm_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
     if (trap->vector == VECTOR_UD && !(trap->flags & TRAP_SOFTWARE) && hvm_hypercall(hv, v, &go_on))
         return go_on;
     hvm_io_forget(hv, v);
+    struct trap corrected = *trap;
+    if (!(trap->flags & TRAP_SOFTWARE))
+        correct(hv, v, &corrected);
+    trap = &corrected;
     hv->trap_counts[v->domain_slot][trap->vector < 32 ? trap->vector : 31]++;
     struct trap_record *record = hv_log_trap(hv, v, TRAP_LOG_EXCEPTION, trap->vector);
     record->error = trap->error;
     record->address = trap->vector == VECTOR_PF ? trap->address : 0;
+    record->rip = cpu_gprs(cpu)->rip;
     cpu_deliver(cpu, trap);
     return true;
 }

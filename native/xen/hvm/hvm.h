@@ -31,6 +31,9 @@ static inline unsigned hvm_cpl(struct cpu *cpu)
 extern const struct engine_ops HVM_OPS;              /* without ctx */
 /* Before cpu_run(): attention, an instruction to be executed alone. */
 void hvm_resume(struct hv *hv, struct vcpu *v);
+/* A controller's registers were written, by the instruction that the vcpu executes, alone: another interrupt may be next,
+ * and the timer due before the end of the run. */
+void hvm_changed(struct hv *hv, struct vcpu *v);
 /* Something has come that may wake the vcpu, or that it may take. */
 void hvm_kick(struct hv *hv, struct vcpu *v);
 /* The state of the processor after RESET or INIT (`init` keeps what INIT keeps). */
@@ -53,6 +56,11 @@ bool hvm_linear_to_physical(struct hv *hv, struct vcpu *v, uint64_t va, enum acc
 /* RAM at guest-physical `gpa`, good to the end of its page; NULL: none there (or read-only, for writing). */
 uint8_t *hvm_ram(struct hv *hv, const struct domain *d, uint64_t gpa, bool write);
 
+/* ---- canonical.c ---- */
+bool hvm_canonical(uint64_t va);
+/* The exception that is due at rip for an access to an address that is not canonical: #SS or #GP. */
+uint32_t hvm_non_canonical_vector(struct hv *hv, struct vcpu *v);
+
 /* ---- io.c ---- */
 enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *access);
 /* The instruction is no longer about to go on: what was answered belongs to nothing. */
@@ -66,6 +74,8 @@ bool hvm_write_cr(void *ctx, struct cpu *cpu, int n, uint64_t *value);
 void hvm_reset_msrs(struct hvm_vcpu *hvcpu);
 
 /* ---- call.c ---- */
+/* Does the processor run 64-bit code? */
+bool hvm_in_64bit(struct cpu *cpu);
 /* Is the undefined instruction at rip VMCALL or VMMCALL? Then it is a hypercall: true, and *go_on. */
 bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on);
 /* Execute the instruction again, with these arguments. */

@@ -171,7 +171,7 @@ enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *a)
         if (!a->alone)
             return IO_ALONE;
         if (controller(hv, v, a)) {
-            hvm_resume(hv, v);
+            hvm_changed(hv, v);
             return IO_DONE;
         }
     }

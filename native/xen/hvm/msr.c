@@ -130,6 +130,7 @@ static bool write_hypercall_page(struct hv *hv, struct vcpu *v, uint64_t value)
     if (!page)
         return false;
     hvm_hypercall_page(hv, page);
+    hv_latch_width(hv, v);
     return true;
 }
 
@@ -177,7 +178,7 @@ enum io_answer hvm_msr(void *ctx, struct cpu *cpu, uint32_t number, bool is_writ
         return IO_ALONE;
     if (!write(hv, v, number, *value))
         return IO_FAULT;
-    hvm_resume(hv, v);
+    hvm_changed(hv, v);
     return IO_DONE;
 }
 
@@ -194,6 +195,9 @@ bool hvm_write_cr(void *ctx, struct cpu *cpu, int n, uint64_t *value)
         if (*value & CR0_PG && !(cpu_cr(cpu, 0) & CR0_PG) && cpu_efer(cpu) & 0x100 && !(cpu_cr(cpu, 4) & CR4_PAE))
             return false;
         *value = (*value & CR0_BITS) | 0x10;
+        return true;
+    case 2:
+        hvm_vcpu_of(hv, hv->current)->cr2 = *value;
         return true;
     case 3:
         return !long_mode || !(*value >> 52);

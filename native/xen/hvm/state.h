@@ -62,6 +62,7 @@ struct hvm_vcpu {
     uint64_t mtrr_fixed[11];
     uint64_t mtrr_default;
     uint64_t misc_enable;
+    uint64_t cr2;                 /* of the last page fault: the engine's own is overwritten by faults that are none */
     int64_t tsc_offset;
     uint32_t upcall_vector;       /* HVMOP_set_evtchn_upcall_vector; 0: none */
     uint8_t waits_for_sipi;
@@ -82,6 +83,8 @@ struct hvm_domain {
     uint64_t highest_gfn;         /* that was ever mapped */
     uint64_t params[40];          /* HVM_PARAMS */
     uint64_t timer[64];           /* HVM_TIMERS: deadlines of devices, ns; 0: off */
+    uint64_t shadow_frame[64];    /* machine frames of the RAM at 0xc0000..0xfffff, under the ROMs */
+    uint64_t video_frame, video_frames;          /* video memory: neighbouring machine frames; 0: none */
     struct hvm_pic pic[2];
     struct hvm_ioapic ioapic;
     uint8_t has_pic, has_ioapic;  /* a PVH domain has neither */
