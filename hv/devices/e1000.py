@@ -52,17 +52,10 @@ class E1000(NicDevice):
             0: Bar(BAR_MEMORY, MEMORY_SIZE, memory),
             1: Bar(BAR_IO, IO_SIZE, Region(f"{name}-io", IO_SIZE, self._io_read, self._io_write, (4,))),
         }
-        super().reset()
-        self._begin(eeprom_words(mac))
+        self.power_on(eeprom_words(mac))
 
-    def reset(self) -> None:
-        """Power-on: all but the EEPROM's contents."""
-        words = self.state.eeprom.words
-        super().reset()
-        self._begin(words)
-        self.machine.set_timer(self, NEVER)
-
-    def _begin(self, words: tuple[int, ...]) -> None:
+    def begin(self, words: tuple[int, ...]) -> None:
+        """The address registers."""
         self.state.eeprom = Eeprom(words)
         self.state.addresses = (words[0] | words[1] << 16, r.ADDRESS_VALID | words[2], *(0,) * 30)
 
@@ -70,7 +63,7 @@ class E1000(NicDevice):
         """CTRL.RST: all but configuration space and the EEPROM."""
         config, words, phy = self.state.config, self.state.eeprom.words, self.state.phy
         self.state = self.State(config=config, phy=phy)
-        self._begin(words)
+        self.begin(words)
         self.arm()
         self._drive_causes()
 

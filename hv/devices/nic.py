@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hv.devices.device import NEVER
 from hv.devices.pci import PciDevice, PciMachine
 from hv.net.port import LONGEST, Port
 
@@ -21,6 +22,20 @@ class NicDevice(PciDevice):
         self.mac = mac
         self.port: Port | None = None
         super().__init__(machine, name, slot, function)
+
+    def power_on(self, words: tuple[int, ...]) -> None:
+        """Registers as after a reset, with those contents of the EEPROM."""
+        super().reset()
+        self.begin(words)
+
+    def reset(self) -> None:
+        """Power-on, or the reset line: all but the EEPROM's contents."""
+        self.power_on(self.state.eeprom.words)
+        self.machine.set_timer(self, NEVER)
+
+    def begin(self, words: tuple[int, ...]) -> None:
+        """A reset loads what the EEPROM has for the registers."""
+        raise NotImplementedError
 
     def transmit(self, frame: bytes) -> None:
         """Put a frame onto the cable."""

@@ -34,17 +34,10 @@ class Rtl8139(NicDevice):
             0: Bar(BAR_IO, r.SIZE, mixed_region(self, f"{name}-io", r.SIZE, TABLE)),
             1: Bar(BAR_MEMORY, r.SIZE, mixed_region(self, name, r.SIZE, TABLE)),
         }
-        super().reset()
-        self._begin(r.eeprom_words(mac))
+        self.power_on(r.eeprom_words(mac))
 
-    def reset(self) -> None:
-        """Power-on: all but the EEPROM's contents."""
-        words = self.state.eeprom.words
-        super().reset()
-        self._begin(words)
-        self.machine.set_timer(self, NEVER)
-
-    def _begin(self, words: tuple[int, ...]) -> None:
+    def begin(self, words: tuple[int, ...]) -> None:
+        """The address registers."""
         self.state.eeprom = Eeprom(words)
         self.state.idr = words_address(words[r.ADDRESS_WORD : r.ADDRESS_WORD + 3])
         self.state.tick_zero = self.machine.now_ns

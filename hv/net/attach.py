@@ -79,11 +79,18 @@ def attach(
 
 def serve(hv: Hypervisor, domain: Domain, nat: Nat, options: NicOptions) -> NatHost:
     """Serve a NAT with the host's sockets and files. Its poll() is to be called between slices, its close() when the
-    run is over. OSError: a forwarded port cannot be listened on."""
+    run is over. While the guest waits for an answer, idle time passes as on the wall, unless `hv.idle` is somebody
+    else's. OSError: a forwarded port cannot be listened on."""
     from hv.net.host import NatHost, Served
     from hv.net.standing import Thread
 
     def enter(data: bytes) -> None:
         hv.inputs.enter(domain, nat.name, data)
+
+    def pace(waits: bool) -> None:
+        if hv.idle is None or hv.idle == host.idle:
+            hv.idle = host.idle if waits else None
     served = Served(options.policy, options.forwards, options.folder)
-    return NatHost(nat, served, Thread(hv.inputs, hv.state), enter)
+    host = NatHost(nat, served, Thread(hv.inputs, hv.state), enter)
+    host.on_wait = pace
+    return host

@@ -29,6 +29,8 @@ ROUNDS = 8
 """Times that poll() looks again at what its events have led to."""
 ANSWER_SECONDS = 5.0
 """How long on the wall the answer to a datagram is waited for."""
+SHORT_NS = 200_000
+"""Idle time that is not worth waiting for: a frame's on its way."""
 LINGERING = 64
 """Connections at most that the guest has done with, but the host has not taken all of."""
 
@@ -60,6 +62,10 @@ class NatHost:
         self._udp = UdpFlows(self._selector, self._event)
         self._listeners: list[TcpListener | UdpListener] = []
         self._awaited: dict[int, float] = {}  # UDP flows that an answer is waited for, and until when
+        self.on_wait: Callable[[bool], None] | None = None
+        """Called when the guest begins to wait for the world outside (busy), in the middle of a slice even, and when it
+        no longer does."""
+        self._waits = False
         nat.on_request = self._request
         try:
             for forward in served.forwards:
@@ -86,7 +92,7 @@ class NatHost:
 
     def idle(self, ns: int) -> int:
         """For Hypervisor.idle: let at most `ns` of idle time pass, at once while the guest waits for nothing here."""
-        if not self.busy:
+        if not self.busy or (ns < SHORT_NS and not self._requests):
             return ns
         start = time.monotonic_ns()
         self.wait(ns / 1e9)
@@ -118,6 +124,13 @@ class NatHost:
                 break
         self._let_go()
         self.thread.mark()
+        self._note_wait()
+
+    def _note_wait(self) -> None:
+        if self.busy != self._waits:
+            self._waits = not self._waits
+            if self.on_wait is not None:
+                self.on_wait(self._waits)
 
     def _start_again(self) -> None:
         """The machine's flows are none of ours: end them, those of the guest and those of the host."""
@@ -174,6 +187,7 @@ class NatHost:
             return
         self._done = number
         self._requests.append(request)
+        self._note_wait()
 
     def _serve(self, request: Request) -> None:
         match request:

@@ -3,6 +3,7 @@
 import dpkt
 import pytest
 
+from hv.net.checksum import checksum
 from hv.net.nat import DNS, FIRST_GUEST, GATEWAY, Nat, NatConfig, ethernet_of
 from hv.net.port import DELAY_NS, QUEUE
 from tests.devices.machine import TestMachine
@@ -157,3 +158,37 @@ def test_fragments_are_bounded_and_overlaps_are_given_up() -> None:
     for start in range(0, 8000, 8):
         guest.ip(GATEWAY, 17, b"x" * 8, id=6000, _flags_offset=0x2000 | start // 8)
     assert max(len(u.pieces) for u in nat.fragments.unfinished) <= 128
+
+
+def test_noise_changes_nothing_for_the_worse() -> None:
+    """Frames that were good but for some bytes, and events of all kinds for all flows: no exception, all bounded."""
+    machine, nat, guest = network(NatConfig(outside=True, files=True, bootfile="x"))
+    nat.on_request = lambda number, request: None
+    kept: list[bytes] = []
+    send = nat.send
+    nat.send = kept.append  # type: ignore[method-assign]
+    guest.arp()
+    guest.udp(GATEWAY, 69, b"\0\1file\0octet\0blksize\x001000\0")
+    guest.udp(address("192.0.2.1"), 53, bytes(40))
+    guest.ip(GATEWAY, 1, bytes(dpkt.icmp.ICMP(type=8, data=dpkt.icmp.ICMP.Echo(data=b"x" * 20))))
+    guest.udp(GATEWAY, 67, bytes(dpkt.dhcp.DHCP(chaddr=MAC, opts=((53, b"\1"), (50, ADDRESS), (55, b"\1\3\6")))))
+    for flags in (2, 16, 24, 17, 4):
+        guest.ip(GATEWAY, 6, dpkt.tcp.TCP(sport=9, dport=80, seq=1000, ack=66000, flags=flags, win=99, data=b"abc"))
+    random = 1
+    for step in range(30_000):
+        random = random * 6364136223846793005 + 1442695040888963407 & (1 << 64) - 1
+        frame = bytearray(kept[(random >> 33) % len(kept)])
+        for shift in range(8, 8 + 8 * (random >> 40 & 3), 8):
+            frame[12 + (random >> shift) % (len(frame) - 12)] = random >> shift + 8 & 0xFF
+        if random >> 50 & 1 and frame[12:14] == b"\x08\0":  # a good header sum, or most would end there
+            frame[24:26] = bytes(2)
+            frame[24:26] = checksum(bytes(frame[14:34])).to_bytes(2, "big")
+        send(bytes(frame))
+        nat.accept(bytes((random >> 20 & 15, 0, 0, 0, random >> 24 & 63)) + random.to_bytes(8, "big") * (step % 3))
+        if step % 50 == 0:
+            machine.advance(10**8)
+            guest.received.clear()
+    assert len(nat.flows()) <= 256 + 128 + 16 and len(nat.state.neighbours) <= 64 and len(nat.state.leases) <= 16
+    twin = Nat(TestMachine(), "net0", nat.config)
+    twin.load(nat.save())
+    assert twin.canonical() == nat.canonical()

@@ -2,9 +2,10 @@
 
 import hashlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import dpkt
 import pytest
@@ -19,10 +20,18 @@ from tests.net.outside import World, server
 BIG = bytes(hashlib.sha256(b"%d" % (i // 32)).digest()[i % 32] for i in range(300_000))
 
 
+Make = Callable[..., World]
+
+
 @pytest.fixture
-def worlds() -> Iterator[list[World]]:
+def make() -> Iterator[Make]:
+    """World, but its sockets are closed in the end."""
     made: list[World] = []
-    yield made
+
+    def new(*allow: str, **more: Any) -> World:
+        made.append(World(*allow, **more))
+        return made[-1]
+    yield new
     for world in made:
         world.host.close()
 
@@ -33,10 +42,9 @@ def connect(world: World, port: int, listener: socket.socket, **more: int) -> tu
     return stream, listener.accept()[0]
 
 
-def test_a_connection_carries_bytes_both_ways_and_ends(worlds: list[World]) -> None:
+def test_a_connection_carries_bytes_both_ways_and_ends(make: Make) -> None:
     listener, port = server()
-    world = World("host")
-    worlds.append(world)
+    world = make("host")
     with listener:
         stream, peer = connect(world, port, listener)
         with peer:
@@ -64,10 +72,9 @@ def test_a_connection_carries_bytes_both_ways_and_ends(worlds: list[World]) -> N
     assert not world.host.busy and not world.machine.deadlines
 
 
-def test_what_the_guest_sends_waits_for_the_host_to_take_it(worlds: list[World]) -> None:
+def test_what_the_guest_sends_waits_for_the_host_to_take_it(make: Make) -> None:
     listener, port = server()
-    world = World("host")
-    worlds.append(world)
+    world = make("host")
     with listener:
         stream, peer = connect(world, port, listener)
         peer.setblocking(False)
@@ -88,10 +95,9 @@ def test_what_the_guest_sends_waits_for_the_host_to_take_it(worlds: list[World])
         assert got == BIG
 
 
-def test_a_guest_that_reads_nothing_keeps_no_more_than_a_window_in_the_machine(worlds: list[World]) -> None:
+def test_a_guest_that_reads_nothing_keeps_no_more_than_a_window_in_the_machine(make: Make) -> None:
     listener, port = server()
-    world = World("host")
-    worlds.append(world)
+    world = make("host")
     with listener:
         stream, peer = connect(world, port, listener, window=0)
         peer.setblocking(False)
@@ -110,10 +116,9 @@ def test_a_guest_that_reads_nothing_keeps_no_more_than_a_window_in_the_machine(w
             assert BIG.startswith(stream.data[: len(BIG)])
 
 
-def test_lost_segments_are_sent_again(worlds: list[World]) -> None:
+def test_lost_segments_are_sent_again(make: Make) -> None:
     listener, port = server()
-    world = World("host")
-    worlds.append(world)
+    world = make("host")
     with listener:
         stream, peer = connect(world, port, listener)
         with peer:
@@ -125,10 +130,9 @@ def test_lost_segments_are_sent_again(worlds: list[World]) -> None:
             assert stream.data == BIG[:20_000]
 
 
-def test_a_guest_that_has_died_is_given_up(worlds: list[World]) -> None:
+def test_a_guest_that_has_died_is_given_up(make: Make) -> None:
     listener, port = server()
-    world = World("host")
-    worlds.append(world)
+    world = make("host")
     with listener:
         _, peer = connect(world, port, listener)
         with peer:
@@ -143,10 +147,9 @@ def test_a_guest_that_has_died_is_given_up(worlds: list[World]) -> None:
 
 
 @pytest.mark.parametrize("allow", [("none",), ("any",), ("host:1",)])
-def test_what_the_policy_does_not_grant_is_refused(worlds: list[World], allow: tuple[str, ...]) -> None:
+def test_what_the_policy_does_not_grant_is_refused(make: Make, allow: tuple[str, ...]) -> None:
     listener, port = server()
-    world = World(*allow)
-    worlds.append(world)
+    world = make(*allow)
     with listener:
         stream = Stream(world.guest, GATEWAY, port)
         world.until(lambda: stream.unreachable, stream.run)
@@ -157,11 +160,10 @@ def test_what_the_policy_does_not_grant_is_refused(worlds: list[World], allow: t
             listener.accept()
 
 
-def test_a_port_where_nobody_listens_is_refused(worlds: list[World]) -> None:
+def test_a_port_where_nobody_listens_is_refused(make: Make) -> None:
     listener, port = server()
     listener.close()
-    world = World("host")
-    worlds.append(world)
+    world = make("host")
     stream = Stream(world.guest, GATEWAY, port)
     world.until(lambda: stream.refused, stream.run)
     datagram: list[dpkt.ip.IP] = []
@@ -174,10 +176,9 @@ def test_a_port_where_nobody_listens_is_refused(worlds: list[World]) -> None:
     assert (datagram[0].data.type, datagram[0].data.code) == (3, 3)
 
 
-def test_datagrams_go_out_and_come_back(worlds: list[World]) -> None:
+def test_datagrams_go_out_and_come_back(make: Make) -> None:
     echo, port = server(socket.SOCK_DGRAM)
-    world = World("host")
-    worlds.append(world)
+    world = make("host")
     with echo:
         world.guest.udp(GATEWAY, port, b"short")
         world.host.poll()
@@ -191,10 +192,9 @@ def test_datagrams_go_out_and_come_back(worlds: list[World]) -> None:
         assert not world.host.busy
 
 
-def test_a_flood_of_connections_is_bounded(worlds: list[World]) -> None:
+def test_a_flood_of_connections_is_bounded(make: Make) -> None:
     listener, port = server()
-    world = World("host")
-    worlds.append(world)
+    world = make("host")
     with listener:
         for source in range(1000, 4000):
             Stream(world.guest, GATEWAY, port, source=source)
@@ -206,16 +206,15 @@ def test_a_flood_of_connections_is_bounded(worlds: list[World]) -> None:
         assert not world.nat.flows() and not world.host.busy
 
 
-def test_a_port_of_the_hosts_leads_to_the_guest(worlds: list[World]) -> None:
+def test_a_port_of_the_hosts_leads_to_the_guest(make: Make) -> None:
     probe, port = server()
     probe.close()
     udp_probe, udp_port = server(socket.SOCK_DGRAM)
     udp_probe.close()
-    world = World(forwards=(
+    world = make(forwards=(
         Forward(headers.TCP, "127.0.0.1", port, FIRST_GUEST, 80),
         Forward(headers.UDP, "127.0.0.1", udp_port, FIRST_GUEST, 69),
     ))  # fmt: skip
-    worlds.append(world)
     guest = world.guest
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.settimeout(10)
@@ -285,12 +284,11 @@ def fetch(world: World, name: str, *options: bytes, source: int = 2000) -> tuple
     raise AssertionError("no end")
 
 
-def test_files_are_served_by_tftp(worlds: list[World], tmp_path: Path) -> None:
+def test_files_are_served_by_tftp(make: Make, tmp_path: Path) -> None:
     (tmp_path / "boot").mkdir()
     for name, size in (("empty", 0), ("even", 1024), ("boot/big", 200_001)):
         (tmp_path / name).write_bytes(BIG[:size])
-    world = World(folder=tmp_path)
-    worlds.append(world)
+    world = make(folder=tmp_path)
     assert fetch(world, "empty") == (b"", [])
     assert fetch(world, "/even") == (BIG[:1024], [])
     data, (oack,) = fetch(world, "boot/big", b"blksize", b"1468", b"TSIZE", b"0", source=2001)
@@ -299,13 +297,12 @@ def test_files_are_served_by_tftp(worlds: list[World], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../secret", "boot/../../secret", "/etc/passwd", "link", "", "no", "x\udcff", "."])
-def test_other_files_are_not(worlds: list[World], tmp_path: Path, name: str) -> None:
+def test_other_files_are_not(make: Make, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     (tmp_path / "secret").write_text("secret")
     (folder / "link").symlink_to(tmp_path / "secret")
-    world = World(folder=folder)
-    worlds.append(world)
+    world = make(folder=folder)
     request = name.encode("utf-8", "surrogateescape")
     world.guest.udp(GATEWAY, 69, b"\0\1" + request + b"\0octet\0", 2000)
     world.host.poll()
@@ -314,10 +311,9 @@ def test_other_files_are_not(worlds: list[World], tmp_path: Path, name: str) -> 
     assert not world.nat.flows()
 
 
-def test_nothing_is_written_and_transfers_are_bounded(worlds: list[World], tmp_path: Path) -> None:
+def test_nothing_is_written_and_transfers_are_bounded(make: Make, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(BIG)
-    world = World(folder=tmp_path)
-    worlds.append(world)
+    world = make(folder=tmp_path)
     world.guest.udp(GATEWAY, 69, b"\0\2file\0octet\0", 2000)
     assert world.guest.packets()[0].data.data[:4] == b"\0\5\0\2"
     for source in range(3000, 3200):
@@ -333,12 +329,11 @@ def test_nothing_is_written_and_transfers_are_bounded(worlds: list[World], tmp_p
 # ---- again ----
 
 
-def test_a_recorded_run_repeats_without_a_network(worlds: list[World], tmp_path: Path) -> None:
+def test_a_recorded_run_repeats_without_a_network(make: Make, tmp_path: Path) -> None:
     """Same frames from the guest and same events at the same times: same frames to the guest, same state."""
     (tmp_path / "file").write_bytes(BIG[:9000])
     listener, port = server()
-    world = World("host", folder=tmp_path)
-    worlds.append(world)
+    world = make("host", folder=tmp_path)
     happened: list[tuple[int, str, bytes]] = []
     arrivals: list[tuple[int, int, bytes]] = []
     world.nat.tap = lambda number, now, frame: arrivals.append((number, now, frame))
@@ -386,10 +381,9 @@ class Noting:
         self._nat.accept(data)
 
 
-def test_saved_in_the_middle_it_goes_on_in_the_same_way(worlds: list[World]) -> None:
+def test_saved_in_the_middle_it_goes_on_in_the_same_way(make: Make) -> None:
     listener, port = server()
-    world = World("host")
-    worlds.append(world)
+    world = make("host")
     with listener:
         _, peer = connect(world, port, listener)
         with peer:
@@ -407,3 +401,18 @@ def test_saved_in_the_middle_it_goes_on_in_the_same_way(worlds: list[World]) -> 
         machine.advance(10**9)
         copies.append((guest.received, copy.save()))
     assert copies[0] == copies[1] and len(copies[0][0]) > 20
+
+
+def test_whoever_paces_the_run_is_told_when_the_guest_waits(make: Make) -> None:
+    listener, port = server()
+    world = make("host")
+    told: list[bool] = []
+    world.host.on_wait = told.append
+    assert world.host.idle(10**9) == 10**9
+    with listener:
+        stream = Stream(world.guest, GATEWAY, port)
+        assert told == [True] and world.host.idle(10**18) < 10**9
+        world.until(lambda: stream.open, stream.run)
+        stream.send(4)
+        world.host.poll()
+    assert told == [True, False]
