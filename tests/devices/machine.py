@@ -59,6 +59,7 @@ class TestMachine:
         self.mapped: dict[tuple[str, int], int | None] = {}
         self.printed = b""
         self.ended = ""
+        self.a20 = True
 
     # ---- hv.devices.device.Machine ----
 
@@ -92,6 +93,9 @@ class TestMachine:
 
     def reboot(self) -> None:
         self.ended = "reboot"
+
+    def set_a20(self, enabled: bool) -> None:
+        self.a20 = enabled
 
     def print(self, data: bytes) -> None:
         self.printed += data
