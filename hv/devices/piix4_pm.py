@@ -37,8 +37,10 @@ SCI, SIZE, GPE_PORT, APM_PORT = 9, 0x40, 0xAFE0, 0xB2
 PMBASE, DEVACTB, PMREGMISC = 0x40, 0x58, 0x80
 """In configuration space: the ports' base, what causes an SMI, and whether the ports are enabled (bit 0)."""
 PMBASE_MASK, IO_SPACE, APM_SMI = 0xFFC0, 1, 0x02
-TIMER_BIT, GLOBAL_BIT, BUTTON_BIT = 0x0001, 0x0020, 0x0100
+TIMER_BIT, GLOBAL_BIT, BUTTON_BIT, CLOCK_BIT = 0x0001, 0x0020, 0x0100, 0x0400
 EVENTS = TIMER_BIT | GLOBAL_BIT | BUTTON_BIT
+ENABLES = EVENTS | CLOCK_BIT
+"""The clock's alarm can be enabled (Linux checks it), but wakes from sleep states only, of which there is none."""
 SCI_ENABLE, BUS_MASTER_RELOAD, GLOBAL_RELEASE, SLEEP_TYPE, SLEEP = 0x0001, 0x0002, 0x0004, 0x1C00, 0x2000
 SOFT_OFF = 0
 """SLP_TYP of S5."""
@@ -200,7 +202,7 @@ class Piix4Pm(PciDevice):
 
 TABLE: Mapping[int, tuple[int, Register]] = {
     0x00: (2, Register("PM1 status", read=Piix4Pm.read_events, write=Piix4Pm.clear_events, clears=EVENTS)),
-    0x02: (2, Register("PM1 enable", "enabled", writable=EVENTS, write=Piix4Pm.changed)),
+    0x02: (2, Register("PM1 enable", "enabled", writable=ENABLES, write=Piix4Pm.changed)),
     0x04: (2, Register("PM1 control", "control", write=Piix4Pm.write_control)),
     0x08: (4, Register("PM timer", read=Piix4Pm.read_timer)),
     0x10: (4, Register("processor control", "processor", writable=0x00003E1F)),

@@ -138,6 +138,11 @@ def test_acpi_mode_by_smi_command(machine: TestMachine) -> None:
     assert machine.inp(0xB3) == 0x5A
 
 
+def test_which_events_can_be_enabled(machine: TestMachine) -> None:
+    machine.out(ENABLE, 0xFFFF, 2)
+    assert machine.inp(ENABLE, 2) == 0x0521
+
+
 def test_general_purpose_events() -> None:
     machine = TestMachine()
     pm = build(machine)
