@@ -68,6 +68,8 @@ class TestMachine:
         self.touched: set[int] = set()
         """Pages of video memory that Python has announced to write."""
 
+        self.a20 = True
+
     # ---- hv.devices.device.Machine ----
 
     @property
@@ -100,6 +102,9 @@ class TestMachine:
 
     def reboot(self) -> None:
         self.ended = "reboot"
+
+    def set_a20(self, enabled: bool) -> None:
+        self.a20 = enabled
 
     def print(self, data: bytes) -> None:
         self.printed += data
