@@ -104,6 +104,21 @@ class TestMachine:
     def map_ram(self, device: PciDevice, bar: int, base: int | None) -> None:
         self.mapped[device.name, bar] = base
 
+    # ---- state ----
+
+    def save(self) -> Any:
+        """What the real machine keeps beside its devices."""
+        ports = {port: (data.giving, data.taking, data.got) for port, data in self.data_ports.items()}
+        return self.now, dict(self.lines), dict(self.pins), dict(self.deadlines), bytes(self.ram), ports
+
+    def load(self, saved: Any) -> None:
+        """Become what save() gave; devices are loaded by themselves."""
+        self.now, lines, pins, deadlines, ram, ports = saved
+        self.lines, self.pins, self.deadlines, self.ram = dict(lines), dict(pins), dict(deadlines), bytearray(ram)
+        for port in {*ports, *self.data_ports}:
+            data = self.data_port(port)
+            data.giving, data.taking, data.got = ports.get(port, (b"", 0, b""))
+
     # ---- what a test does ----
 
     def advance(self, ns: int) -> None:
