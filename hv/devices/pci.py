@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hv.devices.bus import Region
+from hv.devices.bus import Bus, Region
 from hv.devices.device import Device, Machine
 
 CONFIG_SIZE = 256
@@ -23,6 +23,9 @@ COMMAND_IO, COMMAND_MEMORY, COMMAND_MASTER, COMMAND_INTX_OFF = 0x001, 0x002, 0x0
 STATUS_INTERRUPT = 0x08
 """Of the status register's low byte: the device's pin is asserted."""
 BAR_IO, BAR_MEMORY, BAR_PREFETCHABLE = 1, 0, 8
+ROM_ENABLE = 1
+ROM_SMALLEST, ROM_LARGEST = 2 << 10, 16 << 20
+"""Sizes of an expansion ROM in bytes."""
 
 
 class PciMachine(Machine, Protocol):
@@ -88,7 +91,24 @@ class PciDevice(Device):
         self.slot, self.function = slot, function
         self.bars: dict[int, Bar] = {}
         """By number, 0 to 5; subclasses fill it before they call reset()."""
+        self.rom: Region | None = None
         super().__init__(machine, name)
+
+    def attach_rom(self, contents: bytes) -> None:
+        """Give the device an expansion ROM, which the guest maps by the base address register at 0x30. The contents are
+        filled up with ones to a power of 2. To be called before the machine runs. ValueError: more than 16 MiB."""
+        if len(contents) > ROM_LARGEST:
+            raise ValueError(f"{self.name}: an expansion ROM of {len(contents)} bytes; 16 MiB is the most")
+        size = 1 << (max(len(contents), ROM_SMALLEST) - 1).bit_length()
+        rom = contents.ljust(size, b"\xff")
+
+        def read(offset: int, width: int) -> int:
+            return int.from_bytes(rom[offset : offset + width], "little")
+
+        if self.rom is not None:
+            self.machine.memory.unmap(self.rom)
+        self.rom = Region(f"{self.name}-rom", size, read, lambda offset, width, value: None, (1, 2, 4, 8))
+        self.loaded()
 
     def first_config(self) -> bytes:
         """Configuration space after a reset."""
@@ -114,6 +134,8 @@ class PciDevice(Device):
         """Map the regions where configuration space says."""
         for number in self.bars:
             self._map(number)
+        if self.rom is not None:
+            self._place(self.rom, self.machine.memory, self.rom_address)
 
     # ---- configuration space ----
 
@@ -136,6 +158,8 @@ class PciDevice(Device):
         if BAR0 <= at < BAR0 + 24:
             bar = self.bars.get((at - BAR0) // 4)
             return 0 if bar is None else bar.mask >> 8 * (at % 4) & 0xFF
+        if self.rom is not None and ROM_BAR <= at < ROM_BAR + 4:
+            return (-self.rom.size | ROM_ENABLE) >> 8 * (at % 4) & 0xFF
         fixed = {COMMAND: 0x07, COMMAND + 1: 0x04, INTERRUPT_LINE: 0xFF, 0x0C: 0xFF, 0x0D: 0xF8}
         return self.WRITABLE.get(at, fixed.get(at, 0))
 
@@ -159,16 +183,27 @@ class PciDevice(Device):
             return None
         return address
 
+    @property
+    def rom_address(self) -> int | None:
+        """Where the expansion ROM is mapped now; None: nowhere, or not enabled."""
+        register = self.config_read(ROM_BAR, 4)
+        address = register & ~0x7FF
+        enabled = register & ROM_ENABLE and self.command & COMMAND_MEMORY
+        return address if self.rom is not None and enabled and address else None
+
     def _map(self, number: int) -> None:
         bar, base = self.bars[number], self.bar_address(number)
         if bar.region is None:
             self.machine.map_ram(self, number, base)
             return
-        bus = self.machine.ports if bar.flags & BAR_IO else self.machine.memory
-        if base is None or base + bar.size > bus.size:
-            bus.unmap(bar.region)
-        elif bar.region.base != base:
-            bus.map(bar.region, base)
+        self._place(bar.region, self.machine.ports if bar.flags & BAR_IO else self.machine.memory, base)
+
+    @staticmethod
+    def _place(region: Region, bus: Bus, base: int | None) -> None:
+        if base is None or base + region.size > bus.size:
+            bus.unmap(region)
+        elif region.base != base:
+            bus.map(region, base)
 
     # ---- interrupts and memory ----
 
@@ -179,8 +214,13 @@ class PciDevice(Device):
         self.state.config = bytes(config)
         self._drive()
 
+    @property
+    def interrupting(self) -> bool:
+        """Whether the device asserts its pin, whatever the command register makes of it."""
+        return bool(self.state.config[STATUS] & STATUS_INTERRUPT)
+
     def _drive(self) -> None:
-        asserted = bool(self.state.config[STATUS] & STATUS_INTERRUPT) and not self.command & COMMAND_INTX_OFF
+        asserted = self.interrupting and not self.command & COMMAND_INTX_OFF
         self.machine.set_pci_irq(self, asserted)
 
     def dma_read(self, address: int, length: int) -> bytes:

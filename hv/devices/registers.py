@@ -52,15 +52,15 @@ class Register:
 
 
 def register_region(
-    device: Device, name: str, size: int, table: Mapping[int, Register], width: int = 1
+    device: Device, name: str, size: int, table: Mapping[int, Register], width: int = 1, floating: int | None = None
 ) -> Region:
-    """A region of registers that are `width` bytes wide, by offset. Offsets that the table leaves out read as ones
-    and write into nothing."""
-    ones = (1 << 8 * width) - 1
+    """A region of registers that are `width` bytes wide, by offset. Offsets that the table leaves out read as
+    `floating` (None: as ones) and write into nothing."""
+    absent = (1 << 8 * width) - 1 if floating is None else floating
 
     def read(offset: int, size: int) -> int:
         register = table.get(offset)
-        return ones if register is None else register.get(device)
+        return absent if register is None else register.get(device)
 
     def write(offset: int, size: int, value: int) -> None:
         register = table.get(offset)
@@ -68,3 +68,41 @@ def register_region(
             register.put(device, value)
 
     return Region(name, size, read, write, (width,))
+
+
+def mixed_region(device: Device, name: str, size: int, table: Mapping[int, tuple[int, Register]]) -> Region:
+    """A region of registers of different widths: offset -> (width in bytes, register). An access may take in part of a
+    register or several of them. In a part that is not written, a register that ones clear is given zeros, another what
+    it holds. Offsets that the table leaves out read as zeros."""
+    owner = {start + i: start for start, (width, _) in table.items() for i in range(width)}
+
+    def read(offset: int, count: int) -> int:
+        value, at = 0, offset
+        while at < offset + count:
+            start = owner.get(at)
+            if start is None:
+                at += 1
+                continue
+            width, register = table[start]
+            value |= register.get(device) >> 8 * (at - start) << 8 * (at - offset)
+            at = start + width
+        return value & (1 << 8 * count) - 1
+
+    def write(offset: int, count: int, value: int) -> None:
+        at, end = offset, offset + count
+        while at < end:
+            start = owner.get(at)
+            if start is None:
+                at += 1
+                continue
+            width, register = table[start]
+            until = min(start + width, end)
+            piece = value >> 8 * (at - offset) & (1 << 8 * (until - at)) - 1
+            if until - at < width:
+                mask = (1 << 8 * (until - at)) - 1 << 8 * (at - start)
+                rest = 0 if register.clears else register.get(device)
+                piece = piece << 8 * (at - start) | rest & ~mask
+            register.put(device, piece)
+            at = until
+
+    return Region(name, size, read, write, (1, 2, 4))
