@@ -271,8 +271,7 @@ class Hypervisor:
                 break
             elif reason == TURN_DEVICE:
                 for domain in self.domains.values():
-                    if domain.platform is not None:
-                        domain.platform.fire()
+                    domain.fire_timers()
             elif reason == TURN_TIME:
                 inputs.moment = Moment.SKIPPED if state.retired == idle_at else Moment.COUNT
                 return Stop.TIME

@@ -261,7 +261,7 @@ void hv_hvm_reset(struct hv *hv, struct domain *d)
         pic_reset(&h->pic[i], i);
     }
     ioapic_reset(&h->ioapic);
-    memset(h->timer, 0, sizeof h->timer);
+    memset(d->timer, 0, sizeof d->timer);
     memset(h->data_port, 0, sizeof h->data_port);
     h->a20 = 1;
     for (uint32_t id = 0; id < HV_DOMAIN_VCPUS; id++) {
