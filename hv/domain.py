@@ -104,12 +104,15 @@ class Domain:
     def add_timer(self, service: Callable[[], None], number: int | None = None) -> int:
         """A timer that calls `service` when its deadline has come: its number, the lowest free one or `number`.
         ValueError: there is none left, or it is taken."""
-        free = (n for n in range(lib.HV_TIMERS) if n not in self.timers)
-        number = next(free, lib.HV_TIMERS) if number is None else number
+        number = self.free_timer() if number is None else number
         if not 0 <= number < lib.HV_TIMERS or number in self.timers:
             raise ValueError(f"domain {self.name} has no timer {number} to give; it has {lib.HV_TIMERS}")
         self.timers[number] = service
         return number
+
+    def free_timer(self) -> int:
+        """The lowest number of a timer that nobody has; HV_TIMERS: there is none left."""
+        return next((number for number in range(lib.HV_TIMERS) if number not in self.timers), int(lib.HV_TIMERS))
 
     def drop_timer(self, number: int) -> None:
         """Nobody waits for this timer any more."""

@@ -26,6 +26,7 @@ from hv.statehash import state_hash
 from hv.vcpu import Vcpu
 
 if TYPE_CHECKING:
+    from hv.net.attach import Networks
     from hv.snapshot import Snapshot
 
 run_turn = lib.hv_run_turn
@@ -116,6 +117,7 @@ class Hypervisor:
         self.connect: Callable[[Hypervisor], None] | None = None
         self._spare: list[Hypervisor] = []  # forks that were discarded: their engines serve the next ones
         self._parent: Hypervisor | None = None
+        self._networks: Networks | None = None
         self.after_exit: Callable[[], None] | None = None
         self.idle: Callable[[int], int] | None = None
         self.slice = SLICE  # who looks on may want to be asked more often
@@ -156,6 +158,15 @@ class Hypervisor:
             del self.vcpus[vcpu.slot]
         del self.domains[domain.slot]
         lib.hv_domain_destroy(self.native, domain.slot)
+
+    @property
+    def networks(self) -> Networks:
+        """The switches between the domains; nothing is imported for them until somebody asks."""
+        if self._networks is None:
+            from hv.net.attach import Networks
+
+            self._networks = Networks()
+        return self._networks
 
     @property
     def state_hash(self) -> str:
@@ -270,7 +281,7 @@ class Hypervisor:
                 inputs.moment = Moment.COUNT
                 break
             elif reason == TURN_DEVICE:
-                for domain in self.domains.values():
+                for _, domain in sorted(self.domains.items()):
                     domain.fire_timers()
             elif reason == TURN_TIME:
                 inputs.moment = Moment.SKIPPED if state.retired == idle_at else Moment.COUNT

@@ -49,6 +49,8 @@ def config_of(options: Any) -> GuestConfig:
         scheduler=options.scheduler,
         wallclock_ns=time.time_ns() if getattr(options, "realtime", False) else None,
         kind=options.type,
+        disks=tuple(getattr(options, "disk", None) or ()),
+        nics=tuple(getattr(options, "nic", None) or ()),
     )
 
 
