@@ -152,7 +152,7 @@ class Hypervisor:
 
     def destroy_domain(self, domain: Domain) -> None:
         """Take a domain away, with all that it holds."""
-        for service in domain.services.values():
+        for service in tuple(domain.services.values()):  # one may take others along
             service.close()
         for vcpu in domain.vcpus:
             del self.vcpus[vcpu.slot]

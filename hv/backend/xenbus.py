@@ -207,7 +207,7 @@ class XenbusDevice:
         """The front end has broken the protocol, as far as we can tell: it is let go of, and told why."""
         self.disconnect()
         error = f"{domain_path(PRIVILEGED)}/error/backend/{self.token}"
-        self._write(error, {"error": f"{int(abi.EINVAL)} {reason}"[:256]})
+        self._write(error, {"error": f"{abi.ERRNOS['EINVAL']} {reason}"[:256]})
         self._switch(abi.XenbusStateClosing)
 
     def disconnect(self) -> None:
