@@ -6,8 +6,8 @@ from hv.disk.image import SECTOR
 
 
 class NumberedImage:
-    """A disk image (hv.disk.image.Image) of so many sectors; each begins with its own number, 8 bytes little-endian, and
-    goes on with zeros."""
+    """A disk image (hv.disk.image.Image) of so many sectors; each begins with its own number, 8 bytes little-endian,
+    and goes on with zeros."""
 
     format = "raw"
     probed = False
