@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 from hv.backend.console import ConsoleState
@@ -29,7 +30,8 @@ _TYPED = 1 << 24
 
 
 def moment_plain(snapshot: Snapshot, nodes: Nodes) -> dict[str, Any]:
-    """All of a snapshot but its memory; nodes of xenstore go into the table."""
+    """All of a snapshot but its memory; nodes of xenstore go into the table. OSError: a domain has what no file can
+    hold."""
     return {
         "instructions": snapshot.retired,
         "idle_ns": snapshot.idle_ns,
@@ -53,7 +55,7 @@ def _domain_plain(domain: SavedDomain, snapshot: Snapshot, nodes: Nodes) -> dict
     reason = domain.crash_reason or ("" if said == ffi.NULL else ffi.string(said).decode())
     unknown = {name for name, saved in domain.services.items() if saved or name in _WRITTEN} - _WRITTEN
     if unknown:
-        raise ValueError(f"a snapshot with {', '.join(sorted(unknown))} cannot be written to a file")
+        raise OSError(errno.ENOTSUP, "the format has no place for PV disks and network interfaces")
     return {
         "slot": domain.slot,
         "domid": domain.domid,

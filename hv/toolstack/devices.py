@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from hv.builder.image import BuilderError
 
 if TYPE_CHECKING:
     from hv.domain import Domain
+    from hv.net.host import NatHost
+    from hv.net.nat import Nat
     from hv.net.options import NicOptions
 
 FORMATS = ("raw", "qcow2")
@@ -84,3 +86,29 @@ def _add_nic(domain: Domain, options: NicOptions) -> None:
         attach_nic(domain, options)
     except ValueError as error:
         raise BuilderError("--nic", str(error), "give fewer") from None
+
+
+NETWORK_SLICE = 1_000_000
+"""Instructions at most between two looks at the sockets: a millisecond of guest time."""
+
+
+def serve_networks(domain: Domain, nics: tuple[NicOptions, ...]) -> list[NatHost]:
+    """Serve the NATs of a domain that was launched with these interfaces: each is to be polled between slices, and
+    closed. BuilderError: a forwarded port cannot be listened on."""
+    from hv.net.attach import serve
+    from hv.toolstack.backends import port_name
+
+    hosts: list[NatHost] = []
+    for number, options in enumerate(nics):
+        if options.switch:
+            continue
+        try:
+            nat = cast("Nat", domain.services[port_name(number)])
+            hosts.append(serve(domain.hv, domain, nat, options))
+        except OSError as error:
+            for host in hosts:
+                host.close()
+            raise BuilderError("--nic", f"a port cannot be forwarded: {error.strerror}", "choose another") from None
+    if hosts:
+        domain.hv.slice = min(domain.hv.slice, NETWORK_SLICE)
+    return hosts

@@ -154,7 +154,7 @@ def test_blank_checksums_are_filled_in(length: int, protocol: int) -> None:
 def test_checksums_of_what_is_no_whole_packet_are_left_alone() -> None:
     whole = ip(dpkt.udp.UDP(sport=1, dport=2, ulen=12, data=b"abcd"), 17)
     for frame in (FRAME, whole[:30], whole[:40], ip(b"abcdefgh", 47), ip(b"abcdefgh", 17, mf=1), b"", whole[:13],
-                  whole[:14] + b"\x4f" + whole[15:], whole[:14] + b"\x41" + whole[15:], whole[:14] + b"\x65" + whole[15:],
+                  *(whole[:14] + version + whole[15:] for version in (b"\x4f", b"\x41", b"\x65")),
                   whole[:16] + b"\xff\xff" + whole[18:]):  # fmt: skip
         assert fill_checksum(frame) == frame
 
@@ -219,8 +219,8 @@ def test_flipping_is_refused_and_features_are_said() -> None:
     domain = guest().domain
     front = NetFront(domain, attach_nic(domain, NicOptions(switch="lan", mac=parse_mac("52:54:00:12:34:56"))))
     assert front.connect(request_rx_copy=0) == CLOSING and "request-rx-copy" in front.error
-    said = {name: front.get(name) for name in ("feature-sg", "feature-gso-tcpv4", "feature-split-event-channels", "mac")}
-    assert list(said.values()) == ["1", "0", "1", "52:54:00:12:34:56"]
+    names = ("feature-sg", "feature-gso-tcpv4", "feature-split-event-channels", "mac")
+    assert [front.get(name) for name in names] == ["1", "0", "1", "52:54:00:12:34:56"]
     assert isinstance(front, Front)
 
 
