@@ -51,6 +51,8 @@ class Domain:
         self.host_ports: dict[int, Callable[[], None]] = {}
         self.console_sink: Callable[[bytes], None] | None = None
         self.console_log = b""
+        self.timers: dict[int, Callable[[], None]] = {}
+        """Devices and back ends by the number of their timer."""
         self.platform: Any = None
         """The machine around an HVM domain's processors (hv.devices.platform.Platform); None: there is none."""
 
@@ -96,6 +98,37 @@ class Domain:
     def notify(self, port: int) -> None:
         """Make event channel `port` pending, as the other end would."""
         lib.hv_evtchn_set_pending(self.hv.native, self.c, port)
+
+    # ---- timers of devices and back ends ----
+
+    def add_timer(self, service: Callable[[], None], number: int | None = None) -> int:
+        """A timer that calls `service` when its deadline has come: its number, the lowest free one or `number`.
+        ValueError: there is none left, or it is taken."""
+        number = self.free_timer() if number is None else number
+        if not 0 <= number < lib.HV_TIMERS or number in self.timers:
+            raise ValueError(f"domain {self.name} has no timer {number} to give; it has {lib.HV_TIMERS}")
+        self.timers[number] = service
+        return number
+
+    def free_timer(self) -> int:
+        """The lowest number of a timer that nobody has; HV_TIMERS: there is none left."""
+        return next((number for number in range(lib.HV_TIMERS) if number not in self.timers), int(lib.HV_TIMERS))
+
+    def drop_timer(self, number: int) -> None:
+        """Nobody waits for this timer any more."""
+        del self.timers[number]
+        self.c.timer[number] = 0
+
+    def set_timer(self, number: int, deadline_ns: int) -> None:
+        """Have the timer go off at this system time, once; 0: not."""
+        self.c.timer[number] = max(deadline_ns, 0)
+
+    def fire_timers(self) -> None:
+        """Call those whose timers are due, the earliest first."""
+        while (number := lib.hv_take_timer(self.hv.native, self.c)) < lib.HV_TIMERS:
+            service = self.timers.get(number)  # none: a file said that the timer runs
+            if service is not None:
+                service()
 
     # ---- memory: what the domain builder needs (hv.builder.pv.Host) ----
 

@@ -26,6 +26,7 @@ from hv.statehash import state_hash
 from hv.vcpu import Vcpu
 
 if TYPE_CHECKING:
+    from hv.net.attach import Networks
     from hv.snapshot import Snapshot
 
 run_turn = lib.hv_run_turn
@@ -116,6 +117,7 @@ class Hypervisor:
         self.connect: Callable[[Hypervisor], None] | None = None
         self._spare: list[Hypervisor] = []  # forks that were discarded: their engines serve the next ones
         self._parent: Hypervisor | None = None
+        self._networks: Networks | None = None
         self.after_exit: Callable[[], None] | None = None
         self.idle: Callable[[int], int] | None = None
         self.slice = SLICE  # who looks on may want to be asked more often
@@ -150,12 +152,21 @@ class Hypervisor:
 
     def destroy_domain(self, domain: Domain) -> None:
         """Take a domain away, with all that it holds."""
-        for service in domain.services.values():
+        for service in tuple(domain.services.values()):  # one may take others along
             service.close()
         for vcpu in domain.vcpus:
             del self.vcpus[vcpu.slot]
         del self.domains[domain.slot]
         lib.hv_domain_destroy(self.native, domain.slot)
+
+    @property
+    def networks(self) -> Networks:
+        """The switches between the domains; nothing is imported for them until somebody asks."""
+        if self._networks is None:
+            from hv.net.attach import Networks
+
+            self._networks = Networks()
+        return self._networks
 
     @property
     def state_hash(self) -> str:
@@ -270,9 +281,8 @@ class Hypervisor:
                 inputs.moment = Moment.COUNT
                 break
             elif reason == TURN_DEVICE:
-                for domain in self.domains.values():
-                    if domain.platform is not None:
-                        domain.platform.fire()
+                for _, domain in sorted(self.domains.items()):
+                    domain.fire_timers()
             elif reason == TURN_TIME:
                 inputs.moment = Moment.SKIPPED if state.retired == idle_at else Moment.COUNT
                 return Stop.TIME

@@ -89,8 +89,8 @@ def load(hv: Hypervisor, snapshot: Snapshot) -> None:
         domain = hv.domains[saved.slot]
         domain.crash_reason = saved.crash_reason
         domain.console_log = saved.console_log
-        for name, service in domain.services.items():
-            service.load(saved.services[name])
+        for name, state in saved.services.items():  # in the order of their coming: one may make a later one
+            domain.services[name].load(state)
     hv.inputs.history = snapshot.history
     hv.inputs.pending.clear()
     hv.inputs.moment = snapshot.moment

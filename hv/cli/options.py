@@ -40,6 +40,25 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _disk(text: str) -> Any:
+    from hv.toolstack.devices import parse_disk
+
+    return _or_bad(parse_disk, text)
+
+
+def _nic(text: str) -> Any:
+    from hv.toolstack.devices import parse_nic
+
+    return _or_bad(parse_nic, text)
+
+
+def _or_bad(parse: Callable[[str], Any], text: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise _bad(str(error)) from None
+
+
 class Option(NamedTuple):
     """One option: its group in --help, how its value is read (None: a switch), default, the value's name, help.
 
@@ -63,13 +82,17 @@ class Option(NamedTuple):
         return self.flag[2:].replace("-", "_")
 
 
-_GUEST, _LIMITS, _CLOCK, OUTPUT = "the guest", "limits", "time and order", "output"
+_GUEST, _DEVICES, _LIMITS, _CLOCK, OUTPUT = "the guest", "devices", "limits", "time and order", "output"
 GUEST_OPTIONS = (
     Option("--type", _GUEST, str, "auto", "TYPE", "type of domain: auto (what the kernel says), pv or pvh", _TYPES),
     Option("--memory", _GUEST, int, 128, "MIB", "memory in MiB (default 128)"),
     Option("--vcpus", _GUEST, int, 1, "N", "virtual processors, 1 to 64 (default 1)"),
     Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory"),
     Option("--cmdline", _GUEST, str, "", "TEXT", "command line of the kernel"),
+    Option("--disk", _DEVICES, _disk, None, "FILE[,format=raw|qcow2][,bus=xvd][,ro]",
+           "a disk with what is in FILE, xvda being the first; what the guest writes is kept in memory", repeat=True),
+    Option("--nic", _DEVICES, _nic, None, "user|switch=NAME[,mac=ADDRESS]",
+           "a network interface: behind a NAT of its own (more in docs/network.md), or on a switch", repeat=True),
     Option("--max-insns", _LIMITS, positive, None, "N", "stop after N instructions"),
     Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),
     Option("--wall-timeout", _LIMITS, _seconds, None, "SECONDS", "stop after this time on the wall"),

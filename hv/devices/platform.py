@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hv.devices.bus import Bus
-from hv.devices.device import NEVER, DataPort, Device
+from hv.devices.device import DataPort, Device
 from hv.devices.layout import BIOS_WINDOW, FIRMWARE_END, SHADOW
 from hv.native import ffi, lib, view
 
@@ -35,15 +35,13 @@ class Platform:
         self._native = domain.hv.native
         self._state: Any = lib.hv_hvm_domain(self._native, domain.c)
         self._timers: dict[str, int] = {}
-        self._by_timer: list[Device] = []
         domain.platform = self
 
     def add(self, device: Device) -> None:
         """Put a device into the machine. ValueError: its name is taken."""
         if device.name in self.devices:
             raise ValueError(f"there are two devices {device.name}")
-        self._timers[device.name] = len(self._by_timer)
-        self._by_timer.append(device)
+        self._timers[device.name] = self.domain.add_timer(device.timer)
         self.devices[device.name] = device
         self.domain.services[device.name] = device
 
@@ -66,11 +64,6 @@ class Platform:
             value = bus.read(address, size)
         lib.hv_io_answer(self._native, vcpu.c, value)
 
-    def fire(self) -> None:
-        """Call the devices whose timers are due, the earliest first."""
-        while (number := lib.hv_take_timer(self._native, self.domain.c)) < len(self._by_timer):
-            self._by_timer[number].timer()
-
     # ---- hv.devices.device.Machine ----
 
     @property
@@ -84,7 +77,7 @@ class Platform:
 
     def set_timer(self, device: Device, deadline_ns: int) -> None:
         """Have `device.timer()` called at a time, or not."""
-        self._state.timer[self._timers[device.name]] = NEVER if deadline_ns == NEVER else max(deadline_ns, 1)
+        self.domain.set_timer(self._timers[device.name], deadline_ns)
 
     def dma_read(self, address: int, length: int) -> bytes:
         """Memory as a device reads it."""

@@ -115,6 +115,8 @@ class DomainUnderTest:
         self.name = about.name if about else kernel.name
         self.max_insns = options.max_insns or (about.max_insns if about else None) or DEFAULT_MAX_INSNS
         self.guest: Guest = launch(kernel, config)
+        if about is not None:
+            _add_devices(self.guest, about)
         self.hv = self.guest.hv
         self.domain = self.guest.domain
         self.stop: Stop | None = None
@@ -208,6 +210,20 @@ class DomainUnderTest:
             traps=self.traps,
             hypercalls=self.hypercalls,
         )
+
+
+def _add_devices(guest: Guest, about: Metadata) -> None:
+    """The PV devices that a header comment asks for."""
+    if about.disk_sectors:
+        from hv.testing.disks import NumberedImage
+        from hv.toolstack.backends import attach_disk
+
+        attach_disk(guest.domain, NumberedImage(about.disk_sectors))
+    if about.nic:
+        from hv.net.options import NicOptions
+        from hv.toolstack.backends import attach_nic
+
+        attach_nic(guest.domain, NicOptions())
 
 
 def run_test(guest: str, options: Options | None = None) -> Outcome:

@@ -10,6 +10,7 @@ from hv.backend.console import ConsoleBackend, ConsoleState
 from hv.devices.platform import Platform
 from hv.native import lib
 from hv.shared_ring import Window
+from hv.toolstack.backends import Backends
 
 if TYPE_CHECKING:
     from hv.domain import Domain
@@ -109,6 +110,9 @@ class XenstoreHost:
     def __init__(self) -> None:
         self._daemon: Xenstored | None = None
         self._waiting: list[StoreClient] = []
+        self.watchers: list[Callable[[str], None]] = []
+        """Back ends of the domains: called with the token of each watch of domain 0's that has fired."""
+        self._serving = False
 
     @property
     def daemon(self) -> Xenstored:
@@ -120,6 +124,23 @@ class XenstoreHost:
         while self._waiting:
             self._waiting.pop(0).introduce(self._daemon)
         return self._daemon
+
+    def serve(self) -> None:
+        """Serve the guests' requests, let back ends answer what has changed, and so on until nothing moves. What a back
+        end changes meanwhile is served by whoever began."""
+        if self._serving:
+            return
+        self._serving = True
+        try:
+            daemon = self.daemon
+            daemon.serve()
+            while events := daemon.events():
+                for _, token in events:
+                    for watcher in tuple(self.watchers):
+                        watcher(token)
+                daemon.serve()
+        finally:
+            self._serving = False
 
     def connect(self, domain: Domain, memory_kib: int) -> StoreClient:
         """Introduce a domain whose store ring has been set up."""
@@ -203,7 +224,7 @@ class StoreClient:
         notify(self.domain, int(self.domain.c.store_port))
 
     def _event(self) -> None:
-        self.host.daemon.serve()
+        self.host.serve()
 
 
 def reconnect(hv: Hypervisor) -> None:
@@ -218,6 +239,7 @@ def reconnect(hv: Hypervisor) -> None:
             Platform(domain)
         Console(domain)
         store.connect(domain, int(domain.c.max_pages) * PAGE_SIZE >> 10)
+        Backends(domain, store)
 
 
 def frame_window(domain: Domain, mfn: int) -> Window:

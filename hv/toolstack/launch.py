@@ -20,12 +20,15 @@ from hv.builder.pvh import build_pvh
 from hv.builder.start import start_pv
 from hv.hypervisor import DEFAULT_QUANTUM, Hypervisor, overhead_mib
 from hv.native import NativeError
+from hv.toolstack.backends import Backends
 from hv.toolstack.connect import Console, Sink, XenstoreHost, reconnect
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hv.domain import Domain
+    from hv.net.options import NicOptions
+    from hv.toolstack.devices import DiskOptions
 
 
 BUILDERS: dict[str, Any] = {"pv": start_pv, "pvh": build_pvh}
@@ -48,6 +51,8 @@ class GuestConfig(NamedTuple):
     scheduler: str = "round_robin"
     kind: str = "auto"
     """pv, pvh, or auto: pv if the kernel is one, else what it says that it can be entered as."""
+    disks: tuple[DiskOptions, ...] = ()
+    nics: tuple[NicOptions, ...] = ()
 
 
 def kind_of(image: KernelImage, kind: str) -> str:
@@ -117,7 +122,20 @@ def launch(
     store = XenstoreHost() if beside is None else beside.store
     console = Console(domain, sink)
     store.connect(domain, config.memory_mib << 10)
+    Backends(domain, store)
+    if config.disks or config.nics:
+        _add_devices(hv, domain, config)
     return Guest(hv, domain, built, image, console, store)
+
+
+def _add_devices(hv: Hypervisor, domain: Domain, config: GuestConfig) -> None:
+    from hv.toolstack.devices import add_devices  # most guests have none
+
+    try:
+        add_devices(domain, config.disks, config.nics)
+    except BuilderError:
+        hv.destroy_domain(domain)
+        raise
 
 
 def _hypervisor(config: GuestConfig) -> Hypervisor:

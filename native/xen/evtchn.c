@@ -105,6 +105,8 @@ bool hv_event_deliverable(struct hv *hv, struct vcpu *v)
     const uint8_t *page = machine_frame(hv->m, v->info_pa >> ENGINE_PAGE_SHIFT);
     const struct vcpu_info *info;
 
+    if (is_hvm(hv_domain(hv, v)))
+        return hvm_can_wake(hv, v);          /* the mask is the processor's interrupt flag */
     if (v->info_pa == 0 || page == NULL)
         return false;
     info = (const void *)(page + (v->info_pa & (ENGINE_PAGE_SIZE - 1)));

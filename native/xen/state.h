@@ -24,6 +24,7 @@ enum {
     HV_GDT_PAGES = 16,            /* 14 of the guest's, then the hypervisor's */
     HV_VIRQS = 24,
     HV_E820_ENTRIES = 128,        /* of a domain's memory map */
+    HV_TIMERS = 64,               /* of a domain's devices and back ends */
     HV_NO_SLOT = 0xffff
 };
 
@@ -197,6 +198,7 @@ struct domain {
     uint32_t shutdown_code_set;          /* SCHEDOP_shutdown_code chose the code of the shutdown to come */
     uint32_t narrow;                     /* shared_info and vcpu_info are laid out for a guest of 32 bits */
     uint32_t narrow_pad;
+    uint64_t timer[64];                  /* HV_TIMERS: deadlines of devices and back ends, ns; 0: off */
     uint64_t pirq_eoi_frame;             /* PHYSDEVOP_pirq_eoi_gmfn: held as writable; 0: none */
     struct hv_e820 e820[128];            /* HV_E820_ENTRIES */
 };

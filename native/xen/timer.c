@@ -55,22 +55,21 @@ uint64_t hv_next_deadline(struct hv *hv)
             if (is_hvm(d))
                 earlier(&best, hvm_vcpu_of(hv, v)->lapic.timer_deadline);
         }
-        for (uint32_t i = 0; is_hvm(d) && i < HVM_TIMERS; i++)
-            earlier(&best, hvm_of(hv, d)->timer[i]);
+        for (uint32_t i = 0; i < HV_TIMERS; i++)
+            earlier(&best, d->timer[i]);
     }
     return best;
 }
 
 uint32_t hv_take_timer(struct hv *hv, struct domain *d)
 {
-    struct hvm_domain *h = hvm_of(hv, d);
-    uint32_t first = HVM_TIMERS;
+    uint32_t first = HV_TIMERS;
 
-    for (uint32_t i = 0; is_hvm(d) && i < HVM_TIMERS; i++)
-        if (h->timer[i] != 0 && h->timer[i] <= hv_now(hv) && (first == HVM_TIMERS || h->timer[i] < h->timer[first]))
+    for (uint32_t i = 0; i < HV_TIMERS; i++)
+        if (d->timer[i] != 0 && d->timer[i] <= hv_now(hv) && (first == HV_TIMERS || d->timer[i] < d->timer[first]))
             first = i;
-    if (first < HVM_TIMERS)
-        h->timer[first] = 0;
+    if (first < HV_TIMERS)
+        d->timer[first] = 0;
     return first;
 }
 
@@ -79,8 +78,8 @@ bool hv_device_due(struct hv *hv)
     for (uint32_t slot = 0; slot < hv->s->domain_slots; slot++) {
         const struct domain *d = &hv->s->domains[slot];
 
-        for (uint32_t i = 0; is_hvm(d) && alive(d) && i < HVM_TIMERS; i++)
-            if (hvm_of(hv, d)->timer[i] != 0 && hvm_of(hv, d)->timer[i] <= hv_now(hv))
+        for (uint32_t i = 0; alive(d) && i < HV_TIMERS; i++)
+            if (d->timer[i] != 0 && d->timer[i] <= hv_now(hv))
                 return true;
     }
     return false;

@@ -219,7 +219,7 @@ struct hvm_vcpu *hv_hvm_vcpu(struct hv *hv, const struct vcpu *v);
 void hv_hvm_reset(struct hv *hv, struct domain *d);
 /* Drive an interrupt line; see hv/devices/device.py. */
 void hv_set_irq(struct hv *hv, struct domain *d, uint32_t gsi, bool level);
-/* The first device timer that is due, switched off; HVM_TIMERS: none is. */
+/* The first device timer that is due, switched off; HV_TIMERS: none is. */
 uint32_t hv_take_timer(struct hv *hv, struct domain *d);
 /* Python has answered an EXIT_IO or EXIT_MMIO: the value that was read (anything, for a write). */
 void hv_io_answer(struct hv *hv, struct vcpu *v, uint64_t value);

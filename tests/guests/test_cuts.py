@@ -13,7 +13,8 @@ from hv.testing.build import find_guest
 from hv.testing.metadata import read_metadata
 from hv.testing.runner import DomainUnderTest, Options
 
-GUESTS = ["evtchn_unmask_store", "timer", "user_mode", "exc_pf", "evtchn_poll", "pt_writable", "xenstore", "smp"]
+GUESTS = ["evtchn_unmask_store", "timer", "user_mode", "exc_pf", "evtchn_poll", "pt_writable", "xenstore", "smp",
+          "blk_rw", "net_ping"]
 WHOLE = ["hvm_exceptions", "lapic_timer", "hvm_smp", "physmap"]
 """With a processor of their own."""
 

@@ -33,7 +33,7 @@ static bool interrupt_waits(struct hv *hv, const struct vcpu *v)
     return upcall_vector(hv, v) || pic_waits(hv, v) || lapic_pending(&hvm_vcpu_of(hv, v)->lapic) >= 0;
 }
 
-static bool can_wake(struct hv *hv, const struct vcpu *v)
+bool hvm_can_wake(struct hv *hv, const struct vcpu *v)
 {
     return hvm_vcpu_of(hv, v)->nmi_pending || (cpu_rflags(hv_cpu_of(hv, v)) & RFLAGS_IF && interrupt_waits(hv, v));
 }
@@ -59,7 +59,7 @@ void hvm_kick(struct hv *hv, struct vcpu *v)
 {
     if (hvm_vcpu_of(hv, v)->waits_for_sipi || !hv_cpu_of(hv, v))
         return;
-    if (v->blocked && can_wake(hv, v)) {
+    if (v->blocked && hvm_can_wake(hv, v)) {
         hvm_vcpu_of(hv, v)->halted = 0;
         hv_vcpu_kick(hv, v);
     }
@@ -123,7 +123,7 @@ static bool hvm_halt(void *ctx, struct cpu *cpu)
 {
     struct hv *hv = ctx;
     struct vcpu *v = hv->current;
-    if (can_wake(hv, v))
+    if (hvm_can_wake(hv, v))
         return true;
     if (cpu_rflags(cpu) & RFLAGS_IF)
         v->blocked = 1, hvm_vcpu_of(hv, v)->halted = 1;
@@ -261,7 +261,7 @@ void hv_hvm_reset(struct hv *hv, struct domain *d)
         pic_reset(&h->pic[i], i);
     }
     ioapic_reset(&h->ioapic);
-    memset(h->timer, 0, sizeof h->timer);
+    memset(d->timer, 0, sizeof d->timer);
     memset(h->data_port, 0, sizeof h->data_port);
     h->a20 = 1;
     for (uint32_t id = 0; id < HV_DOMAIN_VCPUS; id++) {

@@ -10,7 +10,6 @@
 enum {
     HVM_IO_QUEUE = 80,            /* accesses of one instruction that Python answers: FXSAVE makes 64 */
     HVM_PARAMS = 40,              /* HVM_NR_PARAMS, rounded up */
-    HVM_TIMERS = 64,              /* of devices */
     HVM_DATA_PORTS = 2,
     HVM_DATA_PORT_BYTES = 65536,
     IOAPIC_PINS = 48,             /* Xen's */
@@ -82,7 +81,6 @@ struct hvm_domain {
     uint64_t p2m_frames;          /* tables in all */
     uint64_t highest_gfn;         /* that was ever mapped */
     uint64_t params[40];          /* HVM_PARAMS */
-    uint64_t timer[64];           /* HVM_TIMERS: deadlines of devices, ns; 0: off */
     uint64_t shadow_frame[64];    /* machine frames of the RAM at 0xc0000..0xfffff, under the ROMs */
     uint64_t video_frame, video_frames;          /* video memory: neighbouring machine frames; 0: none */
     struct hvm_pic pic[2];
