@@ -55,6 +55,8 @@ class Domain:
         """Devices and back ends by the number of their timer."""
         self.platform: Any = None
         """The machine around an HVM domain's processors (hv.devices.platform.Platform); None: there is none."""
+        self.machine: Any = None
+        """What that machine was made of (hv.builder.pc.PcMachine); None: it has no devices."""
 
     @property
     def abi(self) -> str:

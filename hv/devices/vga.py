@@ -148,7 +148,7 @@ class Vga(PciDevice):
             kind = lib.VGA_VBE_PLANAR if mode.depth == 4 else lib.VGA_VBE_LINEAR
             time = regs.beam_60hz(mode.height)
         enabled = bool(state.misc & regs.MISC_RAM) or mode is not None
-        self.window.set_mode(enabled, kind, state.vbe[vbe.BANK] * vbe.BANK_BYTES, time)
+        self.window.set_mode(enabled, not self.color, kind, state.vbe[vbe.BANK] * vbe.BANK_BYTES, time)
 
     # ---- sequencer and graphics controller ----
 

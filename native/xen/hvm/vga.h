@@ -33,7 +33,8 @@ struct vga_window {
     uint8_t graphics[9];
     /* What accesses change. */
     uint8_t attribute_data;       /* port 0x3c0 takes data, not an index */
-    uint8_t pad[3];
+    uint8_t mono;                 /* input status register 1 is at port 0x3ba, not 0x3da */
+    uint8_t pad[2];
     uint32_t latch;               /* a byte of each plane, plane 0 lowest */
 };
 
