@@ -92,6 +92,12 @@ static inline struct vcpu *hv_vcpu(struct hv *hv, const struct domain *d, uint64
     return &hv->s->vcpus[d->vcpu_slot[id]];
 }
 static inline struct cpu *hv_cpu_of(struct hv *hv, const struct vcpu *v) { return hv->cpus[v->slot]; }
+/* Instructions retired up to this moment, those of a run that is going on included: hv_state.retired knows them only when
+ * the run is over, and where it began must not show. */
+static inline uint64_t hv_retired(struct hv *hv)
+{
+    return hv->s->retired + (hv->current ? (uint64_t)cpu_retired(hv_cpu_of(hv, hv->current)) : 0);
+}
 
 /* Log a trap as it arrives; the caller fills in address, error, args and emulated of the record. (traplog.c) */
 struct trap_record *hv_log_trap(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);

@@ -4,8 +4,7 @@
 
 uint64_t hv_now(struct hv *hv)
 {
-    uint64_t running = hv->current ? (uint64_t)cpu_retired(hv_cpu_of(hv, hv->current)) : 0;
-    return hv->s->retired + hv->s->idle_ns + running;
+    return hv_retired(hv) + hv->s->idle_ns;
 }
 
 /* The TSC ticks at 1 GHz from system time 0. */

@@ -7,11 +7,6 @@
  */
 #include "pv.h"
 
-static uint64_t present(struct hv *hv)
-{
-    return hv->s->retired + (hv->current ? (uint64_t)cpu_retired(hv_cpu_of(hv, hv->current)) : 0);
-}
-
 static bool meets(uint64_t wanted, uint64_t value) { return wanted == HV_STOP_ANY_VALUE || wanted == value; }
 
 /* `sub`: of a hypercall, its first argument, whose bits outside of `mask` a continuation may use. */
@@ -49,7 +44,7 @@ bool stops_breakpoint(void *ctx, struct cpu *cpu, uint64_t pc)
 {
     struct hv *hv = ctx;
     struct vcpu *v = hv->current;
-    uint64_t when = present(hv), rip = cpu_gprs(cpu)->rip;
+    uint64_t when = hv_retired(hv), rip = cpu_gprs(cpu)->rip;
     const struct hv_stop *stop = find(hv, v, HV_STOP_INSTRUCTION, pc, 0);
     return stop && !here_at_begin(hv, v, when, rip) && met(hv, v, stop, when, rip, !cpu_undisturbed(cpu));
 }
@@ -85,7 +80,7 @@ bool stops_watched(void *ctx, struct cpu *cpu, const struct touch *touches, uint
     for (uint32_t i = 0; i < count; i++) {
         const struct hv_stop *stop = watching(hv, v, touches[i].id);
         if (stop)
-            return met_access(hv, v, stop, present(hv) - 1, false, &touches[i]);
+            return met_access(hv, v, stop, hv_retired(hv) - 1, false, &touches[i]);
     }
     return false;
 }
@@ -106,7 +101,7 @@ void stops_copied(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t len
             va > s->value + (s->bytes - 1) || s->value > va + (len - 1))
             continue;
         const struct touch touch = {.pc = cpu_gprs(hv_cpu_of(hv, v))->rip, .va = va, .kinds = WATCH_WRITE};
-        uint64_t when = present(hv);
+        uint64_t when = hv_retired(hv);
         /* On behalf of a hypercall, which is counted by now. */
         if (met_access(hv, v, s, when ? when - 1 : 0, true, &touch))
             leave_soon(hv);
@@ -118,7 +113,7 @@ bool stops_hypercall(struct hv *hv, struct vcpu *v)
 {
     struct cpu *cpu = hv_cpu_of(hv, v);
     const struct x86_gprs *g = cpu_gprs(cpu);
-    uint64_t when = present(hv);
+    uint64_t when = hv_retired(hv);
     const struct hv_stop *stop = find(hv, v, HV_STOP_HYPERCALL, g->rax, g->rdi);
     return stop && !here_at_begin(hv, v, when, g->rip) && met(hv, v, stop, when, g->rip, !cpu_undisturbed(cpu));
 }
@@ -126,7 +121,7 @@ bool stops_hypercall(struct hv *hv, struct vcpu *v)
 bool stops_trap(struct hv *hv, struct vcpu *v, const struct trap *trap)
 {
     /* A software interrupt is counted already. */
-    uint64_t when = present(hv) - (trap->flags & TRAP_SOFTWARE ? 1 : 0), rip = cpu_gprs(hv_cpu_of(hv, v))->rip;
+    uint64_t when = hv_retired(hv) - (trap->flags & TRAP_SOFTWARE ? 1 : 0), rip = cpu_gprs(hv_cpu_of(hv, v))->rip;
     const struct hv_stop *stop = find(hv, v, HV_STOP_TRAP, trap->vector, 0);
     if (!stop || (hv->stops.begun_at == when && hv->stops.begun_slot == v->slot))
         return false;
@@ -140,7 +135,7 @@ void stops_event(struct hv *hv, const struct domain *d, uint32_t port)
         const struct hv_stop *stop = &s->point[i];
         if (stop->kind != HV_STOP_EVENT || !meets(stop->value, port) || (stop->domid != HV_STOP_ANY && stop->domid != d->domid))
             continue;
-        uint64_t when = present(hv);
+        uint64_t when = hv_retired(hv);
         const struct vcpu *v = hv->current ? hv->current : hv_vcpu(hv, d, 0);
         if (v == NULL || s->begun_at == when)
             return;

@@ -250,3 +250,10 @@ def test_too_many_stop_points_are_refused() -> None:
     with pytest.raises(Exception, match="300 stop points"):
         stops.set_stops(dom.hv, [stops.instruction(number) for number in range(300)])
     assert lib.hv_set_stops(dom.hv.native, [], 0, 0) == 0
+
+
+def test_a_turn_that_was_given_up_leaves_the_same_state_wherever_the_run_was_cut() -> None:
+    dom, timeline = launched("smp", "")
+    assert timeline.run([stops.hypercall("sched_op", "SCHEDOP_yield")]).why is Why.STOP_POINT
+    here = timeline.step(1).position
+    assert dom.state_hash == hashes("smp", "", [here])[here]
