@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hv.debug import stops
 from hv.debug.moments import Moments
-from hv.debug.stops import Hit, StopPoint, last_hit, set_stops
+from hv.debug.stops import Hit, Passed, StopPoint, last_hit, set_stops
 from hv.hypervisor import Stop
 from hv.inputs import History, Moment
 from hv.native import lib
@@ -93,6 +93,8 @@ class Timeline:
         self._exact = hv.inputs.moment is Moment.COUNT
         """The machine is at the first moment of its count."""
         self._inside: tuple[int, int] | None = None
+        self._met: list[Passed] = []
+        """What the last movements have met at this count."""
         self._looking = True
         """Stop points may be set."""
         self._tip: History | None = hv.inputs.pending[-1] if hv.inputs.pending else hv.inputs.history
@@ -144,7 +146,14 @@ class Timeline:
     ) -> Moved:
         """Forwards to a stop point, to `limit` retired instructions or to the end. What is met where we stand does not
         count. poll: called now and then; True interrupts."""
-        self._look_for(points)
+        return self._run(points, self._standing() if points else [], limit, poll)
+
+    def _run(
+        self, points: Sequence[StopPoint], passed: list[Passed], limit: int | None, poll: Callable[[], bool] | None
+    ) -> Moved:
+        """`passed` does not count, and neither does, from then on, a stop point whose condition did not hold, at its
+        place: others may be met there."""
+        self._look_for(points, passed=passed)
         while True:
             due = self.moments.due
             end = due if limit is None else min(due, limit)
@@ -155,7 +164,11 @@ class Timeline:
                 self._settle(hit)
                 if hit.point.condition is None or hit.point.condition(self.hv.vcpus[hit.slot]):
                     return self._arrived(Why.STOP_POINT, hit)
-                self._look_for(points)
+                passed = [place for place in passed if place.when == hit.count]
+                passed += [
+                    Passed(hit.count, hit.rip, hit.slot, at) for at, point in enumerate(points) if point is hit.point
+                ]
+                self._look_for(points, passed=passed)
             elif result.stop is not Stop.INSNS:
                 return self._stopped(self._why(result.stop))
             elif limit is not None and self.hv.instructions >= limit:
@@ -167,6 +180,9 @@ class Timeline:
         """A movement ends here: what a debugger changed at this place is done again."""
         if self._inside is None:
             self.hv.inputs.arrive_changes()
+        self._met = [met for met in self._met if hit and met.when == hit.count]
+        if hit is not None:
+            self._met.append(Passed(hit.count, hit.rip, hit.slot))
         return Moved(why, hit, self.position)
 
     def _stopped(self, why: Why) -> Moved:
@@ -211,14 +227,14 @@ class Timeline:
             if stop is Stop.PAUSED and self._why(stop) is Why.INTERRUPTED:
                 raise _Interrupted
             return last_hit(self.hv, points)
-        found = None
+        found, passed = None, list[Passed]()
         while True:
-            moved = self.run(points, limit=end, poll=poll)
+            moved = self._run(points, passed, end, poll)
             if moved.why is Why.INTERRUPTED:
                 raise _Interrupted
             if moved.hit is None or moved.hit.count >= before:
                 return found
-            found = moved.hit
+            found, passed = moved.hit, self._standing()
 
     # ---- the same run elsewhere ----
 
@@ -249,11 +265,20 @@ class Timeline:
         else:
             self.goto(hit.count)
 
-    def _look_for(self, points: Sequence[StopPoint], before: int = 0) -> None:
+    def _look_for(
+        self, points: Sequence[StopPoint], before: int = 0, passed: Sequence[Passed] | None = None
+    ) -> None:
         """Have C look for these from here on."""
         if points or self._looking:
-            set_stops(self.hv, points, before)
+            set_stops(self.hv, points, before, passed)
             self._looking = bool(points)
+
+    def _standing(self) -> list[Passed]:
+        """What does not count for a run that begins here: the instruction of the vcpu that runs, and what was met here,
+        which may be another's (a trap at the beginning of its turn)."""
+        here, slot = self.hv.instructions, int(self.hv.state.running)
+        rip = int(lib.cpu_gprs(self.hv.vcpus[slot].cpu).rip) if slot in self.hv.vcpus else 0
+        return [Passed(here, rip, slot), *self._met]
 
     def _exactly_here(self) -> None:
         self.hv.inputs.moment = Moment.COUNT

@@ -27,8 +27,8 @@ struct hv_stops {
     uint64_t before;                 /* 0: stop; else note the last that was met at a count below this */
     bool met;
     struct hv_stop_hit hit;
-    uint64_t begun_at, begun_rip;    /* where the run began: met there, it does not count */
-    uint32_t begun_slot;
+    struct hv_stop_passed passed[HV_STOPS_MAX];
+    uint32_t passed_count;
 };
 
 /* Rules, numbered in the order of rules.def. RULE(id, errno, facts, sentence) */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hv.debug.stops import StopPoint
 from hv.debug.timeline import Moved, Position, Timeline, Why
 from hv.native import lib
 from hv.testing.runner import DomainUnderTest, Options, resolve
+from hv.toolstack.launch import GuestConfig, launch
 from tests.debug.straight import MEMORY_MIB, hashes
 
 VECTOR_PF = 14
@@ -191,6 +193,46 @@ def test_a_watchpoint_of_another_domain_hides_none_over_the_same_bytes() -> None
     alone = timeline.run([stops.access(address, 8)]).position
     timeline.goto(0)
     assert timeline.run([stops.access(address, 8, domid=77), stops.access(address, 8)]).position == alone
+
+
+def test_a_condition_that_does_not_hold_hides_no_other_stop_point_there() -> None:
+    _, timeline = launched()
+    address = symbols("tour")["tour_store"]
+    never, always = (stops.instruction(address, condition=lambda _, yes=yes: yes) for yes in (False, True))
+    alone = timeline.run([always])
+    timeline.goto(0)
+    assert timeline.run([never, never, always]).position == alone.position
+    call = timeline.run([stops.hypercall("any")])
+    assert call.hit is not None
+    timeline.goto(alone.position.count)
+    here = stops.instruction(call.hit.rip, condition=lambda _: False)
+    assert timeline.run([here, stops.hypercall("any")]).position == call.position
+
+
+def test_conditions_hide_nothing_on_the_way_back() -> None:
+    """Also where a snapshot stands: at its count begins one leg of the way, and another ends."""
+    found = []
+    for condition in (None, lambda _: True):
+        _, timeline = launched(interval=97)
+        timeline.goto(50_000)
+        point = [replace(stops.hypercall("any"), condition=condition)]
+        found.append([])
+        while (moved := timeline.run_back(point)).why is Why.STOP_POINT:
+            found[-1].append(moved.position)
+    assert len(found[0]) > 100
+    assert found[0] == found[1]
+
+
+def test_a_trap_at_the_beginning_of_a_turn_is_met_once() -> None:
+    """At the first moment of its count another vcpu is on the processor."""
+    config = GuestConfig(memory_mib=MEMORY_MIB, cmdline="rounds=1", quantum=1, machine_mib=3 * MEMORY_MIB)
+    kernel = resolve("tour")[0]
+    guest = launch(kernel, config)
+    launch(kernel, config, beside=guest)
+    timeline = Timeline(guest.hv)
+    met = [timeline.run([stops.trap(VECTOR_PF)], limit=200_000) for _ in range(3)]
+    assert [moved.hit and moved.hit.domid for moved in met] == [1, 2, None]
+    assert met[-1].why is Why.SHUTDOWN
 
 
 def test_memory_for_snapshots_is_bounded() -> None:
