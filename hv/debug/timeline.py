@@ -97,7 +97,6 @@ class Timeline:
         """What the last movements have met at this count."""
         self._looking = True
         """Stop points may be set."""
-        self._tip: History | None = hv.inputs.pending[-1] if hv.inputs.pending else hv.inputs.history
         self._near: list[Snapshot] = []
         hv.inputs.on_enter = self._new_run
 
@@ -117,7 +116,7 @@ class Timeline:
     def tip(self) -> History | None:
         """The last input of the whole run as it is known, what lies ahead included. As long as it is the same object,
         the same will happen."""
-        return self._tip if self.hv.inputs.pending else self.hv.inputs.history
+        return self.hv.inputs.tip
 
     # ---- movements ----
 
@@ -306,12 +305,10 @@ class Timeline:
                 del self._near[:-NEAR_KEPT]
 
     def _restore(self, point: Snapshot) -> None:
-        inputs = self.hv.inputs
-        if not inputs.pending:
-            self._tip = inputs.history
+        tip = self.tip
         self._look_for([])
         self.hv.restore(point)
-        inputs.replay_to(self._tip)
+        self.hv.inputs.replay_to(tip)
         self._exact, self._inside = True, None
 
     def _advance(self, count: int) -> None:

@@ -14,6 +14,7 @@ from hv import abi
 from hv.debug import stops
 from hv.debug.stops import StopPoint
 from hv.debug.timeline import Moved, Position, Timeline, Why
+from hv.inputs import Moment
 from hv.native import lib
 from hv.testing.runner import DomainUnderTest, Options, resolve
 from hv.toolstack.launch import GuestConfig, launch
@@ -259,6 +260,26 @@ def test_typing_in_the_past_makes_another_future() -> None:
     timeline.goto(70_000)
     assert dom.state_hash != first
     assert [entry.data for entry in dom.hv.inputs] == [b"y"]
+
+
+@pytest.mark.parametrize("seconds_thought", [False, True])
+def test_what_is_typed_inside_a_count_enters_behind_it(seconds_thought: bool) -> None:
+    """Not where a later stop restores a snapshot, nor wherever somebody goes back to."""
+    dom, timeline = launched()
+    timeline.goto(40_000)
+    timeline.run([stops.trap(VECTOR_PF)])
+    inside = timeline.run([stops.instruction(dom.domain.vcpus[0].c.traps[VECTOR_PF].address)]).position
+    assert inside.inside
+    dom.type("first ")
+    dom.type("second")
+    if seconds_thought:
+        timeline.goto(30_000)
+        timeline.goto(inside.count)
+        assert list(dom.hv.inputs) == []
+    assert timeline.run([stops.trap(VECTOR_PF)]).position.count > inside.count
+    assert [(entry.retired, entry.moment, entry.data) for entry in dom.hv.inputs] == [
+        (inside.count + 1, Moment.COUNT, b"first "), (inside.count + 1, Moment.COUNT, b"second"),
+    ]  # fmt: skip
 
 
 def test_an_interruption_while_idle_time_passes_is_a_place_to_come_back_to() -> None:
