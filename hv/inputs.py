@@ -24,6 +24,8 @@ HOST = 0
 """Domid of an input that is for no domain in particular."""
 WAIT = "wait"
 """The service name of idle time that passed on the wall; the data is its nanoseconds in decimal digits."""
+FAR_FUTURE = 1 << 62
+"""Counts and ns beyond which no machine comes (native/xen/validate.c)."""
 DEBUGGER = "debugger"
 """The service name of what a debugger changed; hv.changes describes the data."""
 
@@ -139,18 +141,28 @@ class InputGate:
     def _take(self, step: History) -> None:
         self.history, taken = step, step.last
         if taken.service == WAIT:
-            self._hv.state.idle_ns += int(taken.data)
+            self._pass(int(taken.data), taken)
             return
         if taken.service == DEBUGGER:
             self._change(taken)
             return
         for domain in self._hv.domains.values():
             if domain.domid == taken.domid and taken.service in domain.services:
-                domain.services[taken.service].accept(taken.data)
+                try:
+                    domain.services[taken.service].accept(taken.data)
+                except ValueError as error:
+                    raise ReplayError(f"input for {taken.service} of domain {taken.domid}: {error}") from None
                 return
         raise ReplayError(
             f"input for {taken.service} of domain {taken.domid}: there is none; remedy: use the recording's own guest"
         )
+
+    def _pass(self, ns: int, taken: Input) -> None:
+        """Idle time passes; from a file, it could be more than any machine has waited."""
+        passed = int(self._hv.state.idle_ns) + ns
+        if passed > FAR_FUTURE:
+            raise ReplayError(f"the wait at instruction {taken.retired:,}: no machine comes as far as {passed:,} ns")
+        self._hv.state.idle_ns = passed
 
     def _change(self, taken: Input) -> None:
         from hv import changes  # most runs have none

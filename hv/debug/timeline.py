@@ -18,15 +18,17 @@ memory than they may.
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from hv.debug import stops
 from hv.debug.moments import Moments
 from hv.debug.stops import Hit, Passed, StopPoint, last_hit, set_stops
 from hv.hypervisor import Stop
-from hv.inputs import History, Moment
+from hv.inputs import History, Moment, ReplayError
 from hv.native import lib
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ DEFAULT_INTERVAL = 1 << 22
 LEGS = (1 << 18, 1 << 13)
 """On the way back, snapshots are taken this far before the destination too: the next step back is likely to be near."""
 NEAR_KEPT = 16
+_Move = TypeVar("_Move", bound=Callable[..., "Moved"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +65,39 @@ class Why(enum.Enum):
     IDLE = "idle"              # every vcpu waits for input
     BEGIN = "begin"            # backwards: the beginning of time
     INTERRUPTED = "interrupted"  # poll() asked for it
+    STRAYED = "strayed"        # an input that was saved with the run cannot enter where it says
 
 
 class Moved(NamedTuple):
-    """How a movement ended."""
+    """How a movement ended. `problem`: of a run that strayed, in one line."""
 
     why: Why
     hit: Hit | None
     position: Position
+    problem: str = ""
 
 
 class _Interrupted(Exception):
     """poll() said so, on the way back."""
+
+
+def _movement(move: _Move) -> _Move:
+    """Inputs that come from a file may be anybody's: where one cannot enter, the outermost movement ends and what is
+    left of them is forgotten."""
+
+    @functools.wraps(move)
+    def guarded(timeline: Timeline, *args: Any, **named: Any) -> Moved:
+        if timeline.moving:
+            return move(timeline, *args, **named)
+        timeline.moving = True
+        try:
+            return move(timeline, *args, **named)
+        except ReplayError as error:
+            return timeline.stray(str(error))
+        finally:
+            timeline.moving = False
+
+    return cast("_Move", guarded)
 
 
 class Timeline:
@@ -95,6 +119,8 @@ class Timeline:
         self._inside: tuple[int, int] | None = None
         self._met: list[Passed] = []
         """What the last movements have met at this count."""
+        self.moving = False
+        """A movement is under way."""
         self._looking = True
         """Stop points may be set."""
         self._near: list[Snapshot] = []
@@ -120,6 +146,7 @@ class Timeline:
 
     # ---- movements ----
 
+    @_movement
     def goto(self, count: int, poll: Callable[[], bool] | None = None) -> Moved:
         """To the first moment of `count`, in either direction; before the beginning of time: there."""
         count = max(count, self.begin)
@@ -128,6 +155,7 @@ class Timeline:
             self._back_to(count)
         return self.run([], limit=count, poll=poll)
 
+    @_movement
     def step(self, count: int = 1) -> Moved:
         """`count` retired instructions of whichever vcpu runs, backwards if negative."""
         hv = self.hv
@@ -140,6 +168,7 @@ class Timeline:
         self._exact, self._inside = hv.inputs.moment is Moment.COUNT, None
         return self._arrived(Why.LIMIT if stop is Stop.INSNS else self._why(stop))
 
+    @_movement
     def run(
         self, points: Sequence[StopPoint], *, limit: int | None = None, poll: Callable[[], bool] | None = None
     ) -> Moved:
@@ -184,6 +213,12 @@ class Timeline:
             self._met.append(Passed(hit.count, hit.rip, hit.slot))
         return Moved(why, hit, self.position)
 
+    def stray(self, problem: str) -> Moved:
+        """A movement ends where the machine is: its inputs are not those of this run."""
+        self.hv.inputs.pending.clear()
+        self._exact, self._inside = False, None
+        return self._arrived(Why.STRAYED)._replace(problem=problem)
+
     def _stopped(self, why: Why) -> Moved:
         """The run has stopped by itself. An interruption may come while idle time passes: back to where it began, which
         is a place that one can come to again; the end of time is where it is."""
@@ -196,6 +231,7 @@ class Timeline:
             return Why.IDLE if self.hv.inputs.moment is Moment.IDLE else Why.INTERRUPTED
         return Why.SHUTDOWN if stop is Stop.SHUTDOWN else Why.IDLE
 
+    @_movement
     def run_back(self, points: Sequence[StopPoint], poll: Callable[[], bool] | None = None) -> Moved:
         """Backwards to the last time that a stop point was met, or to the beginning of time. poll: as run()'s; on the
         way back it must not enter anything."""
@@ -242,7 +278,8 @@ class Timeline:
         that is later, with the inputs that follow. The run here is not touched."""
         hv.restore(self.moments.latest(max(count, self.begin), *self._near))
         hv.inputs.replay_to(self.tip)
-        hv.run(max_insns=count)
+        with suppress(ReplayError):  # told when the run itself comes there
+            hv.run(max_insns=count)
 
     # ---- exactness ----
 

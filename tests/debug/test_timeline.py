@@ -14,7 +14,7 @@ from hv import abi
 from hv.debug import stops
 from hv.debug.stops import StopPoint
 from hv.debug.timeline import Moved, Position, Timeline, Why
-from hv.inputs import Moment
+from hv.inputs import History, Input, Moment
 from hv.native import lib
 from hv.testing.runner import DomainUnderTest, Options, resolve
 from hv.toolstack.launch import GuestConfig, launch
@@ -280,6 +280,16 @@ def test_what_is_typed_inside_a_count_enters_behind_it(seconds_thought: bool) ->
     assert [(entry.retired, entry.moment, entry.data) for entry in dom.hv.inputs] == [
         (inside.count + 1, Moment.COUNT, b"first "), (inside.count + 1, Moment.COUNT, b"second"),
     ]  # fmt: skip
+
+
+def test_an_input_of_a_file_that_cannot_enter_ends_the_movement() -> None:
+    dom, timeline = launched()
+    timeline.goto(20_000)
+    dom.hv.inputs.history = History(None, Input(11_000, 0, Moment.COUNT, 1, "nothing", b"x"))
+    moved = timeline.goto(12_000)
+    assert (moved.why, moved.position.count) == (Why.STRAYED, 11_000)
+    assert "input for nothing of domain 1: there is none" in moved.problem
+    assert timeline.goto(12_000).why is Why.LIMIT
 
 
 def test_an_interruption_while_idle_time_passes_is_a_place_to_come_back_to() -> None:
