@@ -49,7 +49,7 @@ struct hv {
     struct maptrack *maptracks;      /* [HV_MAX_DOMAINS][HV_MAX_MAPTRACK] */
     struct cpu *cpus[HV_MAX_VCPUS];
     struct vcpu *current;            /* vcpu in hv_run(), NULL outside */
-    uint64_t run_base;               /* hv_state.retired when the current run began */
+    uint64_t began;                  /* count at which the instruction, or what is delivered before it, began (stops.c) */
     bool tlb_stale;                  /* a page table changed: flush before the next guest instruction */
     uint64_t mm_work;                /* page-table entries examined by the current hypercall */
     uint64_t mm_work_limit;          /* how many before it asks for a continuation */

@@ -108,9 +108,8 @@ void stops_copied(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t len
             va > s->value + (s->bytes - 1) || s->value > va + (len - 1))
             continue;
         const struct touch touch = {.pc = cpu_gprs(hv_cpu_of(hv, v))->rip, .va = va, .kinds = WATCH_WRITE};
-        uint64_t when = hv_retired(hv);
-        /* On behalf of a hypercall, which is counted by now. */
-        if (met_access(hv, v, s, when ? when - 1 : 0, true, &touch))
+        /* By a hypercall, which is counted by now; or by a delivery, behind which one stands after the next instruction. */
+        if (met_access(hv, v, s, hv->began, true, &touch))
             leave_soon(hv);
         return;
     }
@@ -127,8 +126,7 @@ bool stops_hypercall(struct hv *hv, struct vcpu *v)
 
 bool stops_trap(struct hv *hv, struct vcpu *v, const struct trap *trap)
 {
-    /* A software interrupt is counted already. */
-    uint64_t when = hv_retired(hv) - (trap->flags & TRAP_SOFTWARE ? 1 : 0), rip = cpu_gprs(hv_cpu_of(hv, v))->rip;
+    uint64_t when = hv->began, rip = cpu_gprs(hv_cpu_of(hv, v))->rip;
     const struct hv_stop *stop = find(hv, v, HV_STOP_TRAP, trap->vector, 0, when);
     return stop && met(hv, v, stop, when, rip, true);
 }

@@ -134,6 +134,22 @@ def test_a_watchpoint_stops_behind_a_write_and_before_it_on_the_way_back() -> No
     assert value() == 1
 
 
+def test_a_watchpoint_sees_what_a_delivery_writes_once() -> None:
+    """The frame of an exception, and those of events at the beginning of a run."""
+    dom, timeline = launched()
+    timeline.run([stops.trap(VECTOR_PF)])
+    stack = dom.domain.vcpus[0].registers["rsp"]
+    before, fault = dom.domain.vcpus[0].read(stack - 64, 64), timeline.position.count
+    frame = stops.access(stack - 64, 64)
+    assert timeline.run([frame]).position.count == fault + 1
+    assert dom.domain.vcpus[0].read(stack - 64, 64) != before
+    there = timeline.position
+    places = [timeline.run([frame], limit=fault + 20_000).position.count for _ in range(12)]
+    assert places == sorted(set(places)) and places[0] > there.count
+    timeline.goto(there.count)
+    assert timeline.run_back([frame]).position.count == fault
+
+
 def test_a_watchpoint_sees_what_a_hypercall_writes() -> None:
     dom, timeline = launched()
     moved = timeline.run([stops.hypercall("event_channel_op", "alloc_unbound")])
