@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,8 @@ def _scripts(options: Any) -> list[tuple[str, list[str]]]:
 def _lines(debugger: Debugger, scripts: list[tuple[str, list[str]]], terminal: bool) -> int:
     from hv.debug.line_mode import Failed, LineMode
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # any bytes on the command line, any guest's console
+        sys.stdout.reconfigure(errors="backslashreplace")
     mode = LineMode(debugger)
     if not scripts and terminal:
         mode.interact()

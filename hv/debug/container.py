@@ -65,8 +65,10 @@ class _Section(NamedTuple):
 def write(path: str | Path, kind: Kind, sections: Mapping[bytes, Iterable[bytes]]) -> None:
     """Write a file of these sections, given piece by piece. What was at `path` stays until all is written.
 
-    OSError: it cannot be written.
+    OSError: it cannot be written, or what is there is no file: it would be replaced (/dev/null, by root).
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "it is no regular file")
     part = f"{path}.part"
     try:
         with open(part, "w+b") as file:

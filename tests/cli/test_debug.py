@@ -58,6 +58,14 @@ def test_the_guests_console_stands_behind_bars(kernel: str, capsys: pytest.Captu
     assert out.count("| round 1\n| round 2\n| Test result: SUCCESS\n") == 2
 
 
+def test_a_command_line_may_be_of_any_bytes(kernel: str) -> None:
+    command = [sys.executable, "-m", "hv.cli.main", "debug", kernel, *MEMORY, "--command", b"type \xff"]
+    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(command, capture_output=True, text=True, env=strict, stdin=subprocess.DEVNULL, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{PROMPT}type \\udcff\n2 bytes typed at instruction 0\n"
+
+
 def test_a_script_from_a_file_comes_before_commands(
     kernel: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -377,6 +377,8 @@ def test_typing_reaches_the_guest_and_changes_the_future(debugger: Debugger) -> 
         ("p2m 0xffffff", "p2m: no frame of domain 1 has pfn 0xffffff"),
         ("walk 0x800000000000", "walk: 0x800000000000 is not canonical"),
         ("xenstore nothing", "xenstore: there is no node /local/domain/1/nothing"),
+        ("snapshot a\0b", "snapshot: embedded null byte"),
+        ("type \ud800", "type: there is a character in it that stands for no bytes"),
         ("help nothing", "there is no command nothing"),
         ("quit", "quit is for the line mode and the screen"),
     ],

@@ -83,5 +83,7 @@ def said(moved: Moved) -> str:
     """How a movement ended, in one line."""
     if moved.why is Why.LIMIT:
         return f"at instruction {moved.position}"
+    if moved.why is Why.STRAYED:
+        return f"the run is not the one that was saved, and goes on without the rest of its inputs: {moved.problem}"
     met = f": {moved.hit.point.label}" if moved.hit else ""
     return f"{moved.why.value}{met} at instruction {moved.position}"

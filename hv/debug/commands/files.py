@@ -26,4 +26,6 @@ def snapshot(debugger: Debugger, args: list[str]) -> str:
         save(args[0], debugger.hv, [*kept, debugger.hv.snapshot()], debugger.about)
     except OSError as error:
         raise CommandError(f"snapshot: {args[0]} cannot be written: {error.strerror}") from None
+    except ValueError as error:  # a name that no file can have
+        raise CommandError(f"snapshot: {error}") from None
     return f"{len(kept) + 1} moments up to instruction {timeline.position} in {args[0]}"

@@ -48,6 +48,8 @@ def told(session: Session, moved: Moved) -> str:
     """What gdb does not say itself about a stop; empty: it says all."""
     if moved.why is Why.LIMIT:
         return ""
+    if moved.why is Why.STRAYED:
+        return said(moved) + "\n"
     if moved.why is Why.STOP_POINT and moved.hit is not None and session.points.reason(moved.hit) is None:
         return said(moved) + "\n"
     return f"{_TOLD[moved.why]}\n" if moved.why in _TOLD else ""
