@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 from textual.events import Key
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList
+from textual.widgets import Input, OptionList, Static
 
 from hv.debug.debugger import Debugger
 from hv.debug.screen import Screen
+from hv.debug.screen.view import View, look, look_around
 from hv.debug.symbols import symbols_of
 from hv.testing.runner import DomainUnderTest, Options
 from tests.debug.straight import MEMORY_MIB
@@ -256,6 +257,65 @@ def test_q_leaves_and_the_run_is_that_of_a_straight_one() -> None:
         assert stage.app.debugger.hv.state_hash == straight.state_hash
         await stage.pilot.press("q")
         assert stage.app._exit
+
+    on_stage(play)
+
+
+@pytest.mark.parametrize("keys", [("q",), ("ctrl+c", "c", "q"), ("C", "q")])
+def test_q_ends_whatever_goes_on_and_nothing_begins_behind_it(keys: tuple[str, ...]) -> None:
+    async def play(stage: Stage) -> None:
+        app = stage.app
+        await stage.pilot.press("c")
+        while "running: " not in stage.lines[0]:
+            await stage.pilot.pause(0.01)
+        for key in keys:
+            await stage.pilot.press(key)
+        assert app._exit
+        while app._workers:  # what they do is forgotten, and nothing comes behind it
+            await stage.pilot.pause(0.01)
+        stopped = app.debugger.hv.instructions
+        app.action_command("continue")
+        assert not app._workers
+        assert app.debugger.hv.instructions == stopped
+
+    on_stage(play, "tour", "rounds=100000000")
+
+
+def test_a_stop_is_shown_before_what_is_around_it_is_known() -> None:
+    async def play(stage: Stage) -> None:
+        app, shown = stage.app, []
+        show = app._show
+
+        def seen(view: View) -> None:
+            show(view)
+            shown.append((view.window.made, str(app.query_one("#title", Static).content)))
+
+        app._show = seen  # type: ignore[method-assign]
+        await stage.press("c", "S")
+        assert shown == [
+            (False, shown[1][1] + "  looking around; Esc ends it"),
+            (True, shown[1][1]),
+            (True, shown[2][1]),  # the window reaches there
+        ]
+        end, before = (int(shown[at][1].split()[0].replace(",", "")) for at in (1, 2))
+        assert end == before + 1
+        assert app.query_one("#timeline", OptionList).option_count == len(app.view.window.moments) + 2
+
+    on_stage(play)
+
+
+def test_a_key_cuts_the_look_around_and_what_was_not_seen_is_looked_at_later() -> None:
+    async def play(stage: Stage) -> None:
+        app = stage.app
+        whole = len(app.view.window.moments)
+        app._looking, app._next = True, [lambda: ""]
+        cut = look_around(app.debugger, look(app.debugger, None, 5))
+        assert cut.window.cut
+        assert len(cut.window.moments) < whole
+        app._next, app.view = [], cut
+        await stage.press("s")
+        assert not app.view.window.cut
+        assert len(app.view.window.moments) >= whole - 1
 
     on_stage(play)
 
