@@ -44,8 +44,8 @@ def _part(data: bytes, at: int, length: int) -> bytes | None:
 
 
 class Refusal(NamedTuple):
-    """One failed hypercall. `when` counts retired instructions; `result` is what the guest got. `status`: of one operation
-    of a grant batch, the GNTST_* value that its structure got; the hypercall itself succeeds."""
+    """One failed hypercall. `when` counts retired instructions; `result` is what the guest got. `status`: of one
+    operation of a grant batch, the GNTST_* value that its structure got; the hypercall itself succeeds."""
 
     when: int
     domid: int
@@ -97,8 +97,8 @@ class RefusalLog:
         self, vcpu: Any, number: int, args: list[int], error: XenError, result: int | None = None,
         status: int | None = None,
     ) -> None:
-        """A Python handler refused. `vcpu` is a `struct vcpu`; `result` and `status` what the guest got if not the errno.
-        Unknown hypercall numbers are noted once a domain."""
+        """A Python handler refused. `vcpu` is a `struct vcpu`; `result` and `status` what the guest got if not
+        the errno. Unknown hypercall numbers are noted once a domain."""
         self._counts[error.rule] += 1
         self._trace(vcpu, error)
         if error.rule == "unknown_hypercall":

@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
 
 def _save(options: argparse.Namespace) -> int:
     from hv.cli.session import Session
-    from hv.debug.crash_file import about_guest
+    from hv.debug.crash_file import about_guest, with_crash
     from hv.debug.snapshot_file import save
 
     check_guest(options)
@@ -75,7 +75,8 @@ def _save(options: argparse.Namespace) -> int:
     with session:
         stop = session.run()
     hv = session.hv
-    save(options.file, hv, [hv.snapshot()], about_guest(options.kernel, cmdline=options.cmdline))
+    about = with_crash(about_guest(options.kernel, cmdline=options.cmdline), session.crash)
+    save(options.file, hv, [hv.snapshot()], about)
     if hv.instructions < options.at:
         sys.stderr.write(f"hv snapshot: the guest came to instruction {hv.instructions:,} only ({stop}); saved there\n")
     return EXIT_OK
@@ -83,6 +84,7 @@ def _save(options: argparse.Namespace) -> int:
 
 def _load(options: argparse.Namespace) -> int:
     from hv.cli.session import Session
+    from hv.debug.crash import from_about
     from hv.debug.crash_file import kernel_image
     from hv.debug.snapshot_file import load
 
@@ -91,12 +93,14 @@ def _load(options: argparse.Namespace) -> int:
     if not loaded.hv.domains:
         raise BuilderError(options.file, "there is no domain in it", "give a file that has one")
     session = Session(options, loaded.hv, kernel_image(loaded.about))
+    session.saved_crash = from_about(loaded.about)
     with session:
         stop = session.run()
     return finish(session, options, stop, "snapshot")
 
 
 def _info(options: argparse.Namespace) -> int:
+    from hv.debug.crash import from_about
     from hv.debug.snapshot_file import info
 
     facts = info(options.file)
@@ -107,8 +111,12 @@ def _info(options: argparse.Namespace) -> int:
         return EXIT_OK
     print(f"snapshot file, format {facts['format']}, {facts['bytes']:,} bytes")
     print(f"machine: {facts['memory_mib']} MiB, scheduler {facts['scheduler']}, quantum {facts['quantum']:,}")
+    crash = from_about(facts["about"])
     for name, value in facts["about"].items():
-        print(f"{_plain(name)}: {_plain(value)}")
+        if name != "crash" or crash is None:
+            print(f"{_plain(name)}: {_plain(value)}")
+    if crash is not None:
+        print(f"crash: at instruction {crash.when:,}: {crash}")
     for moment, pages in zip(facts["moments"], facts["pages"], strict=True):
         domains = ", ".join(f"d{domid} {_plain(name)} ({vcpus} vcpus)" for domid, name, vcpus in moment["domains"])
         print(

@@ -97,6 +97,8 @@ class LineMode:
     def script(self, lines: Iterable[str], source: str) -> bool:
         """Carry out a script, each command printed before what it says; False: it said `quit`. `source` names it in
         complaints. Failed: a command could not be carried out; the rest was not tried."""
+        self.say(self.debugger.opened)
+        self.debugger.opened = ""
         for number, line in enumerate(lines, 1):
             text = line.strip()
             if not text or text.startswith("#"):
@@ -113,6 +115,7 @@ class LineMode:
     def interact(self) -> None:
         """A prompt on the terminal until `quit` or the end of the input. An empty line repeats a step."""
         self._prepare_terminal()
+        self.say(self.debugger.opened)
         self.say(where(self.debugger))
         last = ""
         while True:

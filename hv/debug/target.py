@@ -8,6 +8,7 @@ from hv.builder.image import BuilderError
 from hv.cli.session import config_of
 from hv.debug import recording, snapshot_file
 from hv.debug.container import is_of
+from hv.debug.crash import crash_of, crashed, from_about
 from hv.debug.crash_file import about_guest, kernel_image
 from hv.debug.debugger import Debugger
 from hv.debug.replay import Replay
@@ -48,5 +49,8 @@ def _moments(path: str | Path, memory: int) -> Debugger:
     timeline = Timeline(loaded.hv, memory=memory, moments=loaded.snapshots)
     debugger = Debugger(loaded.hv, timeline=timeline, symbols=Symbols(kernel_image(loaded.about)))
     debugger.about = loaded.about
+    crash = from_about(loaded.about) or crash_of(loaded.hv)
+    if crash is not None and crash.when == loaded.hv.instructions and crashed(loaded.hv):
+        debugger.opened = f"the guest crashes here, at instruction {crash.when:,}: {crash}"
     debugger.goto(loaded.hv.instructions)
     return debugger

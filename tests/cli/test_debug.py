@@ -201,6 +201,7 @@ def test_a_crash_is_opened_before_its_instruction_and_goes_back(
     crash = rest.split()[0]
     assert re.search(r"#2 0x[0-9a-f]+ _start", rest)
     assert f"at instruction {int(crash.replace(',', '')) - 100:,}\n" in rest
+    assert out.startswith(f"the guest crashes here, at instruction {crash}: ")
     assert "at instruction 0\n" in rest
     assert rest.rstrip().endswith(f"position\n{crash}")
 

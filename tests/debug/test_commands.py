@@ -44,6 +44,16 @@ def value(debugger: Debugger, expression: str) -> int:
 # ---- moving ----
 
 
+def test_a_crash_is_said_with_its_reason() -> None:
+    debugger = tour("crash_double")
+    said = execute(debugger, "continue")
+    assert re.fullmatch(r"crash at instruction [\d,]+: .*stack.* \(#UD\)", said), said
+    assert "d1v0  ended: crash " in execute(debugger, "vcpus")
+    assert execute(debugger, "reverse-step").startswith("at instruction ")
+    assert "running" in execute(debugger, "vcpus")
+    assert execute(debugger, "continue") == said
+
+
 def test_steps_and_places(debugger: Debugger) -> None:
     assert execute(debugger, "step 5") == "at instruction 5"
     assert execute(debugger, "reverse-step 2") == "at instruction 3"

@@ -91,6 +91,13 @@ def test_the_end_of_time_is_not_the_end_of_the_session() -> None:
     assert "\n0\n" in said
 
 
+def test_a_crash_is_told_with_its_reason() -> None:
+    with Served("crash_double") as served:
+        said = served.gdb("continue", "reverse-stepi", "monitor vcpus")
+    assert re.search(r"the guest has crashed: .*stack.* \(#UD\); time ends here", said)
+    assert "d1v0  running " in said
+
+
 def test_ctrl_c_stops_a_running_guest() -> None:
     with Served("tour", "rounds=1000000") as served:
         said = served.gdb("continue", "info registers rip", "stepi", "monitor position", interrupt_at=200_000)

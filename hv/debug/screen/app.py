@@ -122,7 +122,7 @@ class Screen(App[None]):
         self._show_tabs()
         self.query_one("#timeline").focus()
         self.set_interval(0.1, self._show_progress)
-        self.call_after_refresh(self._work, lambda: "")
+        self.call_after_refresh(self._work, lambda: self.debugger.opened)
 
     # ---- the worker ----
 
