@@ -105,6 +105,12 @@ def zig() -> str:
     return str(Path(next(iter(spec.submodule_search_locations))) / "zig")
 
 
+def _shown_as(source: Path) -> list[str]:
+    """What __FILE__ says, which ends up in the image: a guest must not depend on where it was built. Of overlapping
+    prefixes the last one counts. Debuggers are told the whole path, in DWARF, which is not loaded."""
+    return [f"-fmacro-prefix-map={prefix}{os.sep}=" for prefix in (source.parent, ABI.parent, GUESTS)]
+
+
 def _run(command: Sequence[str]) -> None:
     env = dict(os.environ)
     env.setdefault("ZIG_GLOBAL_CACHE_DIR", str(BUILD.parent / "zig-cache"))
@@ -152,14 +158,15 @@ def _compile(env: Environment, source: Path, output: Path) -> str:
     """Compile one file; returns the digest of what it was made from."""
     inputs = [source, *sorted(source.parent.glob("*.h"))]
     contents = b"\0".join(path.read_bytes() for path in inputs)
-    digest = hashlib.sha256((_library_digest(env) + str(source)).encode() + contents).hexdigest()
+    shown = _shown_as(source)
+    digest = hashlib.sha256((_library_digest(env) + repr((str(source), shown))).encode() + contents).hexdigest()
     if _stamped(output, digest):
         return digest
     made = _scratch(output)
     folders = [*(GUESTS / "lib" / name for name in env.folders), ABI.parent, source.parent]
     include = [f"-I{folder}" for folder in folders]
     try:
-        _run([zig(), "cc", "-target", env.target, *_COMMON, *env.flags, *include,
+        _run([zig(), "cc", "-target", env.target, *_COMMON, *env.flags, *shown, *include,
               "-c", str(source), "-o", str(made)])
         _install(made, output, digest)
     finally:
