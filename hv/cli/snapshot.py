@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_OK, EXIT_USAGE
-from hv.cli.options import GOING_ON, GUEST_OPTIONS, add_options, check_files, check_guest
+from hv.cli.options import GOING_ON, GUEST_OPTIONS, add_options, check_files, check_guest, whole
 from hv.cli.outcome import EXIT_CODES
 from hv.cli.run import STATISTICS, finish
 
@@ -25,23 +25,19 @@ examples:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    import argparse
+    from hv.cli.parser import Parser
 
-    raw = argparse.RawDescriptionHelpFormatter
-    made = argparse.ArgumentParser(
-        prog="hv snapshot", description="A guest's whole state in a file.", epilog=_EPILOG, formatter_class=raw
-    )
+    made = Parser(prog="hv snapshot", description="A guest's whole state in a file.", epilog=_EPILOG)
     commands = made.add_subparsers(dest="command", required=True, metavar="save|load|info")
-    save = commands.add_parser("save", help="run a guest and save its state", epilog=_EPILOG, formatter_class=raw)
+    save = commands.add_parser("save", help="run a guest and save its state", epilog=_EPILOG)
     save.add_argument("file", metavar="FILE", help="the file to write")
     save.add_argument("kernel", metavar="KERNEL", help="an ELF file, a bzImage, or one of these packed")
-    save.add_argument("--at", type=int, required=True, metavar="COUNT", help="after how many instructions")
+    save.add_argument("--at", type=whole, required=True, metavar="COUNT", help="after how many instructions")
     add_options(save, [option for option in GUEST_OPTIONS if option.name != "max_insns"])
-    load = commands.add_parser("load", help="go on from a file, its console on this terminal", epilog=_EPILOG,
-                               formatter_class=raw)  # fmt: skip
+    load = commands.add_parser("load", help="go on from a file, its console on this terminal", epilog=_EPILOG)
     load.add_argument("file", metavar="FILE", help="a snapshot file")
     add_options(load, (*GOING_ON, *STATISTICS))
-    info = commands.add_parser("info", help="say what is in a file", epilog=_EPILOG, formatter_class=raw)
+    info = commands.add_parser("info", help="say what is in a file", epilog=_EPILOG)
     info.add_argument("file", metavar="FILE", help="a snapshot file")
     info.add_argument("--json", action="store_true", help="as JSON")
     return made

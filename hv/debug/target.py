@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from hv.builder.image import BuilderError
@@ -32,6 +33,8 @@ def open_target(path: str | Path, options: Any) -> Debugger:
     memory = options.snapshot_memory << 20
     if is_of(path, snapshot_file.KIND):
         return _moments(path, memory)
+    if os.path.isfile(path) and not os.path.getsize(path):
+        raise BuilderError(str(path), "it is an empty file", "give a kernel, a snapshot file or a recording")
     kernel, recorded = path, recording.read(path) if is_of(path, recording.KIND) else None
     if recorded is not None:
         kernel, guest = recorded.kernel.path, Replay(recorded).guest

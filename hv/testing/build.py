@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -41,6 +41,14 @@ class BuildError(Exception):
     """A guest cannot be built: what the compiler said, or what is missing."""
 
 
+class CompileError(BuildError):
+    """The compiler or the linker refuses it. `said`: its messages."""
+
+    def __init__(self, command: Sequence[str], said: str) -> None:
+        super().__init__(f"{' '.join(command)}\n{said}".rstrip())
+        self.said = said.rstrip()
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """How guests of one kind are compiled and linked."""
@@ -53,6 +61,7 @@ class Environment:
     emulation: str
     base: int = 0
     """Address that the image's first page frame has when it runs (the linker script's `base`)."""
+    help: str = ""
 
 
 _COMMON = (
@@ -74,6 +83,7 @@ ENVIRONMENTS = {
             folders=("pv64", "pv", "x86", "core"),
             emulation="elf_x86_64",
             base=0xFFFFFFFF80000000,
+            help="64-bit PV, in the upper half as Linux is",
         ),
         Environment(
             # The same at the other end of the address space, as GRUB has it.
@@ -82,6 +92,7 @@ ENVIRONMENTS = {
             flags=("-mno-red-zone", "-mcpu=x86_64-mmx-sse-sse2+soft_float", "-DGUEST_LOW"),
             folders=("pv64", "pv", "x86", "core"),
             emulation="elf_x86_64",
+            help="64-bit PV, at low addresses as GRUB is",
         ),
         Environment(
             # With what Linux asks for: the p2m at an address of its own, the ramdisk by its frame number.
@@ -91,6 +102,7 @@ ENVIRONMENTS = {
             folders=("pv64", "pv", "x86", "core"),
             emulation="elf_x86_64",
             base=0xFFFFFFFF80000000,
+            help="64-bit PV, with the p2m at an address of its own, as Linux asks for it",
         ),
     )
 }
@@ -117,7 +129,7 @@ def _run(command: Sequence[str]) -> None:
     env.setdefault("ZIG_LOCAL_CACHE_DIR", str(BUILD.parent / "zig-cache"))
     result = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     if result.returncode:
-        raise BuildError(f"{' '.join(command)}\n{result.stdout}{result.stderr}".rstrip())
+        raise CompileError(command, result.stdout + result.stderr)
 
 
 def _files(folders: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:
@@ -127,7 +139,7 @@ def _files(folders: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:
 @cache
 def _library_digest(env: Environment) -> str:
     """Of every header, and of the flags: what each object depends on beside its own source."""
-    digest = hashlib.sha256(repr(env).encode() + repr(_COMMON).encode())
+    digest = hashlib.sha256(repr(replace(env, help="")).encode() + repr(_COMMON).encode())
     folders = [GUESTS / "lib" / folder for folder in env.folders]
     for path in [*_files(folders, (".h", ".ld")), *_files([ABI], (".h", ".def"))]:
         digest.update(f"{path.parent.name}/{path.name}".encode() + b"\0" + path.read_bytes())
@@ -237,6 +249,9 @@ def build_guest(source: Path, env_name: str = "pv64") -> Path:
 
 def main(names: Sequence[str]) -> int:
     """Build the guests named (a name, or a C file's path) and print the path of each ELF file."""
+    if not names or any(name.startswith("-") for name in names):
+        print("usage: python -m hv.testing.build NAME|FILE.c ...    (hv build says more)", file=sys.stderr)
+        return 2
     try:
         sources = [Path(name) if name.endswith(".c") else find_guest(name) for name in names]
         for path in build_guests(sources):

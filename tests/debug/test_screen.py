@@ -320,6 +320,58 @@ def test_a_key_cuts_the_look_around_and_what_was_not_seen_is_looked_at_later() -
     on_stage(play)
 
 
+def test_tab_completes_in_the_command_line() -> None:
+    async def play(stage: Stage) -> None:
+        box = stage.app.query_one("#command", Input)
+        await stage.press("colon", *"break", "space", *"tour_gra", "tab")
+        assert box.value == "break tour_grant "
+        assert stage.app.focused is box
+        text = await stage.press("enter")
+        assert re.search(r"1: 0x[0-9a-f]+ tour_grant", text)
+        await stage.pilot.press("colon")
+        for key, character in [*zip("rev", "rev", strict=True), ("tab", "\t")]:
+            stage.app.post_message(Key(key, character))
+        await stage.settle()
+        await stage.settle()
+        text = stage.text
+        assert box.value == "reverse-"
+        assert "reverse-continue" in text
+        assert "reverse-step" in text
+        assert stage.app.focused is box
+
+    on_stage(play)
+
+
+def test_a_narrow_terminal_keeps_the_code() -> None:
+    async def play(stage: Stage) -> None:
+        assert re.search(r"^>\+0 +cld", stage.text, re.MULTILINE)
+        assert " rsp " not in stage.text
+        await stage.pilot.resize_terminal(80, 24)
+        await stage.settle()
+        assert re.search(r" rsp [0-9a-f]{16}", stage.text)
+        assert re.search(r"rflags +[0-9a-f]{8}\b", stage.text)
+
+    on_stage(play, size=(40, 24))
+
+
+def test_a_crash_file_says_so_when_it_is_opened() -> None:
+    async def play(stage: Stage) -> None:
+        assert "the guest crashes here" in stage.text
+
+    dom = DomainUnderTest("tour", Options(cmdline=CMDLINE, memory=MEMORY_MIB))
+    debugger = Debugger(dom.hv, symbols=symbols_of(dom.guest.image))
+    debugger.opened = "the guest crashes here"
+
+    async def run() -> None:
+        app = Screen(debugger)
+        async with app.run_test(size=(80, 24)) as pilot:
+            stage = Stage(app, pilot)
+            await stage.settle()
+            await play(stage)
+
+    asyncio.run(run())
+
+
 def test_a_small_and_a_large_terminal() -> None:
     async def play(stage: Stage) -> None:
         text = await stage.press("n", "s")
@@ -353,5 +405,13 @@ def test_keys_that_come_in_one_burst_arrive_where_the_first_leads() -> None:
         await stage.settle()
         await stage.settle()
         assert stage.app.debugger.timeline.position.count == 5
+        stage.app.post_message(Key("colon", ":"))
+        for key, character in [*zip("g 10", "g 10", strict=True), ("enter", "\r"), ("4", "4")]:
+            stage.app.post_message(Key("space" if key == " " else key, character))
+        await stage.settle()
+        await stage.settle()
+        assert stage.app.query_one("#command", Input).value == ""
+        assert stage.app.debugger.timeline.position.count == 10
+        assert "[4 display]" in stage.text
 
     on_stage(play)

@@ -25,7 +25,7 @@ def step(debugger: Debugger, args: list[str]) -> str:
 def reverse_step(debugger: Debugger, args: list[str]) -> str:
     """Backwards."""
     counts(args, 0, 1, "reverse-step [N]")
-    return said(debugger, debugger.step(-limited(args, 0, 1, "reverse-step", _MOST)))
+    return _to(debugger, debugger.hv.instructions - limited(args, 0, 1, "reverse-step", _MOST))
 
 
 @command("continue", "", "run to a stop point or to the end")
@@ -74,4 +74,13 @@ def goto(debugger: Debugger, args: list[str]) -> str:
     count = number(args[0], "goto")
     if count < 0:
         raise CommandError(f"goto: {args[0]} is before the beginning of time; give 0 or more")
-    return said(debugger, debugger.goto(min(count, _MOST)))
+    return _to(debugger, min(count, _MOST))
+
+
+def _to(debugger: Debugger, count: int) -> str:
+    """To a count, or to the beginning of time, which may be a snapshot file's first moment."""
+    moved = debugger.goto(count)
+    begin = debugger.timeline.begin
+    if count >= begin:
+        return said(debugger, moved)
+    return f"begin at instruction {moved.position}{': no earlier moment is known' if begin else ''}"

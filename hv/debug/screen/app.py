@@ -12,12 +12,14 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.events import Resize
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from hv.debug.commands import CommandError, Quit, execute
 from hv.debug.commands.outside import console_of
+from hv.debug.screen.command_line import CommandLine
 from hv.debug.screen.view import WINDOW, View, look, look_around
 
 if TYPE_CHECKING:
@@ -28,12 +30,14 @@ if TYPE_CHECKING:
 _PANES = ("timeline", "output", "console", "display")
 _AHEAD = 8
 """Keys that are kept while the worker is busy with looking."""
+_NARROW = 64
+"""Columns below which the registers and the stack make room for the code and the timeline."""
 _EARLIER, _LATER = "earlier", "later"
 _HELP = """\
 s S      step one instruction, and back        n N   next hypercall, and previous
 c C      run to a stop point, and backwards    g     go to a count
 1 2 3 4  timeline, output, console, display    :     command line (help lists commands)
-t        type on the guest's console           Tab   next pane
+t        type on the guest's console           Tab   next pane; in the command line: complete
 Enter    in the timeline: go there             Esc   leave an input; interrupt a run
 q        quit"""
 
@@ -57,6 +61,7 @@ class Screen(App[None]):
     ContentSwitcher { height: 1fr; }
     OptionList { border: none; padding: 0; height: 1fr; }
     OptionList:focus { border: none; }
+    .-narrow { display: none; }
     Input, Input:focus { border: none; height: 1; padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -114,7 +119,7 @@ class Screen(App[None]):
             with Vertical(id="stack-pane"):
                 yield Static("stack", id="stack-title", markup=False)
                 yield Static("", id="stack", markup=False)
-        yield Input(id="command", placeholder=": command, ? help", compact=True, select_on_focus=False)
+        yield CommandLine(self.debugger, self._say)
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
@@ -123,6 +128,11 @@ class Screen(App[None]):
         self.query_one("#timeline").focus()
         self.set_interval(0.1, self._show_progress)
         self.call_after_refresh(self._work, lambda: self.debugger.opened)
+
+    def on_resize(self, event: Resize) -> None:
+        """Where there is no room for all, code and timeline have it."""
+        for pane in ("#registers", "#stack-pane"):
+            self.query_one(pane).set_class(event.size.width < _NARROW, "-narrow")
 
     # ---- the worker ----
 

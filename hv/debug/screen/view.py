@@ -22,7 +22,8 @@ WINDOW = 100
 """Records of the timeline before and behind a stop that are looked up at once."""
 _STACK = 40
 """Words of the stack."""
-_DIGITS = {"rflags": 13}
+_VALUES = {"rflags": f"{'':5}{{:08x}}"}
+"""How a register's value is shown, if not with 16 digits: the upper half of rflags is reserved."""
 _CONSOLE = 1 << 14
 """Bytes of the console's end that are shown."""
 
@@ -85,7 +86,7 @@ def look(debugger: Debugger, before: View | None, rows: int) -> View:
         count=count,
         code=_code(around(vcpu, symbols, max(rows // 3, 1), max(rows, 2)), vcpu.registers["rip"], symbols),
         registers=[
-            (name, f"{values[name]:016x}"[-_DIGITS.get(name, 16) :], values[name] != old.get(name))
+            (name, _VALUES.get(name, "{:016x}").format(values[name]), values[name] != old.get(name))
             for name in (*GENERAL_REGISTERS, "rflags")
         ],
         stack=[
