@@ -6,7 +6,7 @@ import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hv.builder.image import BuilderError
+from hv.builder.image import BuilderError, why_not
 
 if TYPE_CHECKING:
     import argparse
@@ -27,14 +27,25 @@ def _bad(text: str) -> Exception:
 
 def positive(text: str) -> int:
     """A number above 0, and below what a count can be."""
-    value = int(text, 0)
+    value = whole(text)
     if not 0 < value < 1 << 62:
         raise _bad(f"{text} is not a positive number below 2**62")
     return value
 
 
+def whole(text: str) -> int:
+    """A whole number, also in hexadecimal, or with _ between its digits."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise _bad(f"{text} is not a whole number") from None
+
+
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
     if not 0 < value < 1e9:
         raise _bad(f"{text} is not a positive number of seconds")
     return value
@@ -66,8 +77,8 @@ class Option(NamedTuple):
 _GUEST, _LIMITS, _CLOCK, OUTPUT = "the guest", "limits", "time and order", "output"
 GUEST_OPTIONS = (
     Option("--type", _GUEST, str, "auto", "TYPE", "type of domain: auto (what the kernel says) or pv", _TYPES),
-    Option("--memory", _GUEST, int, 128, "MIB", "memory in MiB (default 128)"),
-    Option("--vcpus", _GUEST, int, 1, "N", "virtual processors, 1 to 64 (default 1)"),
+    Option("--memory", _GUEST, whole, 128, "MIB", "memory in MiB (default 128)"),
+    Option("--vcpus", _GUEST, whole, 1, "N", "virtual processors, 1 to 64 (default 1)"),
     Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory"),
     Option("--cmdline", _GUEST, str, "", "TEXT", "command line of the kernel"),
     Option("--max-insns", _LIMITS, positive, None, "N", "stop after N instructions"),
@@ -76,7 +87,7 @@ GUEST_OPTIONS = (
     Option("--realtime", _CLOCK, None, False, "", "do not skip idle time: wait for it, and for keys"),
     Option("--scheduler", _CLOCK, str, "round_robin", "NAME", "who runs next: round_robin or credit", _SCHEDULERS),
     Option("--quantum", _CLOCK, positive, None, "N", "instructions of a vcpu's turn"),
-    Option("--seed", _CLOCK, int, 0, "N", "other lengths of turns for each N (default 0)"),
+    Option("--seed", _CLOCK, whole, 0, "N", "other lengths of turns for each N (default 0)"),
 )
 """What every command takes that runs a guest."""
 COVERAGE_OPTIONS = (
@@ -126,14 +137,9 @@ class CommandLine(NamedTuple):
 
     def parser(self) -> argparse.ArgumentParser:
         """The same options for argparse."""
-        import argparse
+        from hv.cli.parser import Parser
 
-        made = argparse.ArgumentParser(
-            prog=f"hv {self.command}",
-            description=self.description,
-            epilog=self.epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        made = Parser(prog=f"hv {self.command}", description=self.description, epilog=self.epilog)
         made.add_argument("kernel", metavar="KERNEL", help="an ELF file, a bzImage, or one of these packed")
         add_options(made, self.options)
         return made
@@ -185,13 +191,15 @@ def check_files(known: Sequence[Option], options: Any) -> None:
     for option in known:
         path = getattr(options, option.name)
         if option.file and path is not None:
-            _check_writable(option.flag, path)
+            check_writable(option.flag, path)
 
 
-def _check_writable(option: str, path: str) -> None:
-    """Open for writing now: a run of a minute must not end with a file that cannot be written."""
+def check_writable(option: str, path: str) -> None:
+    """Open for writing now: a run of a minute must not end with a file that cannot be written. BuilderError."""
     try:
         with open(path, "ab"):
             pass
     except (OSError, ValueError) as error:
-        raise BuilderError(option, f"{path} cannot be written: {error}", "give a path that can be") from None
+        missing = isinstance(error, FileNotFoundError)
+        remedy = "make its directory, or give another path" if missing else "give a path that can be written"
+        raise BuilderError(option, f"{path} cannot be written: {why_not(error)}", remedy) from None

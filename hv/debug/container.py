@@ -20,6 +20,8 @@ import os
 import struct
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
+from hv.builder.image import why_not
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
@@ -142,12 +144,12 @@ class Reader:
         try:
             self._file = open(path, "rb")  # noqa: SIM115 - closed by __exit__
         except (OSError, ValueError) as error:
-            raise self.refuse(f"cannot be read: {error}") from None
+            raise self.refuse(f"cannot be read: {why_not(error)}") from None
         try:
             self._sections = self._read_table()
         except OSError as error:
             self._file.close()
-            raise self.refuse(f"cannot be read: {error}") from None
+            raise self.refuse(f"cannot be read: {why_not(error)}") from None
         except BaseException:
             self._file.close()
             raise

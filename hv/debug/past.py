@@ -54,6 +54,11 @@ class Past:
 
     # ---- records ----
 
+    @property
+    def cut(self) -> bool:
+        """Whether the last look was interrupted: there may be more than it found."""
+        return self._cut
+
     def before(self, count: int, wanted: Filter = HAPPENINGS) -> Records:
         """The last `count` records before here."""
         timeline = self._debugger.timeline
