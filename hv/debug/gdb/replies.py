@@ -50,7 +50,7 @@ def told(session: Session, moved: Moved) -> str:
     if moved.why is Why.LIMIT:
         return ""
     if moved.why is Why.STRAYED:
-        return said(moved) + "\n"
+        return said(session.debugger, moved) + "\n"
     if moved.why is Why.STOP_POINT and moved.hit is not None and session.points.reason(moved.hit) is None:
         return said(session.debugger, moved) + "\n"
     crash = crash_here(session.debugger) if moved.why is Why.SHUTDOWN else None
