@@ -30,7 +30,7 @@ class Service(Protocol):
         """Become what save() described, on this or on another hypervisor."""
 
     def accept(self, data: bytes) -> None:
-        """Input from outside, through the gate (hv.inputs)."""
+        """Input from outside, through the gate (hv.inputs). ValueError: it takes none."""
 
     def close(self) -> None:
         """The domain goes away: never touch its memory again."""
