@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hv import abi, clock, evtchn, grant
+from hv.builder.acpi import AcpiMachine, acpi_tables, placed
+from hv.builder.e820 import ACPI_TABLES, Range, low_end, memory_map, pack_memmap
 from hv.builder.image import PAGE_SIZE, BuilderError, KernelImage
 from hv.devices.platform import Platform
 from hv.native import lib
@@ -16,11 +18,8 @@ from hv.native import lib
 if TYPE_CHECKING:
     from hv.domain import Domain
 
-LOW_END = 0xF000_0000
-"""Guest-physical end of the memory below 4 GiB, at most; the rest follows at 4 GiB."""
 HIGH_START = 1 << 32
 VERSION = 1
-E820_RAM, E820_RESERVED = 1, 2
 CR0_PE, FLAGS = 1, 2
 CODE, DATA, TSS = 0x00C09B00, 0x00C09300, 0x00008B00
 
@@ -46,11 +45,13 @@ def build_pvh(domain: Domain, image: KernelImage, *, cmdline: str = "", ramdisk:
         )  # fmt: skip
     pages = int(domain.c.max_pages)
     domain.c.max_pages += abi.HVM_SPECIAL_GFNS
-    low = min(pages << 12, LOW_END)
+    low = low_end(pages << 12)
     give_memory(domain, pages, low)
+    rsdp, acpi = _place_tables(domain, pages << 12)
     ramdisk_at = _page_up(image.paddr_end)
     start_at = _page_up(ramdisk_at + len(ramdisk))
-    info = _start_info(pages, start_at, cmdline.encode(), (ramdisk_at, len(ramdisk)), low)
+    ranges = memory_map(pages << 12, pc=False, acpi=acpi)
+    info = _start_info(ranges, start_at, cmdline.encode(), (ramdisk_at, len(ramdisk)), rsdp)
     if start_at + len(info) > low:
         raise BuilderError(
             image.name,
@@ -82,31 +83,32 @@ def give_memory(domain: Domain, pages: int, low: int) -> None:
     domain.map_frames(HIGH_START >> 12, frames[low >> 12 :])
 
 
-def memory_map(pages: int, low: int) -> list[tuple[int, int, int]]:
-    """(address, size, type) of each range that the guest is told of."""
-    ranges = [(0, low, E820_RAM), (abi.HVM_SPECIAL_FIRST_GFN << 12, abi.HVM_SPECIAL_GFNS << 12, E820_RESERVED)]
-    if pages << 12 > low:
-        ranges.append((HIGH_START, (pages << 12) - low, E820_RAM))
-    return ranges
-
-
-def _start_info(pages: int, at: int, cmdline: bytes, ramdisk: tuple[int, int], low: int) -> bytes:
+def _start_info(ranges: tuple[Range, ...], at: int, cmdline: bytes, ramdisk: tuple[int, int], rsdp: int) -> bytes:
     """start_info and what it points to, for guest-physical address `at`."""
-    ranges = memory_map(pages, low)
     head, module = abi.layout("hvm_start_info"), abi.layout("hvm_modlist_entry")
-    entry = abi.layout("hvm_memmap_table_entry")
+    table = pack_memmap(ranges)
     modules_at = at + head.size
     map_at = modules_at + module.size
-    text_at = map_at + entry.size * len(ranges)
     has_ramdisk = ramdisk[1] > 0
     info = head.pack({
         "magic": abi.XEN_HVM_START_MAGIC_VALUE, "version": VERSION, "nr_modules": int(has_ramdisk),
-        "modlist_paddr": modules_at if has_ramdisk else 0, "cmdline_paddr": text_at, "memmap_paddr": map_at,
-        "memmap_entries": len(ranges),
+        "modlist_paddr": modules_at if has_ramdisk else 0, "cmdline_paddr": map_at + len(table), "memmap_paddr": map_at,
+        "memmap_entries": len(ranges), "rsdp_paddr": rsdp,
     })  # fmt: skip
-    listed = module.pack({"paddr": ramdisk[0], "size": ramdisk[1]})
-    table = b"".join(entry.pack({"addr": a, "size": size, "type": kind}) for a, size, kind in ranges)
-    return info + listed + table + cmdline + b"\0"
+    return info + module.pack({"paddr": ramdisk[0], "size": ramdisk[1]}) + table + cmdline + b"\0"
+
+
+def _place_tables(domain: Domain, memory: int) -> tuple[int, int]:
+    """ACPI tables, in read-only frames of their own: address of the RSDP, and how many bytes they are."""
+    rsdp, data = placed(acpi_tables(AcpiMachine(len(domain.vcpus), memory, pc=False)), ACPI_TABLES)
+    pages = -(-len(data) // PAGE_SIZE)
+    frames = domain.alloc_frames(pages)
+    if len(frames) < pages:
+        raise BuilderError("--memory", "no room for the ACPI tables", "give the domain less memory")
+    domain.c.max_pages += pages
+    domain.map_frames(ACPI_TABLES >> 12, frames)
+    domain.write_physical(ACPI_TABLES, data)
+    return rsdp, len(data)
 
 
 def special_pages(domain: Domain) -> None:

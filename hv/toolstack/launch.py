@@ -163,8 +163,8 @@ def _add_devices(hv: Hypervisor, domain: Domain, config: GuestConfig) -> None:
 HVM_EXTRA_MIB = 18
 """Memory of an HVM domain beside its RAM: video memory and firmware."""
 HVM_QUANTUM = 1_000_003
-"""The usual quantum of vcpus that share a processor: SeaBIOS spins on a lock in a loop of eight instructions, and turns that
-are a multiple of that would always end at the same one of them."""
+"""The usual quantum of vcpus that share a processor: SeaBIOS spins on a lock in a loop of eight instructions, and turns
+that are a multiple of that would always end at the same one of them."""
 
 
 def _hypervisor(config: GuestConfig, kind: str = "pv") -> Hypervisor:

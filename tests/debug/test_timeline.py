@@ -89,9 +89,12 @@ def test_a_thousand_moves_leave_no_trace() -> None:
     assert any(place.inside for place in places)
 
 
-@pytest.mark.parametrize("guest", ["smp", "user_mode", "hvm_exceptions", "hvm_smp", "lapic_timer", "blk_rw", "net_ping"])
+@pytest.mark.parametrize(
+    "guest", ["smp", "user_mode", "hvm_exceptions", "hvm_smp", "lapic_timer", "blk_rw", "net_ping"]
+)
 def test_moves_of_other_guests(guest: str) -> None:
-    walk(guest, "", 120, 4, ("trap_14", "trap_entry", "events_upcall", "test_main", "printf", "apic_interrupt"))
+    code = ("trap_14", "trap_entry", "events_upcall", "test_main", "printf", "apic_interrupt")
+    walk(guest, "", 120, 4, code)
 
 
 def test_over_a_hypercall_and_back() -> None:
