@@ -86,7 +86,9 @@ def test_a_thousand_moves_leave_no_trace() -> None:
     assert any(place.inside for place in places)
 
 
-@pytest.mark.parametrize("guest", ["smp", "user_mode", "hvm_exceptions", "hvm_smp", "lapic_timer", "blk_rw", "net_ping"])
+@pytest.mark.parametrize("guest", [
+    "smp", "user_mode", "hvm_exceptions", "hvm_smp", "lapic_timer", "blk_rw", "net_ping",
+])  # fmt: skip
 def test_moves_of_other_guests(guest: str) -> None:
     walk(guest, "", 120, 4, ("trap_14", "trap_entry", "events_upcall", "test_main", "printf", "apic_interrupt"))
 
