@@ -30,7 +30,7 @@ class Service(Protocol):
         """Become what save() described, on this or on another hypervisor."""
 
     def accept(self, data: bytes) -> None:
-        """Input from outside, through the gate (hv.inputs)."""
+        """Input from outside, through the gate (hv.inputs). ValueError: it takes none."""
 
     def close(self) -> None:
         """The domain goes away: never touch its memory again."""
@@ -55,6 +55,8 @@ class Domain:
         """Devices and back ends by the number of their timer."""
         self.platform: Any = None
         """The machine around an HVM domain's processors (hv.devices.platform.Platform); None: there is none."""
+        self.machine: Any = None
+        """What that machine was made of (hv.builder.pc.PcMachine); None: it has no devices."""
 
     @property
     def abi(self) -> str:

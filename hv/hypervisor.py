@@ -246,7 +246,7 @@ class Hypervisor:
         """run() to the next instruction. A debugger steps a hundred thousand times, mostly with nothing in the way."""
         end = self.state.retired + 1
         inputs = self.inputs
-        if inputs.quiet and self.after_exit is None:
+        if not inputs.pending and self.after_exit is None:
             reason = run_turn(self.native, end, NO_DEADLINE, False, self._exit)
             if reason < TURN_LIMIT and reason != EXIT_BREAKPOINT:
                 self.last_slot = self.state.running

@@ -24,6 +24,8 @@ HOST = 0
 """Domid of an input that is for no domain in particular."""
 WAIT = "wait"
 """The service name of idle time that passed on the wall; the data is its nanoseconds in decimal digits."""
+FAR_FUTURE = 1 << 62
+"""Counts and ns beyond which no machine comes (native/xen/validate.c)."""
 DEBUGGER = "debugger"
 """The service name of what a debugger changed; hv.changes describes the data."""
 
@@ -88,21 +90,31 @@ class InputGate:
         """Inputs that are still to enter again. Whatever else enters drops them: the run is a new one from there."""
         self.on_enter: Callable[[int], None] | None = None
         """Called with the count when something new enters: what lay ahead of it in time will not happen."""
-        self._held: list[tuple[int, str, bytes]] = []
+        self._ahead: History | None = None
+        """The last input that was given at a breakpoint inside a count."""
 
     @property
-    def quiet(self) -> bool:
-        """Nothing is to enter as the run goes on from here."""
-        return not self.pending and not self._held
+    def tip(self) -> History | None:
+        """The last input of the whole run as it is known, what is still to enter included."""
+        return self.pending[-1] if self.pending else self.history
 
     # ---- from outside ----
 
     def enter(self, domain: Domain, service: str, data: bytes) -> None:
         """Give `data` to a service of a domain, now; at a breakpoint inside a count, as soon as the count is over."""
+        new = self._now(domain.domid, service, data)
         if self.moment is Moment.INSIDE:
-            self._held.append((domain.domid, service, data))
-            return
-        self._enter(self._now(domain.domid, service, data))
+            self._enter_next(new._replace(retired=new.retired + 1, moment=Moment.COUNT))
+        else:
+            self._enter(new)
+
+    def _enter_next(self, new: Input) -> None:
+        """Behind what waits for the same place already, if it was given here too; as part of the run, so that going
+        back from here and coming again changes nothing."""
+        if not (self.pending and self.pending[-1] is self._ahead and self._ahead.last[:3] == new[:3]):
+            self._forget_ahead()
+        self._ahead = History(self.tip, new)
+        self.pending.append(self._ahead)
 
     def wait(self, ns: int) -> None:
         """Let `ns` of idle time pass that were waited for on the wall."""
@@ -117,26 +129,40 @@ class InputGate:
         return Input(int(state.retired), int(state.idle_ns), self.moment, domid, service, data)
 
     def _enter(self, new: Input) -> None:
+        self._forget_ahead()
+        self._take(History(self.history, new))
+
+    def _forget_ahead(self) -> None:
+        """The run is a new one from here."""
         self.pending.clear()
         if self.on_enter is not None:
-            self.on_enter(new.retired)
-        self._take(History(self.history, new))
+            self.on_enter(int(self._hv.state.retired))
 
     def _take(self, step: History) -> None:
         self.history, taken = step, step.last
         if taken.service == WAIT:
-            self._hv.state.idle_ns += int(taken.data)
+            self._pass(int(taken.data), taken)
             return
         if taken.service == DEBUGGER:
             self._change(taken)
             return
         for domain in self._hv.domains.values():
             if domain.domid == taken.domid and taken.service in domain.services:
-                domain.services[taken.service].accept(taken.data)
+                try:
+                    domain.services[taken.service].accept(taken.data)
+                except ValueError as error:
+                    raise ReplayError(f"input for {taken.service} of domain {taken.domid}: {error}") from None
                 return
         raise ReplayError(
             f"input for {taken.service} of domain {taken.domid}: there is none; remedy: use the recording's own guest"
         )
+
+    def _pass(self, ns: int, taken: Input) -> None:
+        """Idle time passes; from a file, it could be more than any machine has waited."""
+        passed = int(self._hv.state.idle_ns) + ns
+        if passed > FAR_FUTURE:
+            raise ReplayError(f"the wait at instruction {taken.retired:,}: no machine comes as far as {passed:,} ns")
+        self._hv.state.idle_ns = passed
 
     def _change(self, taken: Input) -> None:
         from hv import changes  # most runs have none
@@ -188,11 +214,6 @@ class InputGate:
     def arrive(self, moment: Moment) -> bool:
         """The run loop is at `moment`: let enter what is due here. Whether anything did."""
         self.moment = moment
-        if self._held and moment is Moment.COUNT:
-            held, self._held = self._held, []
-            for domid, service, data in held:
-                self._enter(self._now(domid, service, data))
-            return True
         due = self._due()
         for _ in due:
             self._take(self.pending.popleft())

@@ -44,7 +44,8 @@ def _part(data: bytes, at: int, length: int) -> bytes | None:
 
 
 class Refusal(NamedTuple):
-    """One failed hypercall. `when` counts retired instructions; `result` is what the guest got."""
+    """One failed hypercall. `when` counts retired instructions; `result` is what the guest got. `status`: of one
+    operation of a grant batch, the GNTST_* value that its structure got; the hypercall itself succeeds."""
 
     when: int
     domid: int
@@ -54,6 +55,7 @@ class Refusal(NamedTuple):
     error: XenError
     result: int
     evidence: Evidence | None = None
+    status: int | None = None
 
     @property
     def call(self) -> str:
@@ -66,7 +68,14 @@ class Refusal(NamedTuple):
         return f"{name}({', '.join(abi.call_arguments(name, self.args))})"
 
     def __str__(self) -> str:
-        return f"{self.when:>14,}  d{self.domid}v{self.vcpu}  {self.call} = {self.result}: {self.error}"
+        error = self.error
+        status = None if self.status is None else f"{grant_status(self.status)} [{error.rule}] {error.sentence}"
+        return f"{self.when:>14,}  d{self.domid}v{self.vcpu}  {self.call} = {self.result}: {status or error}"
+
+
+def grant_status(status: int) -> str:
+    """The name of a GNTST_* value."""
+    return next(name for name in dir(abi) if name.startswith("GNTST_") and getattr(abi, name) == status)
 
 
 class RefusalLog:
@@ -85,10 +94,11 @@ class RefusalLog:
         self._evidence = ffi.new("struct evidence[]", KEPT)
 
     def note(
-        self, vcpu: Any, number: int, args: list[int], error: XenError, result: int | None = None
+        self, vcpu: Any, number: int, args: list[int], error: XenError, result: int | None = None,
+        status: int | None = None,
     ) -> None:
-        """A Python handler refused. `vcpu` is a `struct vcpu`; `result` what the guest got if not the errno.
-        Unknown hypercall numbers are noted once a domain."""
+        """A Python handler refused. `vcpu` is a `struct vcpu`; `result` and `status` what the guest got if not
+        the errno. Unknown hypercall numbers are noted once a domain."""
         self._counts[error.rule] += 1
         self._trace(vcpu, error)
         if error.rule == "unknown_hypercall":
@@ -100,7 +110,7 @@ class RefusalLog:
         self._own.append(
             Refusal(
                 when, int(vcpu.domid), int(vcpu.id), number, tuple(args), error,
-                -error.errno if result is None else result, self._take(vcpu, number, args),
+                -error.errno if result is None else result, self._take(vcpu, number, args), status,
             )
         )  # fmt: skip
 

@@ -33,6 +33,7 @@ class SavedDomain(NamedTuple):
     crash_reason: str
     console_log: bytes
     services: dict[str, Any]
+    machine: Any = None
 
 
 class Snapshot:
@@ -71,7 +72,7 @@ def _saved(domain: Domain) -> SavedDomain:
     return SavedDomain(
         domain.slot, domain.domid, domain.name, domain.abi, tuple(vcpu.slot for vcpu in domain.vcpus),
         domain.crash_reason, domain.console_log,
-        {name: service.save() for name, service in domain.services.items()},
+        {name: service.save() for name, service in domain.services.items()}, domain.machine,
     )  # fmt: skip
 
 
@@ -112,6 +113,7 @@ def _adopt(hv: Hypervisor, snapshot: Snapshot) -> None:
     hv.vcpus.clear()
     for saved in snapshot.domains:
         domain = Domain(hv, saved.slot, saved.name)
+        domain.machine = saved.machine
         domain.vcpus = [Vcpu(domain, slot) for slot in saved.vcpus]
         hv.domains[saved.slot] = domain
         hv.vcpus.update((vcpu.slot, vcpu) for vcpu in domain.vcpus)

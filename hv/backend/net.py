@@ -144,6 +144,9 @@ class NetBackend(XenbusDevice):
         except (NotGranted, RingError):
             return False  # accept() says so to the guest
 
+    def full(self) -> None:
+        """Frames wait; front ends do not count on hearing of it."""
+
     def accept(self, data: bytes) -> None:
         """A frame arrives. While the guest is not connected, or has no room for it, it is lost."""
         if self.link is None:

@@ -25,6 +25,11 @@ class BuilderError(Exception):
         self.remedy = remedy
 
 
+def why_not(error: OSError | ValueError) -> str:
+    """Why a file cannot be opened, in words: without a number, and without the path, which is named beside it."""
+    return str(getattr(error, "strerror", None) or error).lower()
+
+
 class Segment(NamedTuple):
     """One loadable part of the kernel (ELF PT_LOAD). Addresses and sizes in bytes."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hv.builder import elf
-from hv.builder.image import BuilderError
+from hv.builder.image import BuilderError, why_not
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def read_file(path: str | Path, what: str) -> bytes:
     except OSError as error:
         raise BuilderError(
             str(path),
-            f"the {what} cannot be read: {(error.strerror or str(error)).lower()}",
+            f"the {what} cannot be read: {why_not(error)}",
             f"give the path of a readable {what} file",
         ) from None
     except ValueError as error:  # a path with a NUL in it
@@ -50,6 +50,22 @@ def load_kernel(path: str | Path) -> KernelImage:
     return parse_kernel(str(path), read_file(path, "kernel"))
 
 
+# What people give where a kernel is wanted: how it begins, what it is, and what to do with it.
+_KNOWN = (
+    (b"xenlab\x1aS", "a snapshot file", "open it with hv debug, or go on from it with hv snapshot load"),
+    (b"xenlab\x1aR", "a recording", "repeat it with hv replay, or open it with hv debug"),
+)
+
+
+def _refuse_known(name: str, content: bytes) -> None:
+    """BuilderError for a file that is no kernel, but is known."""
+    for magic, what, remedy in _KNOWN:
+        if content.startswith(magic):
+            raise BuilderError(name, f"it is {what}, no kernel", remedy)
+    if name.endswith(".c"):
+        raise BuilderError(name, "it is a C file, no kernel", f"hv build {name} makes one of it")
+
+
 def parse_kernel(name: str, content: bytes) -> KernelImage:
     """As load_kernel(), for a file that is in memory; `name` is for messages."""
     data = memoryview(content)
@@ -63,6 +79,7 @@ def parse_kernel(name: str, content: bytes) -> KernelImage:
         kind, version, data = "bzImage", setup.version, setup.payload
     packed = compress.detect(data)
     if packed is None and kind == "ELF":
+        _refuse_known(name, content)
         raise BuilderError(
             name,
             "it is neither an ELF file nor a bzImage nor one of these packed "

@@ -288,6 +288,6 @@ def domain_pages(memory_mib: int) -> int:
     """
     if not 0 < memory_mib <= 1 << 20:
         raise BuilderError(
-            "--memory", f"{memory_mib} MiB is no size for a domain", "give a number of MiB from 1 up"
+            "--memory", f"{memory_mib} MiB is no size for a domain", f"give a number of MiB from 1 to {1 << 20:,}"
         )
     return pages_of(memory_mib << 20)

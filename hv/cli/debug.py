@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hv.builder.image import BuilderError
+from hv.builder.image import BuilderError, why_not
 from hv.cli.main import EXIT_CRASH, EXIT_OK, EXIT_USAGE
 from hv.cli.options import GUEST_OPTIONS, CommandLine, Option, positive
 
@@ -78,7 +79,8 @@ def _scripts(options: Any) -> list[tuple[str, list[str]]]:
             with open(path, encoding="utf-8") as file:
                 found.append((path, file.read().splitlines()))
         except (OSError, ValueError) as error:
-            raise BuilderError("-x", f"{path} cannot be read: {error}", "give a text file of commands") from None
+            problem = f"{path} cannot be read: {why_not(error)}"
+            raise BuilderError("-x", problem, "give a text file of commands") from None
     if options.command:
         found.append(("--command", options.command))
     return found
@@ -87,6 +89,8 @@ def _scripts(options: Any) -> list[tuple[str, list[str]]]:
 def _lines(debugger: Debugger, scripts: list[tuple[str, list[str]]], terminal: bool) -> int:
     from hv.debug.line_mode import Failed, LineMode
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # any bytes on the command line, any guest's console
+        sys.stdout.reconfigure(errors="backslashreplace")
     mode = LineMode(debugger)
     if not scripts and terminal:
         mode.interact()

@@ -142,11 +142,11 @@ def info(path: str | Path, as_json: bool = False, out: TextIO | None = None) -> 
 
 def main(argv: list[str]) -> int:
     """`hv info ARGV...`: 0, or 2 when the file is no kernel."""
-    import argparse
+    from hv.cli.parser import Parser
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="hv info",
-        description="Print what the loader sees in a kernel: file type, entry, segments, "
+        description="Print what the loader sees in a kernel: file type, entry, segments,\n"
         "Xen's notes and features, and which types of domain it can be.",
         epilog="examples: hv info vmlinuz; hv info --json guest.elf",
     )

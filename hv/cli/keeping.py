@@ -72,7 +72,7 @@ class KeptMoments:
                 os.unlink(self._given)  # made to see whether it could be
             return
         try:
-            write_crash(self._path, self._session.hv, self._moments.snapshots, self._about)
+            write_crash(self._path, self._session.hv, self._moments.snapshots, self._about, self._session.crash)
         except OSError as error:
             sys.stderr.write(f"hv {command}: --on-crash: {self._path} cannot be written: {error.strerror}\n")
             return

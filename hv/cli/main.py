@@ -12,6 +12,8 @@ EXIT_CRASH = 1
 EXIT_USAGE = 2
 EXIT_TIMEOUT = 7
 EXIT_INTERRUPTED = 130
+EXIT_NO_READER = 141
+"""As a process that SIGPIPE ends: whoever read stdout or stderr has left."""
 
 # subcommand: (module, what it does)
 COMMANDS = {
@@ -22,6 +24,7 @@ COMMANDS = {
     "gdb": ("hv.cli.gdb", "boot a guest kernel that waits for gdb"),
     "replay": ("hv.cli.replay", "repeat a recorded run, and say whether it is the same"),
     "snapshot": ("hv.cli.snapshot", "save a guest's state to a file, go on from one, or look into one"),
+    "build": ("hv.cli.build", "make a kernel of a C file and the guest library"),
     "info": ("hv.cli.info", "print what the loader sees in a kernel file"),
     "test": ("hv.cli.test", "run test guests that print a verdict"),
 }
@@ -35,7 +38,10 @@ commands:
 {commands}
   hv COMMAND --help says more of each; hv --version prints the version
 
+exit codes: hv COMMAND --help lists them; beside those, 130 after Ctrl-C, and 141 when whoever read the output has left.
+
 examples:
+  hv build mine.c; hv run mine.elf
   hv run guest.elf --memory 32 --stats
   hv run vmlinuz --ramdisk initrd.cpio --cmdline "console=hvc0"
   hv trace guest.elf -e hypercall
@@ -82,16 +88,25 @@ def main(argv: list[str] | None = None) -> int:
     try:
         code = module.main(arguments[1:])
         sys.stdout.flush()
+        sys.stderr.flush()
         return int(code)
     except BrokenPipeError:
-        # whoever read our output has left: what is still buffered must not raise again at exit
-        import os
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_CRASH
+        _nobody_reads()
+        return EXIT_NO_READER
     except KeyboardInterrupt:
         sys.stderr.write("\nhv: interrupted\n")
         return EXIT_INTERRUPTED
+
+
+def _nobody_reads() -> None:
+    """Whoever read our output has left: what is still buffered must not raise again at exit."""
+    import os
+
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hv.builder.image import BuilderError
+from hv.builder.image import BuilderError, why_not
 
 if TYPE_CHECKING:
     import argparse
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hv.cli.session import Session
 
-_TYPES = ("auto", "pv", "pvh")
+_TYPES = ("auto", "pv", "pvh", "hvm")
 _SCHEDULERS = ("round_robin", "credit")
 
 
@@ -27,14 +27,25 @@ def _bad(text: str) -> Exception:
 
 def positive(text: str) -> int:
     """A number above 0, and below what a count can be."""
-    value = int(text, 0)
+    value = whole(text)
     if not 0 < value < 1 << 62:
         raise _bad(f"{text} is not a positive number below 2**62")
     return value
 
 
+def whole(text: str) -> int:
+    """A whole number, also in hexadecimal, or with _ between its digits."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise _bad(f"{text} is not a whole number") from None
+
+
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
     if not 0 < value < 1e9:
         raise _bad(f"{text} is not a positive number of seconds")
     return value
@@ -44,6 +55,18 @@ def _disk(text: str) -> Any:
     from hv.toolstack.devices import parse_disk
 
     return _or_bad(parse_disk, text)
+
+
+def _cdrom(text: str) -> Any:
+    from hv.toolstack.devices import DiskOptions
+
+    return DiskOptions(text, read_only=True, cdrom=True)
+
+
+def _boot(text: str) -> str:
+    if not text or set(text) - set("cdn") or len(set(text)) < len(text):
+        raise _bad(f"{text}: no boot order; remedy: one or more of c, d and n, each once")
+    return text
 
 
 def _nic(text: str) -> Any:
@@ -84,22 +107,27 @@ class Option(NamedTuple):
 
 _GUEST, _DEVICES, _LIMITS, _CLOCK, OUTPUT = "the guest", "devices", "limits", "time and order", "output"
 GUEST_OPTIONS = (
-    Option("--type", _GUEST, str, "auto", "TYPE", "type of domain: auto (what the kernel says), pv or pvh", _TYPES),
-    Option("--memory", _GUEST, int, 128, "MIB", "memory in MiB (default 128)"),
-    Option("--vcpus", _GUEST, int, 1, "N", "virtual processors, 1 to 64 (default 1)"),
+    Option("--type", _GUEST, str, "auto", "TYPE", "auto (what the kernel says), pv, pvh, or hvm: a PC with firmware", _TYPES),
+    Option("--memory", _GUEST, whole, 128, "MIB", "memory in MiB (default 128)"),
+    Option("--vcpus", _GUEST, whole, 1, "N", "virtual processors, 1 to 64 (default 1)"),
     Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory"),
     Option("--cmdline", _GUEST, str, "", "TEXT", "command line of the kernel"),
-    Option("--disk", _DEVICES, _disk, None, "FILE[,format=raw|qcow2][,bus=xvd][,ro]",
-           "a disk with what is in FILE, xvda being the first; what the guest writes is kept in memory", repeat=True),
+    Option("--disk", _DEVICES, _disk, None, "FILE[,format=raw|qcow2][,bus=xvd|ide][,ro]",
+           "a disk with what is in FILE: xvda, or hda of an HVM domain; what is written is kept in memory", repeat=True),
+    Option("--cdrom", _DEVICES, _cdrom, None, "FILE", "an ISO image in a CD-ROM drive (hvm)", repeat=True),
     Option("--nic", _DEVICES, _nic, None, "user|switch=NAME[,mac=ADDRESS]",
            "a network interface: behind a NAT of its own (more in docs/network.md), or on a switch", repeat=True),
+    Option("--boot", _DEVICES, _boot, "", "ORDER",
+           "what the firmware boots, in this order: c disk, d CD-ROM, n network (hvm; usually cdn)"),
+    Option("--firmware", _DEVICES, str, None, "FILE",
+           "a BIOS image, or a 32-bit ELF file in its place (hvm; usually SeaBIOS)"),
     Option("--max-insns", _LIMITS, positive, None, "N", "stop after N instructions"),
     Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),
     Option("--wall-timeout", _LIMITS, _seconds, None, "SECONDS", "stop after this time on the wall"),
     Option("--realtime", _CLOCK, None, False, "", "do not skip idle time: wait for it, and for keys"),
     Option("--scheduler", _CLOCK, str, "round_robin", "NAME", "who runs next: round_robin or credit", _SCHEDULERS),
     Option("--quantum", _CLOCK, positive, None, "N", "instructions of a vcpu's turn"),
-    Option("--seed", _CLOCK, int, 0, "N", "other lengths of turns for each N (default 0)"),
+    Option("--seed", _CLOCK, whole, 0, "N", "other lengths of turns for each N (default 0)"),
 )
 """What every command takes that runs a guest."""
 COVERAGE_OPTIONS = (
@@ -122,7 +150,14 @@ class CommandLine(NamedTuple):
         """The options by name. argparse is asked only when something is out of the ordinary: importing it and making
         its parser takes a sixth of a tiny guest's whole run. It then prints help, or what is wrong, and leaves with
         0 or 2."""
-        return self._parse_plain(argv) or self.parser().parse_args(argv)
+        plain = self._parse_plain(argv)
+        if plain is not None:
+            return plain
+        parser = self.parser()
+        options = parser.parse_args(argv)
+        if options.kernel is None and getattr(options, "type", "") != "hvm":
+            parser.error("missing: KERNEL")
+        return options
 
     def _parse_plain(self, argv: list[str]) -> SimpleNamespace | None:
         """Options written out in full, each value an argument of its own, and one kernel; None: let argparse look."""
@@ -149,15 +184,11 @@ class CommandLine(NamedTuple):
 
     def parser(self) -> argparse.ArgumentParser:
         """The same options for argparse."""
-        import argparse
+        from hv.cli.parser import Parser
 
-        made = argparse.ArgumentParser(
-            prog=f"hv {self.command}",
-            description=self.description,
-            epilog=self.epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        made.add_argument("kernel", metavar="KERNEL", help="an ELF file, a bzImage, or one of these packed")
+        made = Parser(prog=f"hv {self.command}", description=self.description, epilog=self.epilog)
+        text = "an ELF file, a bzImage, or one of these packed; none is needed with --type hvm"
+        made.add_argument("kernel", metavar="KERNEL", nargs="?", help=text)
         add_options(made, self.options)
         return made
 
@@ -208,13 +239,15 @@ def check_files(known: Sequence[Option], options: Any) -> None:
     for option in known:
         path = getattr(options, option.name)
         if option.file and path is not None:
-            _check_writable(option.flag, path)
+            check_writable(option.flag, path)
 
 
-def _check_writable(option: str, path: str) -> None:
-    """Open for writing now: a run of a minute must not end with a file that cannot be written."""
+def check_writable(option: str, path: str) -> None:
+    """Open for writing now: a run of a minute must not end with a file that cannot be written. BuilderError."""
     try:
         with open(path, "ab"):
             pass
     except (OSError, ValueError) as error:
-        raise BuilderError(option, f"{path} cannot be written: {error}", "give a path that can be") from None
+        missing = isinstance(error, FileNotFoundError)
+        remedy = "make its directory, or give another path" if missing else "give a path that can be written"
+        raise BuilderError(option, f"{path} cannot be written: {why_not(error)}", remedy) from None

@@ -16,6 +16,7 @@ exit codes:
   1  the guest crashed; a report is on stderr
   2  the command line or an input file cannot be used
   7  --max-insns, --timeout or --wall-timeout was reached, or the guest waits for ever
+  141  nobody reads stdout or stderr any more (as in hv run guest.elf | head -1)
 """
 """For the epilog of --help."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_CRASH, EXIT_OK, EXIT_USAGE
-from hv.cli.options import GOING_ON, add_options, check_files
+from hv.cli.options import GOING_ON, add_options, check_files, whole
 from hv.cli.run import STATISTICS, finish
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ The guest's console is stdout; with --live, what you type enters when the record
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    import argparse
+    from hv.cli.parser import Parser
 
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="hv replay", description="Repeat a recorded run, instruction for instruction, with what entered it.",
-        epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_EPILOG,
     )  # fmt: skip
     made.add_argument("file", metavar="FILE", help="a recording: hv run --record FILE")
-    made.add_argument("--to", type=int, metavar="COUNT", help="only so many instructions")
+    made.add_argument("--to", type=whole, metavar="COUNT", help="only so many instructions")
     made.add_argument("--live", action="store_true", help="then hand over to the terminal, and go on")
     add_options(made, (*GOING_ON, *STATISTICS))
     return made

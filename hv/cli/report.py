@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from hv.domain import Domain
     from hv.vcpu import Vcpu
 
-LAST_TRAPS = 16
 _STACK_WORDS = 16
 _CODE_BEFORE, _CODE_AFTER = 0, 48
 _RFLAGS = (
@@ -28,9 +27,9 @@ _RFLAGS = (
 _SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 
 
-def crash_report(domain: Domain, vcpu: Vcpu, reason: str, traps: Sequence[Trap], symbols: Symbols) -> str:
-    """The whole report; `reason` is what the hypervisor says of the crash, `traps` the log, oldest first, `symbols`
-    those of the guest's kernel."""
+def crash_report(domain: Domain, vcpu: Vcpu, reason: str, traps: Sequence[Trap] | None, symbols: Symbols) -> str:
+    """The whole report; `reason` is what the hypervisor says of the crash, `traps` the last of the log, oldest first
+    (None: they are not known), `symbols` those of the guest's kernel."""
     state = vcpu.state()
     read = vcpu.read
     lines = [
@@ -49,8 +48,11 @@ def crash_report(domain: Domain, vcpu: Vcpu, reason: str, traps: Sequence[Trap],
     ]
     address, why = faulting_address(traps, int(state.gprs.rip))
     root = int(vcpu.c.cr3_kernel if vcpu.c.kernel_mode else vcpu.c.cr3_user) >> 12
-    lines += ["", *page_walk(domain, root, address, why), "", f"last {min(len(traps), LAST_TRAPS)} traps:"]
-    lines += [f"  {trap.line()}" for trap in traps[-LAST_TRAPS:]] or ["  none"]
+    lines += ["", *page_walk(domain, root, address, why), ""]
+    if traps is None:
+        lines.append("last traps: they are not in the file")
+    else:
+        lines += [f"last {len(traps)} traps:", *([f"  {trap.line()}" for trap in traps] or ["  none"])]
     return "\n".join(lines) + "\n"
 
 
@@ -164,8 +166,10 @@ def readable(address: int, length: int, read: Callable[[int, int], bytes | None]
     return out
 
 
-def faulting_address(traps: Sequence[Trap], rip: int) -> tuple[int, str]:
+def faulting_address(traps: Sequence[Trap] | None, rip: int) -> tuple[int, str]:
     """The address whose translation is of interest: that of the last page fault, else rip."""
+    if traps is None:
+        return rip, "rip; a page fault would not be in the file"
     for trap in reversed(traps):
         if trap.kind == "exception" and trap.number == 14 and not trap.emulated:
             return trap.address, f"the last page fault (error {trap.error:#x})"

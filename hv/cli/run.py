@@ -63,6 +63,9 @@ parse, parser = COMMAND.parse, COMMAND.parser
 def main(argv: list[str]) -> int:
     """`hv run ARGV...`: the exit code that the epilog of --help lists."""
     options = parse(argv)
+    if options.snapshot and options.on_crash != "snapshot":
+        sys.stderr.write("hv run: --snapshot: it says where --on-crash snapshot writes to; give that as well\n")
+        return EXIT_USAGE
     session = COMMAND.open(options)
     if session is None:
         return EXIT_USAGE

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from hv.cli.terminal import Terminal
 from hv.hypervisor import DEFAULT_QUANTUM, Stop
-from hv.native import ffi, lib
 from hv.toolstack.launch import GuestConfig, launch
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hv.builder.image import KernelImage
     from hv.debug.coverage import Coverage
+    from hv.debug.crash import Crash
     from hv.debug.trace import Tracer, Trap, Writer
     from hv.hypervisor import Hypervisor
     from hv.net.host import NatHost
@@ -50,7 +51,9 @@ def config_of(options: Any) -> GuestConfig:
         scheduler=options.scheduler,
         wallclock_ns=time.time_ns() if getattr(options, "realtime", False) else None,
         kind=options.type,
-        disks=tuple(getattr(options, "disk", None) or ()),
+        disks=(*(getattr(options, "disk", None) or ()), *(getattr(options, "cdrom", None) or ())),
+        firmware=getattr(options, "firmware", None),
+        boot=getattr(options, "boot", ""),
         nics=tuple(getattr(options, "nic", None) or ()),
     )
 
@@ -71,6 +74,9 @@ class Session:
             hv, image = guest.hv, guest.image
         self.hv = hv
         self.image = image
+        self._begun_at = hv.instructions if self.config is None else -1
+        self.saved_crash: Crash | None = None
+        """What the file that the guest comes from says of its crash."""
         self.domain = hv.domains[min(hv.domains)]
         self.console = cast("Console", self.domain.services["console"])
         self.terminal = Terminal()
@@ -246,21 +252,24 @@ class Session:
     def crash_report(self) -> str:
         """The report for stderr."""
         from hv.cli.report import crash_report
-        from hv.debug.filters import TRAPS
         from hv.debug.symbols import Symbols
+
+        crash = self.crash
+        assert crash is not None
+        traps = crash.traps if crash.traps or self._begun_at < crash.when else None
+        return crash_report(self.domain, self.crashed_vcpu(), crash.reason, traps, Symbols(self.image))
+
+    @cached_property
+    def crash(self) -> Crash | None:
+        """Why the guest has crashed, and the last traps before; those of the file where it had crashed already."""
+        from hv.debug.crash import crash_of
+        from hv.debug.filters import TRAPS
         from hv.debug.trace import drain
 
         traps: list[Trap] = self.tracer.last if self.tracer is not None else drain(self.hv)
-        traps = [trap for trap in traps if trap.kind in TRAPS.kinds]
-        return crash_report(self.domain, self.crashed_vcpu(), self._reason(), traps, Symbols(self.image))
-
-    def _reason(self) -> str:
-        if self.domain.crash_reason:
-            return self.domain.crash_reason
-        said = lib.hv_crash_reason(self.hv.native)
-        return (
-            "the guest itself said so (SCHEDOP_shutdown)" if said == ffi.NULL else str(ffi.string(said).decode())
-        )
+        found = crash_of(self.hv, [trap for trap in traps if trap.kind in TRAPS.kinds])
+        saved = self.saved_crash
+        return saved if found and saved and not found.traps and saved.when == found.when else found
 
     def refusals(self) -> str:
         """The refused hypercalls with their rules: the first of each kind, and how many more there were."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_OK, EXIT_USAGE
-from hv.cli.options import GOING_ON, GUEST_OPTIONS, add_options, check_files, check_guest
+from hv.cli.options import GOING_ON, GUEST_OPTIONS, add_options, check_files, check_guest, whole
 from hv.cli.outcome import EXIT_CODES
 from hv.cli.run import STATISTICS, finish
 
@@ -25,23 +25,19 @@ examples:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    import argparse
+    from hv.cli.parser import Parser
 
-    raw = argparse.RawDescriptionHelpFormatter
-    made = argparse.ArgumentParser(
-        prog="hv snapshot", description="A guest's whole state in a file.", epilog=_EPILOG, formatter_class=raw
-    )
+    made = Parser(prog="hv snapshot", description="A guest's whole state in a file.", epilog=_EPILOG)
     commands = made.add_subparsers(dest="command", required=True, metavar="save|load|info")
-    save = commands.add_parser("save", help="run a guest and save its state", epilog=_EPILOG, formatter_class=raw)
+    save = commands.add_parser("save", help="run a guest and save its state", epilog=_EPILOG)
     save.add_argument("file", metavar="FILE", help="the file to write")
     save.add_argument("kernel", metavar="KERNEL", help="an ELF file, a bzImage, or one of these packed")
-    save.add_argument("--at", type=int, required=True, metavar="COUNT", help="after how many instructions")
+    save.add_argument("--at", type=whole, required=True, metavar="COUNT", help="after how many instructions")
     add_options(save, [option for option in GUEST_OPTIONS if option.name != "max_insns"])
-    load = commands.add_parser("load", help="go on from a file, its console on this terminal", epilog=_EPILOG,
-                               formatter_class=raw)  # fmt: skip
+    load = commands.add_parser("load", help="go on from a file, its console on this terminal", epilog=_EPILOG)
     load.add_argument("file", metavar="FILE", help="a snapshot file")
     add_options(load, (*GOING_ON, *STATISTICS))
-    info = commands.add_parser("info", help="say what is in a file", epilog=_EPILOG, formatter_class=raw)
+    info = commands.add_parser("info", help="say what is in a file", epilog=_EPILOG)
     info.add_argument("file", metavar="FILE", help="a snapshot file")
     info.add_argument("--json", action="store_true", help="as JSON")
     return made
@@ -64,7 +60,7 @@ def main(argv: list[str]) -> int:
 
 def _save(options: argparse.Namespace) -> int:
     from hv.cli.session import Session
-    from hv.debug.crash_file import about_guest
+    from hv.debug.crash_file import about_guest, with_crash
     from hv.debug.snapshot_file import save
 
     check_guest(options)
@@ -75,7 +71,8 @@ def _save(options: argparse.Namespace) -> int:
     with session:
         stop = session.run()
     hv = session.hv
-    save(options.file, hv, [hv.snapshot()], about_guest(options.kernel, cmdline=options.cmdline))
+    about = with_crash(about_guest(options.kernel, cmdline=options.cmdline), session.crash)
+    save(options.file, hv, [hv.snapshot()], about)
     if hv.instructions < options.at:
         sys.stderr.write(f"hv snapshot: the guest came to instruction {hv.instructions:,} only ({stop}); saved there\n")
     return EXIT_OK
@@ -83,6 +80,7 @@ def _save(options: argparse.Namespace) -> int:
 
 def _load(options: argparse.Namespace) -> int:
     from hv.cli.session import Session
+    from hv.debug.crash import from_about
     from hv.debug.crash_file import kernel_image
     from hv.debug.snapshot_file import load
 
@@ -91,12 +89,14 @@ def _load(options: argparse.Namespace) -> int:
     if not loaded.hv.domains:
         raise BuilderError(options.file, "there is no domain in it", "give a file that has one")
     session = Session(options, loaded.hv, kernel_image(loaded.about))
+    session.saved_crash = from_about(loaded.about)
     with session:
         stop = session.run()
     return finish(session, options, stop, "snapshot")
 
 
 def _info(options: argparse.Namespace) -> int:
+    from hv.debug.crash import from_about
     from hv.debug.snapshot_file import info
 
     facts = info(options.file)
@@ -107,8 +107,12 @@ def _info(options: argparse.Namespace) -> int:
         return EXIT_OK
     print(f"snapshot file, format {facts['format']}, {facts['bytes']:,} bytes")
     print(f"machine: {facts['memory_mib']} MiB, scheduler {facts['scheduler']}, quantum {facts['quantum']:,}")
+    crash = from_about(facts["about"])
     for name, value in facts["about"].items():
-        print(f"{_plain(name)}: {_plain(value)}")
+        if name != "crash" or crash is None:
+            print(f"{_plain(name)}: {_plain(value)}")
+    if crash is not None:
+        print(f"crash: at instruction {crash.when:,}: {crash}")
     for moment, pages in zip(facts["moments"], facts["pages"], strict=True):
         domains = ", ".join(f"d{domid} {_plain(name)} ({vcpus} vcpus)" for domid, name, vcpus in moment["domains"])
         print(

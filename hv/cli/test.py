@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -12,7 +11,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_USAGE
+from hv.cli.options import check_writable, whole
+from hv.cli.parser import Parser
 
 if TYPE_CHECKING:
     from hv.testing.runner import Options, Outcome
@@ -35,7 +37,7 @@ examples:
 
 
 def _count(text: str) -> int:
-    value = int(text)
+    value = whole(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number above zero")
     return value
@@ -43,11 +45,10 @@ def _count(text: str) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The options of `hv test`."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="hv test",
         description="Run guests that print a verdict (Test result: SUCCESS, SKIP, ERROR or FAILURE).",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("files", nargs="+", metavar="FILE", help="a C file, a kernel, or a guest's name")
     made.add_argument("-j", "--jobs", type=_count, default=1, metavar="N", help="guests at a time (default 1)")
@@ -60,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--cmdline", metavar="TEXT", help="command line instead of the guest's own")
     made.add_argument("--max-insns", type=_count, metavar="N", help="a guest has hung after N instructions")
     made.add_argument("--env", default="pv64", metavar="NAME", help="environment to build for (default pv64)")
-    made.add_argument("--seed", type=int, default=0, metavar="N", help="other lengths of turns for each N")
+    made.add_argument("--seed", type=whole, default=0, metavar="N", help="other lengths of turns for each N")
     made.add_argument("-v", "--verbose", action="store_true", help="print each guest's console")
     return made
 
@@ -122,8 +123,11 @@ def _report(outcome: Outcome, number: int, total: int, verbose: bool) -> None:
 def main(argv: list[str]) -> int:
     """`hv test ARGV...`: the exit code that the epilog of --help lists."""
     arguments = parser().parse_args(argv)
-    if arguments.junit and not os.access(os.path.dirname(arguments.junit) or ".", os.W_OK):
-        sys.stderr.write(f"hv test: --junit: {arguments.junit} cannot be written\n")
+    try:
+        if arguments.junit:
+            check_writable("--junit", arguments.junit)
+    except BuilderError as error:
+        sys.stderr.write(f"hv test: {error}\n")
         return EXIT_USAGE
     outcomes = []
     for outcome in _run_all(arguments):

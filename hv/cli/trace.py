@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _EPILOG = f"""\
 {EXIT_CODES}
 expressions of -e (several add up; without any: hypercall, trap and event):
-  hypercall  hypercall=NAME,...   hypercalls with their arguments decoded, and why they were refused
+  hypercall  hypercall=NAME,...   hypercalls with their arguments decoded, and why they were refused; of one
+                                  sub-operation: hypercall=NAME.SUBOP
   trap       trap=#PF,...         exceptions and NMIs
   event                           event channels made pending, and upcalls that deliver them
   pagetable                       entries of page tables that change
@@ -28,7 +29,7 @@ expressions of -e (several add up; without any: hypercall, trap and event):
 
 examples:
   hv trace guest.elf
-  hv trace guest.elf -e hypercall=event_channel_op,sched_op -o trace.txt
+  hv trace guest.elf -e hypercall=event_channel_op.send,sched_op -o trace.txt
   hv trace vmlinuz --memory 256 --ramdisk initrd.cpio --cmdline console=hvc0 -c
   hv trace guest.elf --perfetto trace.json        (open it in https://ui.perfetto.dev)
   hv trace guest.elf -e all --json trace.jsonl --coverage guest.info
@@ -42,7 +43,8 @@ COMMAND = CommandLine(
     _EPILOG,
     (
         Option("--expression", _WHAT, str, None, "EXPR", "what to trace, see below", short="-e", repeat=True),
-        Option("--summary", _WHAT, None, False, "", "print sums instead of lines", short="-c"),
+        Option("--summary", _WHAT, None, False, "", "print sums instead of lines: how often, and how many "
+               "instructions the guest executed before, since the record before", short="-c"),
         Option("--output", OUTPUT, str, None, "FILE", "write the text to a file", short="-o", file=True),
         Option("--json", OUTPUT, str, None, "FILE", "write JSON, an object a line", file=True),
         Option("--perfetto", OUTPUT, str, None, "FILE", "write a timeline for Perfetto or chrome://tracing", file=True),

@@ -20,6 +20,8 @@ import os
 import struct
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
+from hv.builder.image import why_not
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
@@ -65,8 +67,10 @@ class _Section(NamedTuple):
 def write(path: str | Path, kind: Kind, sections: Mapping[bytes, Iterable[bytes]]) -> None:
     """Write a file of these sections, given piece by piece. What was at `path` stays until all is written.
 
-    OSError: it cannot be written.
+    OSError: it cannot be written, or what is there is no file: it would be replaced (/dev/null, by root).
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "it is no regular file")
     part = f"{path}.part"
     try:
         with open(part, "w+b") as file:
@@ -140,12 +144,12 @@ class Reader:
         try:
             self._file = open(path, "rb")  # noqa: SIM115 - closed by __exit__
         except (OSError, ValueError) as error:
-            raise self.refuse(f"cannot be read: {error}") from None
+            raise self.refuse(f"cannot be read: {why_not(error)}") from None
         try:
             self._sections = self._read_table()
         except OSError as error:
             self._file.close()
-            raise self.refuse(f"cannot be read: {error}") from None
+            raise self.refuse(f"cannot be read: {why_not(error)}") from None
         except BaseException:
             self._file.close()
             raise

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hv.builder.image import BuilderError
 from hv.builder.load import load_kernel
+from hv.debug.crash import plain
 from hv.debug.moments import Moments
 from hv.debug.recording import file_facts
 from hv.debug.snapshot_file import save
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hv.builder.image import KernelImage
+    from hv.debug.crash import Crash
     from hv.hypervisor import Hypervisor
     from hv.snapshot import Snapshot
 
@@ -41,9 +43,18 @@ def kernel_image(about: dict[str, Any]) -> KernelImage | None:
         return None
 
 
-def write_crash(path: str | Path, hv: Hypervisor, moments: Sequence[Snapshot], about: dict[str, Any]) -> None:
-    """Write `moments` of the run of `hv`, oldest first, and the state in which it is now. OSError."""
-    save(path, hv, [*moments, hv.snapshot()], about)
+def write_crash(
+    path: str | Path, hv: Hypervisor, moments: Sequence[Snapshot], about: dict[str, Any], crash: Crash | None = None
+) -> None:
+    """Write `moments` of the run of `hv`, oldest first, and the state in which it is now. `crash`: why, if it
+    has crashed. OSError."""
+    save(path, hv, [*moments, hv.snapshot()], with_crash(about, crash))
+
+
+def with_crash(about: dict[str, Any], crash: Crash | None) -> dict[str, Any]:
+    """What a file says of its guest, with the crash in which it ends, or without one that it has had elsewhere."""
+    kept = {name: value for name, value in about.items() if name != "crash"}
+    return kept if crash is None else kept | {"crash": plain(crash)}
 
 
 def moments_of(hv: Hypervisor) -> Moments:

@@ -44,6 +44,8 @@ class Debugger:
         self.symbols = symbols or Symbols()
         self.about: dict[str, Any] = {}
         """What snapshot files are to say of the guest (hv.debug.crash_file.about_guest)."""
+        self.opened = ""
+        """What there is to say of where it stands to begin with; empty: nothing."""
         hv.refusals.keep_evidence()
         self.points: dict[int, StopPoint] = {}
         self.moved = Moved(Why.LIMIT, None, self.timeline.position)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from hv import abi
 from hv.debug.records import KINDS, VECTORS, Trap
+from hv.debug.stops import subop_number
 from hv.native import lib
 
 __all__ = ["EVERYTHING", "TRAPS", "Filter", "FilterError", "parse_filter"]
@@ -34,12 +35,14 @@ class FilterError(ValueError):
 
 class Filter(NamedTuple):
     """Kinds by name; of exceptions the vectors, of hypercalls the numbers, as bit masks. `decoded`: hypercalls come
-    with the memory that they point to and with their refusals."""
+    with the memory that they point to and with their refusals. `subops`: single sub-operations of further hypercalls,
+    as (hypercall, sub-operation) by number; C is asked for all of these hypercalls."""
 
     kinds: frozenset[str] = frozenset()
     vectors: int = _ALL_VECTORS
     hypercalls: int = _ALL_CALLS
     decoded: bool = True
+    subops: frozenset[tuple[int, int | None]] = frozenset()
 
     def accepts(self, trap: Trap) -> bool:
         """Whether a record is one of those asked for."""
@@ -47,7 +50,9 @@ class Filter(NamedTuple):
             return False
         if trap.kind == "exception":
             return bool(self.vectors >> min(trap.number, _LAST_VECTOR) & 1)
-        return not trap.is_call or bool(self.hypercalls >> min(trap.number, _LAST_CALL) & 1)
+        if not trap.is_call or self.hypercalls >> min(trap.number, _LAST_CALL) & 1:
+            return True
+        return bool(self.subops) and (trap.number, abi.subop_of(trap.name, trap.args[0])) in self.subops
 
     def __or__(self, other: Filter) -> Filter:
         """What either asks for."""
@@ -60,6 +65,7 @@ class Filter(NamedTuple):
             mask(("exception",), self.vectors, other.vectors),
             mask(WORDS["hypercall"], self.hypercalls, other.hypercalls),
             self.decoded or other.decoded,
+            self.subops | other.subops,
         )
 
     def masks(self) -> dict[str, int]:
@@ -69,7 +75,8 @@ class Filter(NamedTuple):
             kinds |= 1 << _NUMBERS[name]
         if self.decoded and kinds & (1 << lib.TRAP_LOG_HYPERCALL | 1 << lib.TRAP_LOG_ENTRY):
             kinds |= 1 << lib.TRAP_LOG_DATA | 1 << lib.TRAP_LOG_OUTPUT | 1 << lib.TRAP_LOG_REFUSED
-        return {"kinds": kinds, "vectors": self.vectors, "hypercalls": self.hypercalls}
+        hypercalls = self.hypercalls | _mask([number for number, _ in self.subops], _LAST_CALL)
+        return {"kinds": kinds, "vectors": self.vectors, "hypercalls": hypercalls}
 
 
 TRAPS = Filter(frozenset({"exception", "hypercall", "event", "nmi"}), decoded=False)
@@ -98,13 +105,14 @@ def _parse(text: str) -> Filter:
     if word not in ("hypercall", "trap") or not names:
         raise FilterError(f"-e {text}: {word} takes no list; give hypercall=NAME,... or trap=VECTOR,... or -e {word}")
     if word == "hypercall":
-        return Filter(kinds, hypercalls=_mask([_hypercall(name, text) for name in names], _LAST_CALL))
+        whole = _mask([_hypercall(name, text) for name in names if "." not in name], _LAST_CALL)
+        return Filter(kinds, hypercalls=whole, subops=frozenset(_subop(name, text) for name in names if "." in name))
     numbers = [_vector(name, text) for name in names]
     wanted = {"nmi"} if 2 in numbers else set()
     return Filter(frozenset({"exception"} | wanted), vectors=_mask(numbers, _LAST_VECTOR))
 
 
-def _mask(numbers: list[int], last: int) -> int:
+def _mask(numbers: Iterable[int], last: int) -> int:
     mask = 0
     for number in numbers:
         mask |= 1 << min(number, last)
@@ -116,6 +124,16 @@ def _hypercall(name: str, text: str) -> int:
     if number is None:
         raise FilterError(f"-e {text}: there is no hypercall {name!r}; {_nearest(name, abi.HYPERCALL_NUMBERS)}")
     return number
+
+
+def _subop(name: str, text: str) -> tuple[int, int]:
+    """NAME.SUBOP, with the sub-operation's prefix or without."""
+    call, _, sub = name.partition(".")
+    number = _hypercall(call, text)
+    try:
+        return number, subop_number(call, sub)
+    except ValueError as error:
+        raise FilterError(f"-e {text}: {error}") from None
 
 
 def _vector(name: str, text: str) -> int:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hv.debug.commands import CommandError, Quit, execute, find, load_commands
+from hv.debug.commands import CommandError, Quit, execute, find
+from hv.debug.commands.completion import candidates
 from hv.debug.commands.outside import printable
 from hv.debug.here import where
 from hv.toolstack.connect import Console
@@ -37,7 +38,7 @@ class LineMode:
         self._write = write or sys.stdout.write
         self._moved = False
         self._interrupted = False
-        self._printed = {name: len(console.output) for name, console in self._consoles()}
+        self._printed = {name: console.printed for name, console in self._consoles()}
         debugger.on_move.append(self._on_move)
         debugger.poll = debugger.poll_back = lambda: self._interrupted
 
@@ -87,8 +88,9 @@ class LineMode:
 
     def _say_console(self) -> None:
         for name, console in self._consoles():
-            new = bytes(console.output[self._printed.get(name, 0) :])
-            self._printed[name] = len(console.output)
+            count = console.printed - self._printed.get(name, 0)  # of a snapshot, the output begins somewhere
+            self._printed[name] = console.printed
+            new = bytes(console.output[-count:]) if count > 0 else b""
             for line in printable(new.decode("utf-8", "replace")).splitlines():
                 self.say(f"| {line}")
 
@@ -97,6 +99,8 @@ class LineMode:
     def script(self, lines: Iterable[str], source: str) -> bool:
         """Carry out a script, each command printed before what it says; False: it said `quit`. `source` names it in
         complaints. Failed: a command could not be carried out; the rest was not tried."""
+        self.say(self.debugger.opened)
+        self.debugger.opened = ""
         for number, line in enumerate(lines, 1):
             text = line.strip()
             if not text or text.startswith("#"):
@@ -113,6 +117,7 @@ class LineMode:
     def interact(self) -> None:
         """A prompt on the terminal until `quit` or the end of the input. An empty line repeats a step."""
         self._prepare_terminal()
+        self.say(self.debugger.opened)
         self.say(where(self.debugger))
         last = ""
         while True:
@@ -139,13 +144,11 @@ class LineMode:
             import readline
         except ImportError:
             return
-        names = [*load_commands()]
-        symbols = self.debugger.symbols
 
         def complete(text: str, state: int) -> str | None:
-            at_begin = readline.get_begidx() == 0
-            found = [name for name in (names if at_begin else symbols.table.names) if name.startswith(text)]
-            return found[state] if state < len(found) else None
+            line = readline.get_line_buffer()[: readline.get_endidx()]
+            begin, found = candidates(self.debugger, line)
+            return line[readline.get_begidx() : begin] + found[state] if state < len(found) else None
 
         readline.set_completer_delims(" ")
         readline.set_completer(complete)

@@ -14,6 +14,7 @@ from hv.debug.records import Trap
 from hv.debug.trace import Tracer
 from hv.debug.why import Failure, failures
 from hv.hypervisor import Stop
+from hv.inputs import ReplayError
 
 if TYPE_CHECKING:
     from hv.debug.debugger import Debugger
@@ -52,6 +53,11 @@ class Past:
         """The last run of the fork was interrupted: what was found is not all there is."""
 
     # ---- records ----
+
+    @property
+    def cut(self) -> bool:
+        """Whether the last look was interrupted: there may be more than it found."""
+        return self._cut
 
     def before(self, count: int, wanted: Filter = HAPPENINGS) -> Records:
         """The last `count` records before here."""
@@ -107,6 +113,8 @@ class Past:
         try:
             poll = self._debugger.poll_back
             self._cut = fork.run(max_insns=end, poll=poll).stop is Stop.PAUSED and poll is not None
+        except ReplayError:  # told when the run itself comes there
+            self._cut = True
         finally:
             fork.after_exit = None
             tracer.close()

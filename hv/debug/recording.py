@@ -19,8 +19,8 @@ from hv.builder.image import BuilderError
 from hv.builder.pv import domain_pages
 from hv.debug import container
 from hv.debug.fields import U64, FieldError, hexbytes, items, number, record, text
-from hv.debug.saved_inputs import FAR_FUTURE, inputs_from, inputs_plain, moment_from
-from hv.inputs import Input, Moment
+from hv.debug.saved_inputs import inputs_from, inputs_plain, moment_from
+from hv.inputs import FAR_FUTURE, Input, Moment
 from hv.sched import SCHEDULERS
 from hv.statehash import register_hash
 from hv.toolstack.launch import GuestConfig

@@ -195,13 +195,14 @@ def _hypercall(trap: Trap) -> dict[str, Any]:
         out["output"] = {written.name: plain(written.content)}
     error = trap.error_of_call
     if error is not None:
-        out["refused"] = refusal_data(error)
+        out["refused"] = refusal_data(error, trap.result)
     return out
 
 
-def refusal_data(error: XenError) -> dict[str, Any]:
-    """A refusal for JSON: the rule, the errno, the facts, and the sentence."""
-    return {"rule": error.rule, "errno": error.errno_name, "facts": error.facts, "sentence": error.sentence}
+def refusal_data(error: XenError, result: int | None) -> dict[str, Any]:
+    """A refusal for JSON: the rule, the errno if that is the call's result, the facts, and the sentence."""
+    errno = error.errno_name if result in (None, -error.errno) else None
+    return {"rule": error.rule, "errno": errno, "facts": error.facts, "sentence": error.sentence}
 
 
 def _event(trap: Trap) -> dict[str, Any]:

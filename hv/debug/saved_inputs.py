@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hv.debug.fields import FieldError, hexbytes, items, number, text
-from hv.inputs import WAIT, History, Input, Moment
+from hv.inputs import FAR_FUTURE, WAIT, History, Input, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 MAX_INPUTS = 1 << 24
-FAR_FUTURE = 1 << 62
-"""Counts and ns beyond which no machine comes (native/xen/validate.c)."""
 _MOMENTS = {moment.name.lower(): moment for moment in Moment}
 
 

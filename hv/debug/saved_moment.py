@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from hv.backend.console import ConsoleState
 from hv.debug.fields import U64, FieldError, hexbytes, items, number, record, text
-from hv.debug.saved_inputs import FAR_FUTURE, moment_from
+from hv.debug.saved_inputs import moment_from
 from hv.debug.saved_store import Nodes, store_from, store_plain
 from hv.debug.structs import fill, plain
 from hv.domain import CONSOLE_LOG
+from hv.inputs import FAR_FUTURE
 from hv.native import check, ffi, lib
 from hv.snapshot import SavedDomain, Snapshot
 from hv.toolstack.backends import SERVICE as BACKENDS

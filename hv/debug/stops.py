@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv import abi
 from hv.native import check, ffi, lib
@@ -61,6 +61,16 @@ class Hit:
     kinds: int
 
 
+class Passed(NamedTuple):
+    """Where a stop point (its number in the list, or ANY) does not count: at the count `when`, for the vcpu in `slot`
+    that is about to execute `rip`."""
+
+    when: int
+    rip: int
+    slot: int
+    number: int = ANY
+
+
 def instruction(address: int, label: str = "", **who: Any) -> StopPoint:
     """Before the instruction at a linear address."""
     return StopPoint(lib.HV_STOP_INSTRUCTION, address, label or f"{address:#x}", **who)
@@ -112,15 +122,22 @@ def event(port: int | None, **who: Any) -> StopPoint:
     return StopPoint(lib.HV_STOP_EVENT, value, f"event on port {'any' if port is None else port}", **who)
 
 
-def set_stops(hv: Hypervisor, points: Sequence[StopPoint], before: int = 0) -> None:
-    """Have C look for these and no others; `before`: note the last one met below that count, and do not stop.
-    NativeError: there are too many."""
+def set_stops(
+    hv: Hypervisor, points: Sequence[StopPoint], before: int = 0, passed: Sequence[Passed] | None = None
+) -> None:
+    """Have C look for these and no others; `before`: note the last one met below that count, and do not stop. `passed`:
+    what does not count; None: what would be met where the running vcpu stands. NativeError: there are too many."""
     stops = ffi.new("struct hv_stop[]", max(len(points), 1))
     for number, point in enumerate(points):
         stop = stops[number]
         stop.kind, stop.value, stop.bytes, stop.kinds = point.kind, point.value, point.size, point.kinds
         stop.sub, stop.mask, stop.domid, stop.vcpu, stop.id = point.sub, point.mask, point.domid, point.vcpu, number
     check(lib.hv_set_stops(hv.native, stops, len(points), before), f"{len(points)} stop points")
+    if passed is not None:
+        out = ffi.new("struct hv_stop_passed[]", max(len(passed), 1))
+        for number, place in enumerate(passed):
+            out[number].when, out[number].rip, out[number].slot, out[number].id = place
+        check(lib.hv_stops_pass(hv.native, out, len(passed)), "stop points whose conditions do not hold")
 
 
 def last_hit(hv: Hypervisor, points: Sequence[StopPoint]) -> Hit | None:

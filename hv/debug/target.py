@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from hv.builder.image import BuilderError
 from hv.cli.session import config_of
 from hv.debug import recording, snapshot_file
 from hv.debug.container import is_of
+from hv.debug.crash import crash_of, crashed, from_about
 from hv.debug.crash_file import about_guest, kernel_image
 from hv.debug.debugger import Debugger
 from hv.debug.replay import Replay
@@ -31,6 +33,8 @@ def open_target(path: str | Path, options: Any) -> Debugger:
     memory = options.snapshot_memory << 20
     if is_of(path, snapshot_file.KIND):
         return _moments(path, memory)
+    if os.path.isfile(path) and not os.path.getsize(path):
+        raise BuilderError(str(path), "it is an empty file", "give a kernel, a snapshot file or a recording")
     kernel, recorded = path, recording.read(path) if is_of(path, recording.KIND) else None
     if recorded is not None:
         kernel, guest = recorded.kernel.path, Replay(recorded).guest
@@ -48,5 +52,8 @@ def _moments(path: str | Path, memory: int) -> Debugger:
     timeline = Timeline(loaded.hv, memory=memory, moments=loaded.snapshots)
     debugger = Debugger(loaded.hv, timeline=timeline, symbols=Symbols(kernel_image(loaded.about)))
     debugger.about = loaded.about
+    crash = from_about(loaded.about) or crash_of(loaded.hv)
+    if crash is not None and crash.when == loaded.hv.instructions and crashed(loaded.hv):
+        debugger.opened = f"the guest crashes here, at instruction {crash.when:,}: {crash}"
     debugger.goto(loaded.hv.instructions)
     return debugger

@@ -18,15 +18,17 @@ memory than they may.
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from hv.debug import stops
 from hv.debug.moments import Moments
-from hv.debug.stops import Hit, StopPoint, last_hit, set_stops
+from hv.debug.stops import Hit, Passed, StopPoint, last_hit, set_stops
 from hv.hypervisor import Stop
-from hv.inputs import History, Moment
+from hv.inputs import History, Moment, ReplayError
 from hv.native import lib
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ DEFAULT_INTERVAL = 1 << 22
 LEGS = (1 << 18, 1 << 13)
 """On the way back, snapshots are taken this far before the destination too: the next step back is likely to be near."""
 NEAR_KEPT = 16
+_Move = TypeVar("_Move", bound=Callable[..., "Moved"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +65,39 @@ class Why(enum.Enum):
     IDLE = "idle"              # every vcpu waits for input
     BEGIN = "begin"            # backwards: the beginning of time
     INTERRUPTED = "interrupted"  # poll() asked for it
+    STRAYED = "strayed"        # an input that was saved with the run cannot enter where it says
 
 
 class Moved(NamedTuple):
-    """How a movement ended."""
+    """How a movement ended. `problem`: of a run that strayed, in one line."""
 
     why: Why
     hit: Hit | None
     position: Position
+    problem: str = ""
 
 
 class _Interrupted(Exception):
     """poll() said so, on the way back."""
+
+
+def _movement(move: _Move) -> _Move:
+    """Inputs that come from a file may be anybody's: where one cannot enter, the outermost movement ends and what is
+    left of them is forgotten."""
+
+    @functools.wraps(move)
+    def guarded(timeline: Timeline, *args: Any, **named: Any) -> Moved:
+        if timeline.moving:
+            return move(timeline, *args, **named)
+        timeline.moving = True
+        try:
+            return move(timeline, *args, **named)
+        except ReplayError as error:
+            return timeline.stray(str(error))
+        finally:
+            timeline.moving = False
+
+    return cast("_Move", guarded)
 
 
 class Timeline:
@@ -93,9 +117,12 @@ class Timeline:
         self._exact = hv.inputs.moment is Moment.COUNT
         """The machine is at the first moment of its count."""
         self._inside: tuple[int, int] | None = None
+        self._met: list[Passed] = []
+        """What the last movements have met at this count."""
+        self.moving = False
+        """A movement is under way."""
         self._looking = True
         """Stop points may be set."""
-        self._tip: History | None = hv.inputs.pending[-1] if hv.inputs.pending else hv.inputs.history
         self._near: list[Snapshot] = []
         hv.inputs.on_enter = self._new_run
 
@@ -115,10 +142,11 @@ class Timeline:
     def tip(self) -> History | None:
         """The last input of the whole run as it is known, what lies ahead included. As long as it is the same object,
         the same will happen."""
-        return self._tip if self.hv.inputs.pending else self.hv.inputs.history
+        return self.hv.inputs.tip
 
     # ---- movements ----
 
+    @_movement
     def goto(self, count: int, poll: Callable[[], bool] | None = None) -> Moved:
         """To the first moment of `count`, in either direction; before the beginning of time: there."""
         count = max(count, self.begin)
@@ -127,6 +155,7 @@ class Timeline:
             self._back_to(count)
         return self.run([], limit=count, poll=poll)
 
+    @_movement
     def step(self, count: int = 1) -> Moved:
         """`count` retired instructions of whichever vcpu runs, backwards if negative."""
         hv = self.hv
@@ -139,12 +168,20 @@ class Timeline:
         self._exact, self._inside = hv.inputs.moment is Moment.COUNT, None
         return self._arrived(Why.LIMIT if stop is Stop.INSNS else self._why(stop))
 
+    @_movement
     def run(
         self, points: Sequence[StopPoint], *, limit: int | None = None, poll: Callable[[], bool] | None = None
     ) -> Moved:
         """Forwards to a stop point, to `limit` retired instructions or to the end. What is met where we stand does not
         count. poll: called now and then; True interrupts."""
-        self._look_for(points)
+        return self._run(points, self._standing() if points else [], limit, poll)
+
+    def _run(
+        self, points: Sequence[StopPoint], passed: list[Passed], limit: int | None, poll: Callable[[], bool] | None
+    ) -> Moved:
+        """`passed` does not count, and neither does, from then on, a stop point whose condition did not hold, at its
+        place: others may be met there."""
+        self._look_for(points, passed=passed)
         while True:
             due = self.moments.due
             end = due if limit is None else min(due, limit)
@@ -155,7 +192,11 @@ class Timeline:
                 self._settle(hit)
                 if hit.point.condition is None or hit.point.condition(self.hv.vcpus[hit.slot]):
                     return self._arrived(Why.STOP_POINT, hit)
-                self._look_for(points)
+                passed = [place for place in passed if place.when == hit.count]
+                passed += [
+                    Passed(hit.count, hit.rip, hit.slot, at) for at, point in enumerate(points) if point is hit.point
+                ]
+                self._look_for(points, passed=passed)
             elif result.stop is not Stop.INSNS:
                 return self._stopped(self._why(result.stop))
             elif limit is not None and self.hv.instructions >= limit:
@@ -167,7 +208,16 @@ class Timeline:
         """A movement ends here: what a debugger changed at this place is done again."""
         if self._inside is None:
             self.hv.inputs.arrive_changes()
+        self._met = [met for met in self._met if hit and met.when == hit.count]
+        if hit is not None:
+            self._met.append(Passed(hit.count, hit.rip, hit.slot))
         return Moved(why, hit, self.position)
+
+    def stray(self, problem: str) -> Moved:
+        """A movement ends where the machine is: its inputs are not those of this run."""
+        self.hv.inputs.pending.clear()
+        self._exact, self._inside = False, None
+        return self._arrived(Why.STRAYED)._replace(problem=problem)
 
     def _stopped(self, why: Why) -> Moved:
         """The run has stopped by itself. An interruption may come while idle time passes: back to where it began, which
@@ -181,6 +231,7 @@ class Timeline:
             return Why.IDLE if self.hv.inputs.moment is Moment.IDLE else Why.INTERRUPTED
         return Why.SHUTDOWN if stop is Stop.SHUTDOWN else Why.IDLE
 
+    @_movement
     def run_back(self, points: Sequence[StopPoint], poll: Callable[[], bool] | None = None) -> Moved:
         """Backwards to the last time that a stop point was met, or to the beginning of time. poll: as run()'s; on the
         way back it must not enter anything."""
@@ -211,14 +262,14 @@ class Timeline:
             if stop is Stop.PAUSED and self._why(stop) is Why.INTERRUPTED:
                 raise _Interrupted
             return last_hit(self.hv, points)
-        found = None
+        found, passed = None, list[Passed]()
         while True:
-            moved = self.run(points, limit=end, poll=poll)
+            moved = self._run(points, passed, end, poll)
             if moved.why is Why.INTERRUPTED:
                 raise _Interrupted
             if moved.hit is None or moved.hit.count >= before:
                 return found
-            found = moved.hit
+            found, passed = moved.hit, self._standing()
 
     # ---- the same run elsewhere ----
 
@@ -227,7 +278,8 @@ class Timeline:
         that is later, with the inputs that follow. The run here is not touched."""
         hv.restore(self.moments.latest(max(count, self.begin), *self._near))
         hv.inputs.replay_to(self.tip)
-        hv.run(max_insns=count)
+        with suppress(ReplayError):  # told when the run itself comes there
+            hv.run(max_insns=count)
 
     # ---- exactness ----
 
@@ -249,11 +301,20 @@ class Timeline:
         else:
             self.goto(hit.count)
 
-    def _look_for(self, points: Sequence[StopPoint], before: int = 0) -> None:
+    def _look_for(
+        self, points: Sequence[StopPoint], before: int = 0, passed: Sequence[Passed] | None = None
+    ) -> None:
         """Have C look for these from here on."""
         if points or self._looking:
-            set_stops(self.hv, points, before)
+            set_stops(self.hv, points, before, passed)
             self._looking = bool(points)
+
+    def _standing(self) -> list[Passed]:
+        """What does not count for a run that begins here: the instruction of the vcpu that runs, and what was met here,
+        which may be another's (a trap at the beginning of its turn)."""
+        here, slot = self.hv.instructions, int(self.hv.state.running)
+        rip = int(lib.cpu_gprs(self.hv.vcpus[slot].cpu).rip) if slot in self.hv.vcpus else 0
+        return [Passed(here, rip, slot), *self._met]
 
     def _exactly_here(self) -> None:
         self.hv.inputs.moment = Moment.COUNT
@@ -281,12 +342,10 @@ class Timeline:
                 del self._near[:-NEAR_KEPT]
 
     def _restore(self, point: Snapshot) -> None:
-        inputs = self.hv.inputs
-        if not inputs.pending:
-            self._tip = inputs.history
+        tip = self.tip
         self._look_for([])
         self.hv.restore(point)
-        inputs.replay_to(self._tip)
+        self.hv.inputs.replay_to(tip)
         self._exact, self._inside = True, None
 
     def _advance(self, count: int) -> None:

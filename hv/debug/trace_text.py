@@ -118,8 +118,8 @@ def _row_name(trap: Trap) -> str:
 
 
 class Summary:
-    """How often each thing came, how often it failed, and how many instructions passed before it: those since the
-    record before, so that the column adds up to where the last record is."""
+    """How often each thing came, how often it failed, and how many instructions the guest executed before it: those
+    since the record before, not what it cost. The column adds up to where the last record is."""
 
     def __init__(self, out: TextIO, wanted: Filter) -> None:
         self.out = out
@@ -131,14 +131,14 @@ class Summary:
         """Count one record."""
         row = self._rows.setdefault(_row_name(trap), [0, 0, 0])
         row[0] += 1
-        row[1] += trap.is_call and trap.result is not None and -4096 < trap.result < 0
+        row[1] += trap.is_call and (trap.refusal is not None or (trap.result is not None and -4096 < trap.result < 0))
         row[2] += trap.when - self._before
         self._before = trap.when
 
     def close(self) -> None:
         """Print the table: most instructions first."""
         total = max(sum(row[2] for row in self._rows.values()), 1)
-        self.out.write(f"{'% insns':>8} {'insns':>16} {'each':>12} {'count':>10} {'errors':>8}  name\n")
+        self.out.write(f"{'% before':>8} {'insns before':>16} {'each':>12} {'count':>10} {'errors':>8}  name\n")
         for name, (count, errors, insns) in sorted(self._rows.items(), key=lambda item: (-item[1][2], item[0])):
             share = 100 * insns / total
             self.out.write(f"{share:>8.2f} {insns:>16,} {insns // count:>12,} {count:>10,} {errors or '':>8}  {name}\n")

@@ -17,6 +17,7 @@ from hv.debug.symbols import Symbols
 from hv.debug.symbols.cursor import WORD, Cursor, Memory
 from hv.debug.symbols.stack import HERE, Frame, unwind
 from hv.native import lib
+from hv.refusals import grant_status
 
 if TYPE_CHECKING:
     from hv.debug.calls import ReadMemory
@@ -118,7 +119,8 @@ def as_data(found: Iterable[Failure]) -> list[dict[str, Any]]:
             "count": one.times,
             "result": one.first.result,
             "call": one.first.call if one.call is None else one.call.data(),
-            "refused": refusal_data(one.first.error),
+            "status": None if one.first.status is None else grant_status(one.first.status),
+            "refused": refusal_data(one.first.error, one.first.result),
             "stack": [_frame(frame) for frame in one.stack],
         }
         for one in found
@@ -130,10 +132,12 @@ def _paragraph(one: Failure) -> str:
     times = f" ({one.times:,} times; this is the first)" if one.times > 1 else ""
     call = refusal.call if one.call is None else one.call.text()
     facts = ", ".join(f"{name}={value} ({value:#x})" for name, value in error.facts.items())
+    status = None if refusal.status is None else grant_status(refusal.status)
+    got = error.errno_name if refusal.result == -error.errno else status or "refused"
     lines = [
         f"instruction {refusal.when:,}, d{refusal.domid}v{refusal.vcpu}{times}",
-        f"  {call} = {result_text(refusal.result)}",
-        f"  {error.errno_name} by rule {error.rule}{f': {facts}' if facts else ''}",
+        f"  {call} = {result_text(refusal.result)}{f', status {status}' if status else ''}",
+        f"  {got} by rule {error.rule}{f': {facts}' if facts else ''}",
         f"  {error.sentence}",
         *(f"    {frame}" for frame in one.stack),
     ]

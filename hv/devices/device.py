@@ -76,6 +76,9 @@ class Machine(Protocol):
     def reboot(self) -> None:
         """The guest has asked for a reset of the whole machine (keyboard controller, port 0xcf9, ACPI reset)."""
 
+    def set_a20(self, enabled: bool) -> None:
+        """Address line 20: held low (False), so that the odd megabytes are the even ones, or not. Not after a reset."""
+
     def print(self, data: bytes) -> None:
         """Bytes for the console that the user sees (serial port, debug ports)."""
 

@@ -46,6 +46,9 @@ class NicDevice(PciDevice):
         """Whether frames had better wait."""
         raise NotImplementedError
 
+    def full(self) -> None:
+        """Frames wait."""
+
     def has_room(self) -> None:
         """Buffers have come: frames may."""
         if self.port is not None:

@@ -38,6 +38,9 @@ class PciMachine(Machine, Protocol):
         """A base address register whose region is RAM of the device's own (a frame buffer) was set: map it there, or
         nowhere."""
 
+    def set_shadow(self, first: int, size: int, read_ram: bool, write_ram: bool) -> None:
+        """What reads and writes meet from address `first` on, between 0xc0000 and 0xfffff: RAM, or the ROM there."""
+
 
 @dataclass(frozen=True)
 class Identity:

@@ -7,15 +7,18 @@ saved with it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+from typing import TYPE_CHECKING, Any, cast
 
 from hv.devices.bus import Bus
 from hv.devices.device import DataPort, Device
 from hv.devices.layout import BIOS_WINDOW, FIRMWARE_END, SHADOW
+from hv.devices.vga_window import VgaWindow, VideoMemory
 from hv.native import ffi, lib, view
 
 if TYPE_CHECKING:
     from hv.devices.pci import PciDevice
+    from hv.devices.pci_bus import PciBus
     from hv.domain import Domain
     from hv.vcpu import Vcpu
 
@@ -116,8 +119,8 @@ class Platform:
         lib.machine_tlb_stale(self.domain.hv.machine)
 
     def set_shadow(self, first: int, size: int, read_ram: bool, write_ram: bool) -> None:
-        """What is read and written at addresses of layout.SHADOW: RAM, or the ROM there. RAM that is written but not read
-        is not supported by the p2m: the ROM is read, and writes are lost."""
+        """What is read and written at addresses of layout.SHADOW: RAM, or the ROM there. RAM that is written but not
+        read is not supported by the p2m: the ROM is read, and writes are lost."""
         rom = self._rom_window()
         for gfn in range(first >> 12, first + size >> 12):
             if read_ram:
@@ -140,13 +143,62 @@ class Platform:
 
     # ---- hv.devices.pci.PciMachine ----
 
+    def add_pci(self, device: PciDevice) -> None:
+        """Put a device into the machine and onto its PCI bus, which was added before."""
+        self.add(device)
+        self.bus.add(device)
+
+    @property
+    def bus(self) -> PciBus:
+        """The machine's PCI bus. KeyError: it has none."""
+        return cast("PciBus", self.devices["pci"])
+
     def set_pci_irq(self, device: PciDevice, level: bool) -> None:
         """Drive a PCI device's interrupt pin."""
-        raise NotImplementedError("a machine without a PCI bus has no PCI device")
+        self.bus.set_pin(device, level)
 
     def map_ram(self, device: PciDevice, bar: int, base: int | None) -> None:
-        """Map a device's own RAM."""
-        raise NotImplementedError("a machine without a PCI bus has no PCI device")
+        """Have video memory, the only RAM of a device, stand at `base`, and nowhere else."""
+        state, pages = self._state, int(self._state.video_frames)
+        old = int(state.video_gfn)
+        if base is not None and old == base >> 12:
+            return
+        if old:
+            for gfn in range(old, old + pages):
+                self.domain.unmap_frame(gfn)
+        state.video_gfn = 0
+        if base is not None and (base >> 12) + pages <= lib.P2M_FRAMES:
+            first = int(state.video_frame)
+            self.domain.map_frames(base >> 12, range(first, first + pages))
+            state.video_gfn = base >> 12
+
+    # ---- hv.devices.vga_window.VgaMachine ----
+
+    def take_video_memory(self, size: int) -> None:
+        """Give the machine video memory, once, before the VGA is added. MemoryError: there is none."""
+        frames = list(self.domain.alloc_frames(size >> 12))
+        if len(frames) < size >> 12 or frames != list(range(frames[0], frames[0] + len(frames))):
+            raise MemoryError("the machine has no room for video memory; remedy: give the domain less memory")
+        self._state.video_frame, self._state.video_frames = frames[0], len(frames)
+
+    @functools.cached_property
+    def _window(self) -> VgaWindow:
+        return VgaWindow(ffi.addressof(self._state, "vga"))
+
+    @functools.cached_property
+    def _video_memory(self) -> VideoMemory:
+        first, pages = int(self._state.video_frame), int(self._state.video_frames)
+        address = ffi.cast("uint8_t *", lib.machine_frame(self.domain.hv.machine, first))
+        machine = self.domain.hv.machine
+        return VideoMemory(address, pages << 12, lambda page: lib.machine_write_begin(machine, first + page))
+
+    def vga_window(self) -> VgaWindow:
+        """The legacy window."""
+        return self._window
+
+    def video_memory(self) -> VideoMemory:
+        """The memory behind it."""
+        return self._video_memory
 
 
 class NativeDataPort:

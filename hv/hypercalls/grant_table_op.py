@@ -37,7 +37,7 @@ def _count(ctx: Context) -> int:
 
 def _refused(ctx: Context, error: GrantError) -> int:
     """Remember why an operation failed, for people; its status, for the guest."""
-    ctx.hv.refusals.note(ctx.vcpu.c, ctx.nr, ctx.args, error.reason)
+    ctx.hv.refusals.note(ctx.vcpu.c, ctx.nr, ctx.args, error.reason, result=0, status=error.status)
     return error.status
 
 

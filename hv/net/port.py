@@ -9,7 +9,7 @@ for it. So a card is never asked to receive while it sends, and the order of fra
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hv.devices.device import NEVER, Device, Machine
@@ -21,6 +21,11 @@ DELAY_NS = 10_000
 """How long a frame is under way."""
 QUEUE = 512
 """Frames under way to one card; what comes on top is lost, as on any wire."""
+
+TELL_NS = 100_000
+PATIENCE = 10
+"""A card without buffers is told of a frame that waits, again after TELL_NS, after twice that, and so on. When it was
+told so often, a tenth of a second later, frames are lost until it has buffers."""
 
 Tap = Callable[[int, int, bytes], None]
 """Sees what passes a port: (number of the frame there, 1 being the first; system time in ns; frame)."""
@@ -38,14 +43,21 @@ class Nic(Protocol):
     def holding(self) -> bool:
         """Whether frames had better wait: it receives, but has no buffer now. When it has, it calls port.room()."""
 
+    def full(self) -> None:
+        """A frame has arrived, and waits because of holding(). Cards whose drivers count on hearing of losses, or of
+        the next frame, have them hear."""
+
 
 @dataclass
 class PortState:
     """What every port remembers. `frames`: under way to the card, as (time of arrival, frame); `passed`: frames that
-    the card has sent or received."""
+    the card has sent or received; `told`: how often the card was told that the first frame waits, to be told again at
+    `tell_at`."""
 
     frames: tuple[tuple[int, bytes], ...] = ()
-    passed: int = field(default=0)
+    passed: int = 0
+    told: int = 0
+    tell_at: int = 0
 
 
 class Port(Device):
@@ -72,7 +84,7 @@ class Port(Device):
             self.sent(frame)
 
     def room(self) -> None:
-        """The card has buffers again."""
+        """The card has buffers again, or some more."""
         if self.state.frames:
             self.arm()
 
@@ -101,7 +113,13 @@ class Port(Device):
     def timer(self) -> None:
         """Frames arrive that are due, as long as the card has room."""
         state, nic = self.state, self.nic
-        while state.frames and state.frames[0][0] <= self.machine.now_ns and not (nic is not None and nic.holding()):
+        while state.frames and state.frames[0][0] <= self.machine.now_ns:
+            if self._held():
+                if state.told < PATIENCE:
+                    self._tell()
+                    break
+            else:
+                state.told = state.tell_at = 0
             frame = state.frames[0][1]
             state.frames = state.frames[1:]
             if nic is not None:
@@ -113,13 +131,24 @@ class Port(Device):
         self.arm()
 
     def arm(self) -> None:
-        """Set the machine's timer. A frame that waits for the card's buffers is waited for without one."""
-        deadline = self.next_deadline()
-        if self.state.frames and not (self.nic is not None and self.nic.holding()):
-            arrival = self.state.frames[0][0]
+        """Set the machine's timer."""
+        deadline, frames = self.next_deadline(), self.state.frames
+        if frames:
+            arrival = max(frames[0][0], self.state.tell_at if self._held() else 0)
             deadline = arrival if deadline == NEVER else min(arrival, deadline)
         # Never in the past: whoever is called again and again at one time would hold up the machine.
         self.machine.set_timer(self, NEVER if deadline == NEVER else max(deadline, self.machine.now_ns + 1))
+
+    def _held(self) -> bool:
+        return self.nic is not None and self.nic.holding()
+
+    def _tell(self) -> None:
+        """The first frame has to wait: the card is told, and told again, in growing intervals."""
+        state = self.state
+        state.tell_at = self.machine.now_ns + (TELL_NS << state.told)
+        state.told += 1
+        if self.nic is not None:
+            self.nic.full()
 
     def _pass(self, frame: bytes) -> None:
         self.state.passed += 1
@@ -129,4 +158,5 @@ class Port(Device):
     def reset(self) -> None:
         """The machine is reset; a network does not notice, but frames on the cable are lost."""
         self.state.frames = ()
+        self.state.told = self.state.tell_at = 0
         self.machine.set_timer(self, NEVER)

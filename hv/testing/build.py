@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -41,6 +41,14 @@ class BuildError(Exception):
     """A guest cannot be built: what the compiler said, or what is missing."""
 
 
+class CompileError(BuildError):
+    """The compiler or the linker refuses it. `said`: its messages."""
+
+    def __init__(self, command: Sequence[str], said: str) -> None:
+        super().__init__(f"{' '.join(command)}\n{said}".rstrip())
+        self.said = said.rstrip()
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """How guests of one kind are compiled and linked."""
@@ -55,6 +63,7 @@ class Environment:
     """Address that the image's first page frame has when it runs (the linker script's `base`)."""
     kind: str = "pv"
     """The kind of domain that it runs in (hv.hypervisor.KINDS)."""
+    help: str = ""
 
 
 _COMMON = (
@@ -76,6 +85,7 @@ ENVIRONMENTS = {
             folders=("pv64", "pv", "x86", "core"),
             emulation="elf_x86_64",
             base=0xFFFFFFFF80000000,
+            help="64-bit PV, in the upper half as Linux is",
         ),
         Environment(
             # The same at the other end of the address space, as GRUB has it.
@@ -84,6 +94,7 @@ ENVIRONMENTS = {
             flags=("-mno-red-zone", "-mcpu=x86_64-mmx-sse-sse2+soft_float", "-DGUEST_LOW"),
             folders=("pv64", "pv", "x86", "core"),
             emulation="elf_x86_64",
+            help="64-bit PV, at low addresses as GRUB is",
         ),
         Environment(
             # With what Linux asks for: the p2m at an address of its own, the ramdisk by its frame number.
@@ -93,6 +104,7 @@ ENVIRONMENTS = {
             folders=("pv64", "pv", "x86", "core"),
             emulation="elf_x86_64",
             base=0xFFFFFFFF80000000,
+            help="64-bit PV, with the p2m at an address of its own, as Linux asks for it",
         ),
         Environment(
             name="pvh64",
@@ -101,6 +113,7 @@ ENVIRONMENTS = {
             folders=("hvm64", "hvm", "x86", "core"),
             emulation="elf_x86_64",
             kind="pvh",
+            help="64-bit on a whole processor, entered by PVH",
         ),
     )
 }
@@ -115,13 +128,19 @@ def zig() -> str:
     return str(Path(next(iter(spec.submodule_search_locations))) / "zig")
 
 
+def _shown_as(source: Path) -> list[str]:
+    """What __FILE__ says, which ends up in the image: a guest must not depend on where it was built. Of overlapping
+    prefixes the last one counts. Debuggers are told the whole path, in DWARF, which is not loaded."""
+    return [f"-fmacro-prefix-map={prefix}{os.sep}=" for prefix in (source.parent, ABI.parent, GUESTS)]
+
+
 def _run(command: Sequence[str]) -> None:
     env = dict(os.environ)
     env.setdefault("ZIG_GLOBAL_CACHE_DIR", str(BUILD.parent / "zig-cache"))
     env.setdefault("ZIG_LOCAL_CACHE_DIR", str(BUILD.parent / "zig-cache"))
     result = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     if result.returncode:
-        raise BuildError(f"{' '.join(command)}\n{result.stdout}{result.stderr}".rstrip())
+        raise CompileError(command, result.stdout + result.stderr)
 
 
 def _files(folders: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:
@@ -131,7 +150,7 @@ def _files(folders: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:
 @cache
 def _library_digest(env: Environment) -> str:
     """Of every header, and of the flags: what each object depends on beside its own source."""
-    digest = hashlib.sha256(repr(env).encode() + repr(_COMMON).encode())
+    digest = hashlib.sha256(repr(replace(env, help="")).encode() + repr(_COMMON).encode())
     folders = [GUESTS / "lib" / folder for folder in env.folders]
     for path in [*_files(folders, (".h", ".ld")), *_files([ABI], (".h", ".def"))]:
         digest.update(f"{path.parent.name}/{path.name}".encode() + b"\0" + path.read_bytes())
@@ -162,14 +181,15 @@ def _compile(env: Environment, source: Path, output: Path) -> str:
     """Compile one file; returns the digest of what it was made from."""
     inputs = [source, *sorted(source.parent.glob("*.h"))]
     contents = b"\0".join(path.read_bytes() for path in inputs)
-    digest = hashlib.sha256((_library_digest(env) + str(source)).encode() + contents).hexdigest()
+    shown = _shown_as(source)
+    digest = hashlib.sha256((_library_digest(env) + repr((str(source), shown))).encode() + contents).hexdigest()
     if _stamped(output, digest):
         return digest
     made = _scratch(output)
     folders = [*(GUESTS / "lib" / name for name in env.folders), ABI.parent, source.parent]
     include = [f"-I{folder}" for folder in folders]
     try:
-        _run([zig(), "cc", "-target", env.target, *_COMMON, *env.flags, *include,
+        _run([zig(), "cc", "-target", env.target, *_COMMON, *env.flags, *shown, *include,
               "-c", str(source), "-o", str(made)])
         _install(made, output, digest)
     finally:
@@ -240,6 +260,9 @@ def build_guest(source: Path, env_name: str = "pv64") -> Path:
 
 def main(names: Sequence[str]) -> int:
     """Build the guests named (a name, or a C file's path) and print the path of each ELF file."""
+    if not names or any(name.startswith("-") for name in names):
+        print("usage: python -m hv.testing.build NAME|FILE.c ...    (hv build says more)", file=sys.stderr)
+        return 2
     try:
         sources = [Path(name) if name.endswith(".c") else find_guest(name) for name in names]
         for path in build_guests(sources):

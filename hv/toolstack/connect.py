@@ -72,8 +72,14 @@ class Console:
         self.shown = min(self.shown, self.printed)  # a run that goes another way prints other things
 
     def accept(self, data: bytes) -> None:
-        """What was typed enters."""
-        self.ring.type(data)
+        """What was typed enters: at the PV console once the guest has used that, else at the first serial port, where
+        there is one."""
+        platform = self.domain.platform
+        serial = None if platform is None else platform.devices.get("serial0")
+        if serial is None or self.ring.used:
+            self.ring.type(data)
+        else:
+            serial.accept(data)
 
     def save(self) -> SavedConsole:
         """For a snapshot."""
@@ -235,7 +241,11 @@ def reconnect(hv: Hypervisor) -> None:
     store = XenstoreHost()
     for slot in sorted(hv.domains):
         domain = hv.domains[slot]
-        if domain.translated:
+        if domain.machine is not None:
+            from hv.builder.pc import make_pc
+
+            make_pc(domain, domain.machine)
+        elif domain.translated:
             Platform(domain)
         Console(domain)
         store.connect(domain, int(domain.c.max_pages) * PAGE_SIZE >> 10)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from hv.net.options import NicOptions
 
 FORMATS = ("raw", "qcow2")
-BUSES = ("xvd",)
-"""Buses that a disk can be on. A PV domain has no other; xvd is the PV disk."""
+BUSES = ("xvd", "ide")
+"""Buses that a disk can be on: the PV disk, and the IDE controller of an HVM domain."""
 
 
 class DiskOptions(NamedTuple):
@@ -24,10 +24,11 @@ class DiskOptions(NamedTuple):
     format: str | None = None
     bus: str = ""
     read_only: bool = False
+    cdrom: bool = False
 
 
 def parse_disk(text: str) -> DiskOptions:
-    """Read `FILE[,format=raw|qcow2][,bus=xvd][,ro]`, the text of a `--disk` option. ValueError: it is none; one line
+    """Read `FILE[,format=raw|qcow2][,bus=xvd|ide][,ro]`, the text of a `--disk` option. ValueError: it is none; one line
     that says what to do."""
     path, *rest = text.split(",")
     if not path:
@@ -42,7 +43,7 @@ def parse_disk(text: str) -> DiskOptions:
         elif key == "bus" and value in BUSES:
             found = found._replace(bus=value)
         else:
-            raise ValueError(f"{word}: unknown; remedy: format=raw, format=qcow2, bus=xvd or ro")
+            raise ValueError(f"{word}: unknown; remedy: format=raw, format=qcow2, bus=xvd, bus=ide or ro")
     return found
 
 
@@ -57,6 +58,8 @@ def parse_nic(text: str) -> NicOptions:
 def add_devices(domain: Domain, disks: tuple[DiskOptions, ...], nics: tuple[NicOptions, ...]) -> None:
     """Give a new domain its devices, the first disk being xvda. BuilderError: one cannot be."""
     for disk in disks:
+        if disk.bus == "ide" or disk.cdrom:
+            raise BuilderError("--disk", "only an HVM domain has an IDE controller", "say --type hvm, or bus=xvd")
         _add_disk(domain, disk)
     for nic in nics:
         _add_nic(domain, nic)

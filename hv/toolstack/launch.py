@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from hv.builder.image import BuilderError, KernelImage
 from hv.builder.load import load_kernel, read_file
@@ -50,9 +50,13 @@ class GuestConfig(NamedTuple):
     machine_mib: int | None = None
     scheduler: str = "round_robin"
     kind: str = "auto"
-    """pv, pvh, or auto: pv if the kernel is one, else what it says that it can be entered as."""
+    """pv, pvh, hvm, or auto: pv if the kernel is one, else what it says that it can be entered as; hvm without one."""
     disks: tuple[DiskOptions, ...] = ()
     nics: tuple[NicOptions, ...] = ()
+    firmware: str | Path | None = None
+    """Of an HVM domain: a BIOS image, or an ELF file in its place; None: SeaBIOS, where it is installed."""
+    boot: str = ""
+    """Of an HVM domain: the order, of c (disk), d (CD-ROM) and n (network)."""
 
 
 def kind_of(image: KernelImage, kind: str) -> str:
@@ -85,7 +89,7 @@ class Guest:
 
 
 def launch(
-    kernel: str | Path | KernelImage,
+    kernel: str | Path | KernelImage | None,
     config: GuestConfig | None = None,
     sink: Sink | None = None,
     beside: Guest | None = None,
@@ -97,10 +101,14 @@ def launch(
     """
     config = config or GuestConfig()
     pages = domain_pages(config.memory_mib)
-    image = kernel if isinstance(kernel, KernelImage) else load_kernel(kernel)
-    kind = kind_of(image, config.kind)  # before memory is taken
-    ramdisk = b"" if config.ramdisk is None else read_file(config.ramdisk, "ramdisk")
-    hv = _hypervisor(config) if beside is None else beside.hv
+    whole = config.kind == "hvm" or kernel is None
+    if whole and isinstance(kernel, KernelImage):
+        raise BuilderError(kernel.name, "an HVM domain's firmware loads its kernel", "give the path of a kernel file")
+    kind, image = "hvm", None
+    if not whole:
+        image = kernel if isinstance(kernel, KernelImage) else load_kernel(cast("str | Path", kernel))
+        kind = kind_of(image, config.kind)  # before memory is taken
+    hv = _hypervisor(config, kind) if beside is None else beside.hv
     hv.connect = reconnect
     if beside is not None and pages > hv.state.free_frames:
         free = int(hv.state.free_frames) >> 8
@@ -115,7 +123,7 @@ def launch(
             config.name, f"no room for it: {error}", "give it fewer vcpus, or destroy a domain"
         ) from None
     try:
-        built = BUILDERS[kind](domain, image, cmdline=config.cmdline, ramdisk=ramdisk)
+        built, image = _build(domain, kind, config, kernel, image)
     except BuilderError:
         hv.destroy_domain(domain)
         raise
@@ -123,9 +131,23 @@ def launch(
     console = Console(domain, sink)
     store.connect(domain, config.memory_mib << 10)
     Backends(domain, store)
+    if kind == "hvm":
+        config = config._replace(disks=tuple(disk for disk in config.disks if disk.bus == "xvd"), nics=())
     if config.disks or config.nics:
         _add_devices(hv, domain, config)
     return Guest(hv, domain, built, image, console, store)
+
+
+def _build(
+    domain: Domain, kind: str, config: GuestConfig, kernel: str | Path | KernelImage | None, image: KernelImage | None
+) -> tuple[Any, KernelImage]:
+    """Fill a new domain: how it was built, and the kernel's image."""
+    if image is None:
+        from hv.toolstack.pc import start_hvm  # most guests are none
+
+        return None, start_hvm(domain, config, cast("str | Path | None", kernel))
+    ramdisk = b"" if config.ramdisk is None else read_file(config.ramdisk, "ramdisk")
+    return BUILDERS[kind](domain, image, cmdline=config.cmdline, ramdisk=ramdisk), image
 
 
 def _add_devices(hv: Hypervisor, domain: Domain, config: GuestConfig) -> None:
@@ -138,9 +160,17 @@ def _add_devices(hv: Hypervisor, domain: Domain, config: GuestConfig) -> None:
         raise
 
 
-def _hypervisor(config: GuestConfig) -> Hypervisor:
+HVM_EXTRA_MIB = 18
+"""Memory of an HVM domain beside its RAM: video memory and firmware."""
+HVM_QUANTUM = 1_000_003
+"""The usual quantum of vcpus that share a processor: SeaBIOS spins on a lock in a loop of eight instructions, and turns that
+are a multiple of that would always end at the same one of them."""
+
+
+def _hypervisor(config: GuestConfig, kind: str = "pv") -> Hypervisor:
     """The machine. Its memory is taken when it is touched, so what the host has is looked up before."""
-    size = max(config.memory_mib, config.machine_mib or 0)
+    size = max(config.memory_mib, config.machine_mib or 0) + (HVM_EXTRA_MIB if kind == "hvm" else 0)
+    quantum = HVM_QUANTUM if kind == "hvm" and config.quantum == DEFAULT_QUANTUM else config.quantum
     have = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
     if size + overhead_mib(size) > have:
         raise BuilderError(
@@ -149,7 +179,7 @@ def _hypervisor(config: GuestConfig) -> Hypervisor:
         )  # fmt: skip
     try:
         return Hypervisor(
-            memory_mib=size, quantum=config.quantum, seed=config.seed, scheduler=config.scheduler,
+            memory_mib=size, quantum=quantum, seed=config.seed, scheduler=config.scheduler,
             wallclock_ns=config.wallclock_ns,
         )  # fmt: skip
     except NativeError as error:

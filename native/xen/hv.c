@@ -271,7 +271,7 @@ int64_t hv_refuse(struct hv *hv, enum rule rule, uint64_t f0, uint64_t f1, uint6
     int64_t result = -(int64_t)RULE_ERRNO[rule];
     struct refusal *r = &hv->log[hv->log_head % HV_REFUSAL_LOG];
     *r = hv->last;
-    r->when = hv->s->retired + (v ? (uint64_t)cpu_retired(hv_cpu_of(hv, v)) : 0);
+    r->when = hv_retired(hv);
     r->domid = v ? v->domid : OWNER_XEN;
     r->vcpu = v ? v->id : 0;
     r->rule = rule;

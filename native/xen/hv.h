@@ -27,8 +27,8 @@ struct hv_stops {
     uint64_t before;                 /* 0: stop; else note the last that was met at a count below this */
     bool met;
     struct hv_stop_hit hit;
-    uint64_t begun_at, begun_rip;    /* where the run began: met there, it does not count */
-    uint32_t begun_slot;
+    struct hv_stop_passed passed[HV_STOPS_MAX];
+    uint32_t passed_count;
 };
 
 /* Rules, numbered in the order of rules.def. RULE(id, errno, facts, sentence) */
@@ -53,7 +53,7 @@ struct hv {
     const struct vcpu *walker;       /* whose page tables hvm_translate() is in */
     struct cpu *cpus[HV_MAX_VCPUS];
     struct vcpu *current;            /* vcpu in hv_run(), NULL outside */
-    uint64_t run_base;               /* hv_state.retired when the current run began */
+    uint64_t began;                  /* count at which the instruction, or what is delivered before it, began (stops.c) */
     bool tlb_stale;                  /* a page table changed: flush before the next guest instruction */
     uint64_t mm_work;                /* page-table entries examined by the current hypercall */
     uint64_t mm_work_limit;          /* how many before it asks for a continuation */
@@ -96,6 +96,12 @@ static inline struct vcpu *hv_vcpu(struct hv *hv, const struct domain *d, uint64
     return &hv->s->vcpus[d->vcpu_slot[id]];
 }
 static inline struct cpu *hv_cpu_of(struct hv *hv, const struct vcpu *v) { return hv->cpus[v->slot]; }
+/* Instructions retired up to this moment, those of a run that is going on included: hv_state.retired knows them only when
+ * the run is over, and where it began must not show. */
+static inline uint64_t hv_retired(struct hv *hv)
+{
+    return hv->s->retired + (hv->current ? (uint64_t)cpu_retired(hv_cpu_of(hv, hv->current)) : 0);
+}
 
 /* Have the cpu of a vcpu answer to the kind of guest that it runs. 0 or -ENOMEM */
 int hv_bind_cpu(struct hv *hv, const struct vcpu *v);

@@ -5,8 +5,7 @@
 
 uint64_t hv_now(struct hv *hv)
 {
-    uint64_t running = hv->current ? (uint64_t)cpu_retired(hv_cpu_of(hv, hv->current)) : 0;
-    return hv->s->retired + hv->s->idle_ns + running;
+    return hv_retired(hv) + hv->s->idle_ns;
 }
 
 /* The TSC ticks at 1 GHz from system time 0. */
@@ -64,7 +63,7 @@ int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *e
         return EXIT_FATAL;
     struct vcpu *v = &hv->s->vcpus[vcpu_slot];
     struct cpu *cpu = hv->cpus[vcpu_slot];
-    hv->run_base = hv->s->retired;
+    hv->began = hv->s->retired;
     /* Where a run was cut (a slice, a breakpoint, an instruction to be decoded) must not show. A guest that unmasks
      * events by a plain store gets them at the next exit that is its own, or when another event arrives. */
     bool whole = is_hvm(hv_domain(hv, v));
@@ -75,7 +74,7 @@ int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *e
         return EXIT_SHUTDOWN;
     }
     hv->current = v;
-    int reason = cpu_run(cpu, budget, exit);
+    int reason = cpu_run(cpu, stops_met(hv) ? 0 : budget, exit);    /* met by what has just been delivered */
     uint64_t retired = (uint64_t)cpu_retired(cpu);
     hv->current = NULL;
     hv->s->retired += retired;

@@ -94,7 +94,7 @@ uint32_t hv_turn(struct hv *hv)
     return can_run(hv_domain(hv, v), v) ? s->running : HV_NO_SLOT;
 }
 
-void hv_yield(struct hv *hv) { hv->s->quantum_end = hv->s->retired; }
+void hv_yield(struct hv *hv) { hv->s->quantum_end = hv_retired(hv); }
 
 void hv_block(struct hv *hv, struct vcpu *v)
 {

@@ -7,30 +7,32 @@
  */
 #include "pv.h"
 
-static uint64_t present(struct hv *hv)
-{
-    return hv->s->retired + (hv->current ? (uint64_t)cpu_retired(hv_cpu_of(hv, hv->current)) : 0);
-}
-
 static bool meets(uint64_t wanted, uint64_t value) { return wanted == HV_STOP_ANY_VALUE || wanted == value; }
+
+/* Does it not count here? An instruction is known by the vcpu and its rip, a trap by the vcpu, an event by its count alone. */
+static bool passed(const struct hv *hv, const struct hv_stop *stop, const struct vcpu *v, uint64_t when, uint64_t rip)
+{
+    for (uint32_t i = 0; i < hv->stops.passed_count; i++) {
+        const struct hv_stop_passed *p = &hv->stops.passed[i];
+        if (p->when == when && (p->id == HV_STOP_ANY || p->id == stop->id) &&
+            (stop->kind == HV_STOP_EVENT || (p->slot == v->slot && (stop->kind == HV_STOP_TRAP || p->rip == rip))))
+            return true;
+    }
+    return false;
+}
 
 /* `sub`: of a hypercall, its first argument, whose bits outside of `mask` a continuation may use. */
 static const struct hv_stop *find(const struct hv *hv, const struct vcpu *v, uint32_t kind, uint64_t value,
-                                  uint64_t sub)
+                                  uint64_t sub, uint64_t when)
 {
     for (uint32_t i = 0; i < hv->stops.count; i++) {
         const struct hv_stop *s = &hv->stops.point[i];
         if (s->kind == kind && meets(s->value, value) && meets(s->sub, sub & s->mask) &&
-            (s->domid == HV_STOP_ANY || s->domid == v->domid) && (s->vcpu == HV_STOP_ANY || s->vcpu == v->id))
+            (s->domid == HV_STOP_ANY || s->domid == v->domid) && (s->vcpu == HV_STOP_ANY || s->vcpu == v->id) &&
+            !passed(hv, s, v, when, cpu_gprs(hv->cpus[v->slot])->rip))
             return s;
     }
     return NULL;
-}
-
-static bool here_at_begin(const struct hv *hv, const struct vcpu *v, uint64_t when, uint64_t rip)
-{
-    const struct hv_stops *s = &hv->stops;
-    return s->begun_slot == v->slot && s->begun_at == when && s->begun_rip == rip;
 }
 
 /* Remember it; whether to stop. */
@@ -49,9 +51,9 @@ bool stops_breakpoint(void *ctx, struct cpu *cpu, uint64_t pc)
 {
     struct hv *hv = ctx;
     struct vcpu *v = hv->current;
-    uint64_t when = present(hv), rip = cpu_gprs(cpu)->rip;
-    const struct hv_stop *stop = find(hv, v, HV_STOP_INSTRUCTION, pc, 0);
-    return stop && !here_at_begin(hv, v, when, rip) && met(hv, v, stop, when, rip, !cpu_undisturbed(cpu));
+    uint64_t when = hv_retired(hv), rip = cpu_gprs(cpu)->rip;
+    const struct hv_stop *stop = find(hv, v, HV_STOP_INSTRUCTION, pc, 0, when);
+    return stop && met(hv, v, stop, when, rip, !cpu_undisturbed(cpu));
 }
 
 static bool met_access(struct hv *hv, const struct vcpu *v, const struct hv_stop *stop, uint64_t when, bool late,
@@ -85,7 +87,7 @@ bool stops_watched(void *ctx, struct cpu *cpu, const struct touch *touches, uint
     for (uint32_t i = 0; i < count; i++) {
         const struct hv_stop *stop = watching(hv, v, touches[i].id);
         if (stop)
-            return met_access(hv, v, stop, present(hv) - 1, false, &touches[i]);
+            return met_access(hv, v, stop, hv_retired(hv) - 1, false, &touches[i]);
     }
     return false;
 }
@@ -106,9 +108,8 @@ void stops_copied(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t len
             va > s->value + (s->bytes - 1) || s->value > va + (len - 1))
             continue;
         const struct touch touch = {.pc = cpu_gprs(hv_cpu_of(hv, v))->rip, .va = va, .kinds = WATCH_WRITE};
-        uint64_t when = present(hv);
-        /* On behalf of a hypercall, which is counted by now. */
-        if (met_access(hv, v, s, when ? when - 1 : 0, true, &touch))
+        /* By a hypercall, which is counted by now; or by a delivery, behind which one stands after the next instruction. */
+        if (met_access(hv, v, s, hv->began, true, &touch))
             leave_soon(hv);
         return;
     }
@@ -118,19 +119,16 @@ bool stops_hypercall(struct hv *hv, struct vcpu *v)
 {
     struct cpu *cpu = hv_cpu_of(hv, v);
     const struct x86_gprs *g = cpu_gprs(cpu);
-    uint64_t when = present(hv);
-    const struct hv_stop *stop = find(hv, v, HV_STOP_HYPERCALL, g->rax, g->rdi);
-    return stop && !here_at_begin(hv, v, when, g->rip) && met(hv, v, stop, when, g->rip, !cpu_undisturbed(cpu));
+    uint64_t when = hv_retired(hv);
+    const struct hv_stop *stop = find(hv, v, HV_STOP_HYPERCALL, g->rax, g->rdi, when);
+    return stop && met(hv, v, stop, when, g->rip, !cpu_undisturbed(cpu));
 }
 
 bool stops_trap(struct hv *hv, struct vcpu *v, const struct trap *trap)
 {
-    /* A software interrupt is counted already. */
-    uint64_t when = present(hv) - (trap->flags & TRAP_SOFTWARE ? 1 : 0), rip = cpu_gprs(hv_cpu_of(hv, v))->rip;
-    const struct hv_stop *stop = find(hv, v, HV_STOP_TRAP, trap->vector, 0);
-    if (!stop || (hv->stops.begun_at == when && hv->stops.begun_slot == v->slot))
-        return false;
-    return met(hv, v, stop, when, rip, true);
+    uint64_t when = hv->began, rip = cpu_gprs(hv_cpu_of(hv, v))->rip;
+    const struct hv_stop *stop = find(hv, v, HV_STOP_TRAP, trap->vector, 0, when);
+    return stop && met(hv, v, stop, when, rip, true);
 }
 
 void stops_event(struct hv *hv, const struct domain *d, uint32_t port)
@@ -140,10 +138,12 @@ void stops_event(struct hv *hv, const struct domain *d, uint32_t port)
         const struct hv_stop *stop = &s->point[i];
         if (stop->kind != HV_STOP_EVENT || !meets(stop->value, port) || (stop->domid != HV_STOP_ANY && stop->domid != d->domid))
             continue;
-        uint64_t when = present(hv);
+        uint64_t when = hv_retired(hv);
         const struct vcpu *v = hv->current ? hv->current : hv_vcpu(hv, d, 0);
-        if (v == NULL || s->begun_at == when)
+        if (v == NULL)
             return;
+        if (passed(hv, stop, v, when, 0))
+            continue;
         if (met(hv, v, stop, when, cpu_gprs(hv_cpu_of(hv, v))->rip, true))
             leave_soon(hv);
         if (!s->before || when < s->before)
@@ -173,6 +173,18 @@ static int set_addresses(struct hv *hv)
     return error ? error : machine_set_watchpoints(hv->m, watch, accesses);
 }
 
+/* On the way to the end of a run backwards, everything counts. */
+static void pass_here(struct hv *hv)
+{
+    struct hv_stops *s = &hv->stops;
+    uint32_t slot = hv->s->running;
+    struct hv_stop_passed here = {.when = hv->s->retired, .slot = slot, .id = HV_STOP_ANY};
+    if (slot < HV_MAX_VCPUS && hv->cpus[slot])
+        here.rip = cpu_gprs(hv->cpus[slot])->rip;
+    s->passed[0] = here;
+    s->passed_count = s->before ? 0 : 1;
+}
+
 int hv_set_stops(struct hv *hv, const struct hv_stop *stops, uint32_t count, uint64_t before)
 {
     struct hv_stops *s = &hv->stops;
@@ -187,23 +199,17 @@ int hv_set_stops(struct hv *hv, const struct hv_stop *stops, uint32_t count, uin
     int error = set_addresses(hv);
     if (error)
         memset(s, 0, sizeof *s);
-    hv_stops_begin(hv);
+    pass_here(hv);
     return error;
 }
 
-void hv_stops_begin(struct hv *hv)
+int hv_stops_pass(struct hv *hv, const struct hv_stop_passed *list, uint32_t count)
 {
-    struct hv_stops *s = &hv->stops;
-    uint32_t slot = hv->s->running;
-    s->met = false;
-    s->begun_slot = HV_NO_SLOT;
-    s->begun_at = hv->s->retired;
-    if (s->before)                       /* on the way to the end of a run backwards, everything counts */
-        s->begun_at = ~0ull;
-    if (slot < HV_MAX_VCPUS && hv->cpus[slot]) {
-        s->begun_slot = slot;
-        s->begun_rip = cpu_gprs(hv->cpus[slot])->rip;
-    }
+    if (count > HV_STOPS_MAX)
+        return -EINVAL;
+    memcpy(hv->stops.passed, list, count * sizeof *list);
+    hv->stops.passed_count = count;
+    return 0;
 }
 
 bool hv_stop_hit(struct hv *hv, struct hv_stop_hit *out)

@@ -130,6 +130,7 @@ bool op_syscall(void *ctx, struct cpu *cpu)
     struct x86_segment_state cs;
     cpu_get_segment(cpu, SEG_CS, &cs);
     bool compat = !(cs.attributes & SEG_ATTR_L);
+    hv->began = hv_retired(hv) - 1;
     if (hv_stops_on(hv, HV_STOP_HYPERCALL) && v->kernel_mode && !compat && stop_before(hv, v, g))
         return false;
     if (compat && cs.selector != FLAT_USER_CS32) {
@@ -145,6 +146,7 @@ bool op_syscall(void *ctx, struct cpu *cpu)
 bool op_sysenter(void *ctx, struct cpu *cpu)
 {
     struct hv *hv = ctx;
+    hv->began = hv_retired(hv) - 1;
     cpu_gprs(cpu)->rip -= SYSCALL_BYTES;
     return pv_inject(hv, hv->current, VECTOR_UD, 0);
 }

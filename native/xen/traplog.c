@@ -41,10 +41,8 @@ static struct trap_record *next_record(struct hv *hv)
 
 static void fill(struct hv *hv, struct trap_record *r, const struct vcpu *v, enum trap_kind kind, uint32_t number)
 {
-    uint64_t running = hv->current ? (uint64_t)cpu_retired(hv_cpu_of(hv, hv->current)) : 0;
-
     *r = (struct trap_record){
-        .when = hv->s->retired + running,
+        .when = hv_retired(hv),
         .rip = v ? cpu_gprs(hv_cpu_of(hv, v))->rip : 0,
         .domid = v ? v->domid : TRACE_NOBODY,
         .vcpu = v ? v->id : TRACE_NOBODY,

@@ -18,6 +18,7 @@ int hv_run_turn(struct hv *hv, uint64_t limit, uint64_t end_ns, bool once, struc
         uint64_t now = hv_now(hv);
         if (now >= end_ns)
             return HV_TURN_TIME;
+        hv->began = s->retired;
         (void)hv_fire_due(hv);
         if (hv_device_due(hv))
             return HV_TURN_DEVICE;

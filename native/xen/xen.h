@@ -6,6 +6,7 @@
 #ifndef XENLAB_XEN_H
 #define XENLAB_XEN_H
 #include "../engine/engine.h"
+#include "hvm/vga.h"
 #include "state.h"
 
 struct hv;
@@ -310,8 +311,11 @@ struct hv_stop_hit {
 /* Set these stop points and no others. `before`: 0, or do not stop, but remember the last that was met at a count less
  * than that. 0 or -EINVAL (too many). */
 int hv_set_stops(struct hv *hv, const struct hv_stop *stops, uint32_t count, uint64_t before);
-/* A run begins: what it would meet at once, being where it stands, does not count. */
-void hv_stops_begin(struct hv *hv);
+/* Where a stop point, or every one (HV_STOP_ANY), does not count: where a run begins, and where a condition did not hold. */
+struct hv_stop_passed { uint64_t when, rip; uint32_t slot, id; };
+/* What does not count from here on. Without it, after hv_set_stops(), that is what would be met where the running vcpu stands;
+ * with `before`, nothing. 0 or -EINVAL (more than HV_STOPS_MAX) */
+int hv_stops_pass(struct hv *hv, const struct hv_stop_passed *passed, uint32_t count);
 /* The stop point that ended the run, or the last one met; false: none since the run began. */
 bool hv_stop_hit(struct hv *hv, struct hv_stop_hit *out);
 

@@ -58,6 +58,14 @@ def test_the_guests_console_stands_behind_bars(kernel: str, capsys: pytest.Captu
     assert out.count("| round 1\n| round 2\n| Test result: SUCCESS\n") == 2
 
 
+def test_a_command_line_may_be_of_any_bytes(kernel: str) -> None:
+    command = [sys.executable, "-m", "hv.cli.main", "debug", kernel, *MEMORY, "--command", b"type \xff"]
+    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(command, capture_output=True, text=True, env=strict, stdin=subprocess.DEVNULL, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{PROMPT}type \\udcff\n2 bytes typed at instruction 0\n"
+
+
 def test_a_script_from_a_file_comes_before_commands(
     kernel: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -201,8 +209,22 @@ def test_a_crash_is_opened_before_its_instruction_and_goes_back(
     crash = rest.split()[0]
     assert re.search(r"#2 0x[0-9a-f]+ _start", rest)
     assert f"at instruction {int(crash.replace(',', '')) - 100:,}\n" in rest
+    assert out.startswith(f"the guest crashes here, at instruction {crash}: ")
     assert "at instruction 0\n" in rest
     assert rest.rstrip().endswith(f"position\n{crash}")
+
+
+def test_going_back_in_a_snapshot_file_does_not_print_the_console_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kernel = str(resolve("crash_double")[0])
+    assert main(["run", kernel, "--memory", "16", "--on-crash", "snapshot", "--snapshot", "c.snapshot"]) == 1
+    capsys.readouterr()
+    assert run("c.snapshot", "--command", "reverse-step 3") == 0
+    assert "|" not in capsys.readouterr().out
+    assert run("c.snapshot", "--command", "goto 0", "--command", "continue") == 0
+    assert capsys.readouterr().out.count("| Test result: SUCCESS\n") == 1
 
 
 def test_a_snapshot_of_the_debugger_is_opened_by_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

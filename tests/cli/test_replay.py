@@ -15,8 +15,9 @@ import pytest
 
 from hv import abi
 from hv.cli.main import main
+from hv.debug.crash import from_about
 from hv.debug.recording import read
-from hv.debug.snapshot_file import load
+from hv.debug.snapshot_file import load, save
 from tests.cli.machinecode import DATA_VA, LOOP, UD2, call, guest, repeat, say, shutdown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -222,7 +223,25 @@ def test_a_crash_leaves_a_file(hv: Any, tmp_path: Path) -> None:
     loaded.hv.run()
     assert loaded.hv.state_hash == _hash(err)
     code, _, shown = hv("snapshot", "load", "crash.snapshot")
-    assert code == 1 and "crashed on vcpu 0" in shown
+    assert code == 1 and shown == err[err.index("domain guest"):].split("hv run: ")[0]
+    assert "#UD" in shown.split("last ")[1]
+    _, shown, _ = hv("snapshot", "info", "crash.snapshot")
+    assert f"crash: at instruction {counts[-1]:,}: a trap for which" in shown and " (#UD)\n" in shown
+
+
+def test_a_crash_whose_traps_are_not_known_is_not_said_to_have_had_none(hv: Any) -> None:
+    assert hv("run", "crash", *SMALL, "--on-crash", "snapshot", "--snapshot", "f")[0] == 1
+    loaded = load("f")
+    assert from_about(loaded.about) is not None
+    crash = loaded.about["crash"]
+    broken = [{"when": 1}, crash | {"when": -1}, crash | {"traps": [[1] * 11]}, "x", None]
+    for number, other in enumerate(broken):
+        path = f"g{number}"
+        save(path, loaded.hv, loaded.snapshots, loaded.about | {"crash": other})
+        code, _, shown = hv("snapshot", "load", path)
+        assert code == 1 and "last traps: they are not in the file" in shown
+        assert "rip; a page fault would not be in the file" in shown and "no page fault" not in shown
+        assert hv("snapshot", "info", path)[0] == 0
 
 
 def test_no_crash_leaves_no_file(hv: Any, tmp_path: Path) -> None:

@@ -168,10 +168,30 @@ def test_bad_input_is_one_line_and_2(case: str, run: Any) -> None:
     assert words in result.err and result.err.startswith("hv run: ") and result.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("options", [["--memory", "x"], ["--max-insns", "0"], ["--timeout", "-1"], ["--fly"], ["two"]])
-def test_usage_errors_are_2(options: list[str], run: Any) -> None:
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--memory", "x"], "--memory: x is not a whole number"),
+        (["--max-insns", "1e6"], "--max-insns: 1e6 is not a whole number"),
+        (["--max-insns", "0"], "--max-insns: 0 is not a positive number below 2**62"),
+        (["--timeout", "-1"], "--timeout: -1 is not a positive number of seconds"),
+        (["--timeout", "soon"], "--timeout: soon is not a positive number of seconds"),
+        (["--memroy", "32"], "there is no option --memroy, perhaps --memory is meant"),
+        (["--fly"], "there is no option --fly"),
+        (["two"], "two is an argument too many"),
+        (["--type", "hvm"], "--type: invalid choice: 'hvm' (choose from"),
+    ],
+)
+def test_usage_errors_are_2_and_one_line(options: list[str], said: str, run: Any) -> None:
     result = run(HELLO, *options)
-    assert result.code == 2 and "usage: hv run" in result.err and result.out == ""
+    assert result.code == 2 and result.out == ""
+    assert result.err.startswith(f"hv run: {said}") and result.err.endswith("; see hv run --help\n")
+    assert result.err.count("\n") == 1
+
+
+def test_a_snapshot_without_its_occasion_is_refused(run: Any, tmp_path: Path) -> None:
+    result = run(HELLO, "--snapshot", str(tmp_path / "f"))
+    assert (result.code, result.out) == (2, "") and "--on-crash snapshot" in result.err
 
 
 def test_help_names_every_option(run: Any) -> None:

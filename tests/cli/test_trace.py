@@ -68,6 +68,21 @@ def test_filters_and_a_file(hv: Any, tmp_path: Path) -> None:
     assert lines == ["switch from nobody", "sched_op", "switch from d1v0"]
 
 
+@pytest.mark.parametrize("sub", ["send", "EVTCHNOP_send"])
+def test_single_suboperations_are_a_filter(hv: Any, sub: str) -> None:
+    assert names(hv("trace", "evtchn_loopback", "-e", f"hypercall=event_channel_op.{sub}")) == {"EVTCHNOP_send"}
+    some = f"hypercall=event_channel_op.{sub},sched_op"
+    assert names(hv("trace", "evtchn_loopback", "-e", some)) == {"EVTCHNOP_send", "SCHEDOP_shutdown"}
+    all_of_it = names(hv("trace", "evtchn_loopback", "-e", some, "-e", "hypercall=event_channel_op"))
+    assert all_of_it > {"EVTCHNOP_send", "EVTCHNOP_close", "SCHEDOP_shutdown"}
+
+
+def names(result: Result) -> set[str]:
+    """The sub-operations in a trace."""
+    assert result.code == 0
+    return set(re.findall(r" d1v0 +\w+\((\w+)", result.err))
+
+
 def test_live_and_file_say_the_same(hv: Any, tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
     live = hv("trace", "evtchn_loopback", "-e", "all")
@@ -131,6 +146,7 @@ def test_the_trace_is_written_however_the_run_ends(hv: Any, tmp_path: Path) -> N
 @pytest.mark.parametrize(("options", "said"), [
     (["-e", "hypercal"], "hv trace: -e hypercal: there is no kind 'hypercal'; give one of hypercall, trap"),
     (["-e", "hypercall=sched"], "hv trace: -e hypercall=sched: there is no hypercall 'sched'; did you mean sched_op"),
+    (["-e", "hypercall=sched_op.yeld"], "hv trace: -e hypercall=sched_op.yeld: sched_op has no sub-operation"),
     (["-o", "/nowhere/x"], "hv trace: --output: /nowhere/x cannot be written"),
     (["--perfetto", "/nowhere/x"], "hv trace: --perfetto: /nowhere/x cannot be written"),
     (["--vcpus", "0"], "hv trace: --vcpus: 0 is no number of vcpus; give 1 to 64"),

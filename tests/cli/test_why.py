@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hv import abi
+from hv.debug.call_names import constants
 from hv.debug.symbols import symbols_of
 from hv.debug.why import failures, report
 from tests.cli.machinecode import DATA_VA, ENTRY, call, guest, repeat, shutdown, store
@@ -51,6 +52,30 @@ def test_json_and_a_file(hv: Any, tmp_path: Path) -> None:  # noqa: F811
     assert first["call"]["content"] == {"arg": {"port": 999}} and first["refused"]["facts"]["port"] == 999
     assert third["refused"]["rule"] == "evtchn_virq_range" and third["result"] == -22
     assert first["stack"][0]["address"] in range(ENTRY, ENTRY + 0x800)
+
+
+@pytest.mark.parametrize("name", ["grant_refused", "refusals"])
+def test_what_the_guest_got_is_what_the_trace_shows(hv: Any, name: str, tmp_path: Path) -> None:  # noqa: F811
+    """Of an operation of a grant batch: 0 for the hypercall, and the status in its structure."""
+    why, trace = tmp_path / "why.json", tmp_path / "trace.jsonl"
+    hv("why", name, "--json", str(why))
+    hv("trace", name, "-e", "hypercall", "--json", str(trace))
+    made = [json.loads(line) for line in trace.read_text().splitlines()]
+    calls = {call["when"]: call for call in made}
+    refused = [one for one in json.loads(why.read_text()) if one["when"] in calls]
+    assert refused
+    for one in refused:
+        call = calls[one["when"]]
+        assert one["result"] == call["result"], one
+        if call["refused"]["errno"] is None and "output" in call:
+            assert one["status"] == constants("GNTST_")[call["output"]["uop"][0]["status"]]
+        if one["status"] is None:
+            assert one["refused"]["errno"] is not None or one["result"] >= 0
+    statuses = [one["status"] for one in refused if one["status"]]
+    assert len(statuses) > 5 or name == "refusals"
+    text, sums = hv("run", name, "--why").err, hv("trace", name, "-e", "hypercall", "-c").err
+    assert all(f" = 0: {status} [" in text for status in statuses)
+    assert int(sums.splitlines()[-1].split()[-2]) == sum("refused" in call for call in made)
 
 
 def test_nothing_was_refused(hv: Any) -> None:  # noqa: F811

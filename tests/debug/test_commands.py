@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from hv.debug.commands import CommandError, execute, load_commands
+from hv.debug.commands.completion import complete
 from hv.debug.debugger import Debugger
 from hv.debug.expressions import compile_expression
+from hv.debug.snapshot_file import load, save
 from hv.debug.symbols import symbols_of
+from hv.debug.timeline import Timeline
 from hv.testing.runner import DomainUnderTest, Options
 from tests.debug.straight import MEMORY_MIB
 
@@ -42,6 +45,44 @@ def value(debugger: Debugger, expression: str) -> int:
 
 
 # ---- moving ----
+
+
+def test_the_prompt_and_the_screen_complete_the_same_way(debugger: Debugger) -> None:
+    assert complete(debugger, "") == ("", sorted(load_commands()))
+    assert complete(debugger, "reverse-st") == ("reverse-step ", [])
+    assert complete(debugger, "break-") == ("break-", ["break-event", "break-hypercall", "break-trap"])
+    assert complete(debugger, "rev") == ("reverse-", ["reverse-continue", "reverse-step"])
+    assert complete(debugger, "break tour_gr") == ("break tour_grant ", [])
+    assert complete(debugger, "break tour_store if *tour_rou") == ("break tour_store if *tour_round ", [])
+    assert complete(debugger, "display 8+tour_rou") == ("display 8+tour_round ", [])
+    assert complete(debugger, "break nothing_so") == ("break nothing_so", [])
+    line, found = complete(debugger, "  break tour_")
+    assert line == "  break tour_" and {"tour_grant", "tour_round", "tour_store"} <= set(found)
+
+
+def test_before_the_first_moment_there_is_nothing(tmp_path: Path) -> None:
+    debugger = tour()
+    execute(debugger, "goto 100")
+    assert execute(debugger, "reverse-step 101") == "begin at instruction 0"
+    assert execute(debugger, "reverse-step") == "begin at instruction 0"
+    execute(debugger, "goto 5000")
+    save(tmp_path / "f", debugger.hv, [debugger.hv.snapshot()], {})
+    loaded = load(tmp_path / "f")
+    later = Debugger(loaded.hv, timeline=Timeline(loaded.hv, moments=loaded.snapshots))
+    said = "begin at instruction 5,000: no earlier moment is known"
+    assert execute(later, "step") == "at instruction 5,001"
+    assert execute(later, "reverse-step") == "at instruction 5,000"
+    assert execute(later, "reverse-step") == execute(later, "goto 4999") == said
+
+
+def test_a_crash_is_said_with_its_reason() -> None:
+    debugger = tour("crash_double")
+    said = execute(debugger, "continue")
+    assert re.fullmatch(r"crash at instruction [\d,]+: .*stack.* \(#UD\)", said), said
+    assert "d1v0  ended: crash " in execute(debugger, "vcpus")
+    assert execute(debugger, "reverse-step").startswith("at instruction ")
+    assert "running" in execute(debugger, "vcpus")
+    assert execute(debugger, "continue") == said
 
 
 def test_steps_and_places(debugger: Debugger) -> None:
@@ -377,6 +418,8 @@ def test_typing_reaches_the_guest_and_changes_the_future(debugger: Debugger) -> 
         ("p2m 0xffffff", "p2m: no frame of domain 1 has pfn 0xffffff"),
         ("walk 0x800000000000", "walk: 0x800000000000 is not canonical"),
         ("xenstore nothing", "xenstore: there is no node /local/domain/1/nothing"),
+        ("snapshot a\0b", "snapshot: embedded null byte"),
+        ("type \ud800", "type: there is a character in it that stands for no bytes"),
         ("help nothing", "there is no command nothing"),
         ("quit", "quit is for the line mode and the screen"),
     ],

@@ -91,6 +91,22 @@ def test_the_end_of_time_is_not_the_end_of_the_session() -> None:
     assert "\n0\n" in said
 
 
+def test_a_crash_is_told_with_its_reason() -> None:
+    with Served("crash_double") as served:
+        said = served.gdb("continue", "reverse-stepi", "monitor vcpus")
+    assert re.search(r"the guest has crashed: .*stack.* \(#UD\); time ends here", said)
+    assert "d1v0  running " in said
+
+
+def test_gdb_sees_who_called_a_hypercall_stub() -> None:
+    with Served(*TOUR) as served:
+        said = served.gdb("monitor break-hypercall event_channel_op.send if port == 3", "continue", "backtrace")
+    names = re.findall(r"^#\d+ .*?(\w+) \(", said, re.MULTILINE)
+    functions = ["event_send", "tour_event", "test_main", "guest_start"]
+    assert [name for name in names if name != "arch_hypercall"][:-1] == ["hypercall_page", *functions]  # it is inlined
+    assert names[-1] in ("_start", "text_start")
+
+
 def test_ctrl_c_stops_a_running_guest() -> None:
     with Served("tour", "rounds=1000000") as served:
         said = served.gdb("continue", "info registers rip", "stepi", "monitor position", interrupt_at=200_000)

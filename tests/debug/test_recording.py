@@ -15,7 +15,7 @@ from hv.debug.recording import FileFacts, Recorder, Recording, RecordingError, r
 from hv.debug.replay import Difference, Replay
 from hv.debug.snapshot_file import load
 from hv.hypervisor import Stop
-from hv.inputs import WAIT, Input, Moment
+from hv.inputs import WAIT, Input, Moment, ReplayError
 from hv.testing.build import build_guest, find_guest
 from hv.toolstack.connect import Console
 from hv.toolstack.launch import Guest, GuestConfig, launch
@@ -244,3 +244,15 @@ def test_output_is_shown_once(tmp_path: Path) -> None:
     console = again.guest.domain.services["console"]
     assert isinstance(console, Console)
     assert shown.decode() == first.console.text()
+
+
+@pytest.mark.parametrize(
+    ("domid", "service", "data", "why"),
+    [(1, "xenstore", b"x", "takes no input"), (0, WAIT, b"9" * 18, "no machine comes as far as")],
+)
+def test_inputs_that_nothing_can_take_are_a_difference(domid: int, service: str, data: bytes, why: str) -> None:
+    """Each of them is one that a recording may hold."""
+    guest, _ = _start("tour")
+    guest.hv.inputs.replay([Input(1000, 0, Moment.COUNT, domid, service, data)] * 20)
+    with pytest.raises(ReplayError, match=why):
+        guest.hv.run(max_insns=2000)

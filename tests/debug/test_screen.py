@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 from textual.events import Key
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList
+from textual.widgets import Input, OptionList, Static
 
 from hv.debug.debugger import Debugger
 from hv.debug.screen import Screen
+from hv.debug.screen.view import View, look, look_around
 from hv.debug.symbols import symbols_of
 from hv.testing.runner import DomainUnderTest, Options
 from tests.debug.straight import MEMORY_MIB
@@ -260,6 +261,117 @@ def test_q_leaves_and_the_run_is_that_of_a_straight_one() -> None:
     on_stage(play)
 
 
+@pytest.mark.parametrize("keys", [("q",), ("ctrl+c", "c", "q"), ("C", "q")])
+def test_q_ends_whatever_goes_on_and_nothing_begins_behind_it(keys: tuple[str, ...]) -> None:
+    async def play(stage: Stage) -> None:
+        app = stage.app
+        await stage.pilot.press("c")
+        while "running: " not in stage.lines[0]:
+            await stage.pilot.pause(0.01)
+        for key in keys:
+            await stage.pilot.press(key)
+        assert app._exit
+        while app._workers:  # what they do is forgotten, and nothing comes behind it
+            await stage.pilot.pause(0.01)
+        stopped = app.debugger.hv.instructions
+        app.action_command("continue")
+        assert not app._workers
+        assert app.debugger.hv.instructions == stopped
+
+    on_stage(play, "tour", "rounds=100000000")
+
+
+def test_a_stop_is_shown_before_what_is_around_it_is_known() -> None:
+    async def play(stage: Stage) -> None:
+        app, shown = stage.app, []
+        show = app._show
+
+        def seen(view: View) -> None:
+            show(view)
+            shown.append((view.window.made, str(app.query_one("#title", Static).content)))
+
+        app._show = seen  # type: ignore[method-assign]
+        await stage.press("c", "S")
+        assert shown == [
+            (False, shown[1][1] + "  looking around; Esc ends it"),
+            (True, shown[1][1]),
+            (True, shown[2][1]),  # the window reaches there
+        ]
+        end, before = (int(shown[at][1].split()[0].replace(",", "")) for at in (1, 2))
+        assert end == before + 1
+        assert app.query_one("#timeline", OptionList).option_count == len(app.view.window.moments) + 2
+
+    on_stage(play)
+
+
+def test_a_key_cuts_the_look_around_and_what_was_not_seen_is_looked_at_later() -> None:
+    async def play(stage: Stage) -> None:
+        app = stage.app
+        whole = len(app.view.window.moments)
+        app._looking, app._next = True, [lambda: ""]
+        cut = look_around(app.debugger, look(app.debugger, None, 5))
+        assert cut.window.cut
+        assert len(cut.window.moments) < whole
+        app._next, app.view = [], cut
+        await stage.press("s")
+        assert not app.view.window.cut
+        assert len(app.view.window.moments) >= whole - 1
+
+    on_stage(play)
+
+
+def test_tab_completes_in_the_command_line() -> None:
+    async def play(stage: Stage) -> None:
+        box = stage.app.query_one("#command", Input)
+        await stage.press("colon", *"break", "space", *"tour_gra", "tab")
+        assert box.value == "break tour_grant "
+        assert stage.app.focused is box
+        text = await stage.press("enter")
+        assert re.search(r"1: 0x[0-9a-f]+ tour_grant", text)
+        await stage.pilot.press("colon")
+        for key, character in [*zip("rev", "rev", strict=True), ("tab", "\t")]:
+            stage.app.post_message(Key(key, character))
+        await stage.settle()
+        await stage.settle()
+        text = stage.text
+        assert box.value == "reverse-"
+        assert "reverse-continue" in text
+        assert "reverse-step" in text
+        assert stage.app.focused is box
+
+    on_stage(play)
+
+
+def test_a_narrow_terminal_keeps_the_code() -> None:
+    async def play(stage: Stage) -> None:
+        assert re.search(r"^>\+0 +cld", stage.text, re.MULTILINE)
+        assert " rsp " not in stage.text
+        await stage.pilot.resize_terminal(80, 24)
+        await stage.settle()
+        assert re.search(r" rsp [0-9a-f]{16}", stage.text)
+        assert re.search(r"rflags +[0-9a-f]{8}\b", stage.text)
+
+    on_stage(play, size=(40, 24))
+
+
+def test_a_crash_file_says_so_when_it_is_opened() -> None:
+    async def play(stage: Stage) -> None:
+        assert "the guest crashes here" in stage.text
+
+    dom = DomainUnderTest("tour", Options(cmdline=CMDLINE, memory=MEMORY_MIB))
+    debugger = Debugger(dom.hv, symbols=symbols_of(dom.guest.image))
+    debugger.opened = "the guest crashes here"
+
+    async def run() -> None:
+        app = Screen(debugger)
+        async with app.run_test(size=(80, 24)) as pilot:
+            stage = Stage(app, pilot)
+            await stage.settle()
+            await play(stage)
+
+    asyncio.run(run())
+
+
 def test_a_small_and_a_large_terminal() -> None:
     async def play(stage: Stage) -> None:
         text = await stage.press("n", "s")
@@ -293,5 +405,13 @@ def test_keys_that_come_in_one_burst_arrive_where_the_first_leads() -> None:
         await stage.settle()
         await stage.settle()
         assert stage.app.debugger.timeline.position.count == 5
+        stage.app.post_message(Key("colon", ":"))
+        for key, character in [*zip("g 10", "g 10", strict=True), ("enter", "\r"), ("4", "4")]:
+            stage.app.post_message(Key("space" if key == " " else key, character))
+        await stage.settle()
+        await stage.settle()
+        assert stage.app.query_one("#command", Input).value == ""
+        assert stage.app.debugger.timeline.position.count == 10
+        assert "[4 display]" in stage.text
 
     on_stage(play)

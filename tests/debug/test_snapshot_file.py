@@ -223,6 +223,15 @@ def _refused(path: Path, why: str) -> None:
         assert "; remedy: " in str(caught.value)
 
 
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    """By root, /dev/null would be."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="it is no regular file"):
+        container.write(pipe, KIND, {b"ABOU": [b"{}"]})
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+
+
 def test_foreign_files_are_refused(tmp_path: Path) -> None:
     good = _good(tmp_path / "good").read_bytes()
     cases = {

@@ -111,11 +111,26 @@ def test_every_instruction_of_a_call_has_the_same_callers(kernel: Path) -> None:
         frames = backtrace(vcpu, symbols)
         if names(frames)[-1] != "_start" or "guess" in {frame.how for frame in frames}:
             place = frames[0].place
-            assert place is not None and place.name in ("_start", "hypercall_page", "trap_event"), str(frames)
+            assert place is not None and place.name in ("_start", "trap_event"), str(frames)
         else:
             seen += 1
             assert names(frames)[-2:] in (["guest_start", "_start"], ["_start"], ["_start", "_start"])
     assert seen > 900
+
+
+def test_every_instruction_of_a_hypercall_stub_has_its_caller(kernel: Path) -> None:
+    guest, symbols = start(kernel)
+    vcpu = guest.domain.vcpus[0]
+    offsets = set()
+    for count in range(6000):
+        guest.hv.run(max_insns=count)
+        place = symbols.at(vcpu.registers["rip"])
+        if place is not None and place.name == "hypercall_page":
+            frames = backtrace(vcpu, symbols)
+            offsets.add(place.offset % 32)
+            assert frames[1].how == "cfi" and names(frames)[-1] == "_start", str(frames)
+            assert frames[1].place is not None and frames[1].place.name != "guest_start"
+    assert offsets == {0, 1, 3, 8, 10, 12, 13}
 
 
 def test_through_a_trap_to_the_code_that_faulted(kernel: Path) -> None:
@@ -190,6 +205,21 @@ caller:
     .cfi_endproc
     .size caller, . - caller
 """
+
+
+@pytest.mark.parametrize("depth", [24, 28, 4096 + 4, 4096 + 20])
+def test_a_stack_that_is_not_aligned(tmp_path: Path, depth: int) -> None:
+    """What a call left lies a multiple of 8 above rsp, or is aligned: whichever is nearer. Words lie across pages."""
+    path = compiled(tmp_path, "leaf.S", ASSEMBLY.format(section=".eh_frame").replace(".cfi_", "# .cfi_"))
+    symbols = load_symbols(path)
+    leaf, caller = symbols.find("leaf"), symbols.find("caller")
+    assert leaf is not None and caller is not None
+    for top in (0x9000, 0x9004):
+        memory = memory_of(top - depth, bytes(depth - 8) + struct.pack("<Q", caller + 5) + bytes(64), path)
+        if top % 8 and depth % 8:
+            continue  # neither
+        frames = unwind(Cursor(leaf + 6, {"rsp": top - depth, "rbp": 1}, True, "here"), symbols, memory, 2)
+        assert [(frame.pc, frame.sp, frame.how) for frame in frames[1:]] == [(caller + 5, top, "guess")], hex(top)
 
 
 @pytest.mark.parametrize("section", [".debug_frame", ".eh_frame"])
@@ -270,8 +300,8 @@ def test_guesses_are_marked(kernel: Path) -> None:
     guest, symbols = start(kernel)
     guest.hv.run(max_insns=400_000)
     read: Callable[[int, int], bytes | None] = guest.domain.vcpus[0].read
-    page, inner, middle = (symbols.find(name) for name in ("hypercall_page", "inner", "middle"))
-    assert page is not None and inner is not None and middle is not None
+    entry, inner, middle = (symbols.find(name) for name in ("vcpu_entry", "inner", "middle"))
+    assert entry is not None and inner is not None and middle is not None
     back = backtrace(guest.domain.vcpus[0], symbols)[1].pc
     stack = struct.pack("<4Q", 7, inner, middle + 1, back)
 
@@ -281,6 +311,6 @@ def test_guesses_are_marked(kernel: Path) -> None:
             return stack[at:at + length].ljust(length, b"\0")
         return bytes(length) if 0x5000 <= address < 0x6000 else read(address, length)
 
-    frames = unwind(Cursor(page + 2, {"rsp": 0x5000, "rbp": 1}, True, "here"), symbols, Memory(with_stack), 9)
-    assert names(frames) == ["hypercall_page", "middle"]
+    frames = unwind(Cursor(entry + 2, {"rsp": 0x5000, "rbp": 1}, True, "here"), symbols, Memory(with_stack), 9)
+    assert names(frames) == ["vcpu_entry", "middle"]
     assert frames[1].how == "guess" and str(frames[1]).startswith("? ") and frames[1].sp == 0x5020

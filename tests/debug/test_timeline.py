@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from hv import abi
 from hv.debug import stops
 from hv.debug.stops import StopPoint
 from hv.debug.timeline import Moved, Position, Timeline, Why
+from hv.inputs import History, Input, Moment
 from hv.native import lib
 from hv.testing.runner import DomainUnderTest, Options, resolve
+from hv.toolstack.launch import GuestConfig, launch
 from tests.debug.straight import MEMORY_MIB, hashes, options_of
 
 VECTOR_PF = 14
@@ -133,6 +136,22 @@ def test_a_watchpoint_stops_behind_a_write_and_before_it_on_the_way_back() -> No
     assert value() == 1
 
 
+def test_a_watchpoint_sees_what_a_delivery_writes_once() -> None:
+    """The frame of an exception, and those of events at the beginning of a run."""
+    dom, timeline = launched()
+    timeline.run([stops.trap(VECTOR_PF)])
+    stack = dom.domain.vcpus[0].registers["rsp"]
+    before, fault = dom.domain.vcpus[0].read(stack - 64, 64), timeline.position.count
+    frame = stops.access(stack - 64, 64)
+    assert timeline.run([frame]).position.count == fault + 1
+    assert dom.domain.vcpus[0].read(stack - 64, 64) != before
+    there = timeline.position
+    places = [timeline.run([frame], limit=fault + 20_000).position.count for _ in range(12)]
+    assert places == sorted(set(places)) and places[0] > there.count
+    timeline.goto(there.count)
+    assert timeline.run_back([frame]).position.count == fault
+
+
 def test_a_watchpoint_sees_what_a_hypercall_writes() -> None:
     dom, timeline = launched()
     moved = timeline.run([stops.hypercall("event_channel_op", "alloc_unbound")])
@@ -195,6 +214,46 @@ def test_a_watchpoint_of_another_domain_hides_none_over_the_same_bytes() -> None
     assert timeline.run([stops.access(address, 8, domid=77), stops.access(address, 8)]).position == alone
 
 
+def test_a_condition_that_does_not_hold_hides_no_other_stop_point_there() -> None:
+    _, timeline = launched()
+    address = symbols("tour")["tour_store"]
+    never, always = (stops.instruction(address, condition=lambda _, yes=yes: yes) for yes in (False, True))
+    alone = timeline.run([always])
+    timeline.goto(0)
+    assert timeline.run([never, never, always]).position == alone.position
+    call = timeline.run([stops.hypercall("any")])
+    assert call.hit is not None
+    timeline.goto(alone.position.count)
+    here = stops.instruction(call.hit.rip, condition=lambda _: False)
+    assert timeline.run([here, stops.hypercall("any")]).position == call.position
+
+
+def test_conditions_hide_nothing_on_the_way_back() -> None:
+    """Also where a snapshot stands: at its count begins one leg of the way, and another ends."""
+    found = []
+    for condition in (None, lambda _: True):
+        _, timeline = launched(interval=97)
+        timeline.goto(50_000)
+        point = [replace(stops.hypercall("any"), condition=condition)]
+        found.append([])
+        while (moved := timeline.run_back(point)).why is Why.STOP_POINT:
+            found[-1].append(moved.position)
+    assert len(found[0]) > 100
+    assert found[0] == found[1]
+
+
+def test_a_trap_at_the_beginning_of_a_turn_is_met_once() -> None:
+    """At the first moment of its count another vcpu is on the processor."""
+    config = GuestConfig(memory_mib=MEMORY_MIB, cmdline="rounds=1", quantum=1, machine_mib=3 * MEMORY_MIB)
+    kernel = resolve("tour")[0]
+    guest = launch(kernel, config)
+    launch(kernel, config, beside=guest)
+    timeline = Timeline(guest.hv)
+    met = [timeline.run([stops.trap(VECTOR_PF)], limit=200_000) for _ in range(3)]
+    assert [moved.hit and moved.hit.domid for moved in met] == [1, 2, None]
+    assert met[-1].why is Why.SHUTDOWN
+
+
 def test_memory_for_snapshots_is_bounded() -> None:
     dom = DomainUnderTest("tour", Options(cmdline="rounds=100", memory=MEMORY_MIB))
     timeline = Timeline(dom.hv, interval=1000, memory=3 << 20)
@@ -219,6 +278,36 @@ def test_typing_in_the_past_makes_another_future() -> None:
     timeline.goto(70_000)
     assert dom.state_hash != first
     assert [entry.data for entry in dom.hv.inputs] == [b"y"]
+
+
+@pytest.mark.parametrize("seconds_thought", [False, True])
+def test_what_is_typed_inside_a_count_enters_behind_it(seconds_thought: bool) -> None:
+    """Not where a later stop restores a snapshot, nor wherever somebody goes back to."""
+    dom, timeline = launched()
+    timeline.goto(40_000)
+    timeline.run([stops.trap(VECTOR_PF)])
+    inside = timeline.run([stops.instruction(dom.domain.vcpus[0].c.traps[VECTOR_PF].address)]).position
+    assert inside.inside
+    dom.type("first ")
+    dom.type("second")
+    if seconds_thought:
+        timeline.goto(30_000)
+        timeline.goto(inside.count)
+        assert list(dom.hv.inputs) == []
+    assert timeline.run([stops.trap(VECTOR_PF)]).position.count > inside.count
+    assert [(entry.retired, entry.moment, entry.data) for entry in dom.hv.inputs] == [
+        (inside.count + 1, Moment.COUNT, b"first "), (inside.count + 1, Moment.COUNT, b"second"),
+    ]  # fmt: skip
+
+
+def test_an_input_of_a_file_that_cannot_enter_ends_the_movement() -> None:
+    dom, timeline = launched()
+    timeline.goto(20_000)
+    dom.hv.inputs.history = History(None, Input(11_000, 0, Moment.COUNT, 1, "nothing", b"x"))
+    moved = timeline.goto(12_000)
+    assert (moved.why, moved.position.count) == (Why.STRAYED, 11_000)
+    assert "input for nothing of domain 1: there is none" in moved.problem
+    assert timeline.goto(12_000).why is Why.LIMIT
 
 
 def test_an_interruption_while_idle_time_passes_is_a_place_to_come_back_to() -> None:
@@ -252,3 +341,10 @@ def test_too_many_stop_points_are_refused() -> None:
     with pytest.raises(Exception, match="300 stop points"):
         stops.set_stops(dom.hv, [stops.instruction(number) for number in range(300)])
     assert lib.hv_set_stops(dom.hv.native, [], 0, 0) == 0
+
+
+def test_a_turn_that_was_given_up_leaves_the_same_state_wherever_the_run_was_cut() -> None:
+    dom, timeline = launched("smp", "")
+    assert timeline.run([stops.hypercall("sched_op", "SCHEDOP_yield")]).why is Why.STOP_POINT
+    here = timeline.step(1).position
+    assert dom.state_hash == hashes("smp", "", [here])[here]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from hv.devices.bus import Bus
 from hv.devices.device import NEVER, Device
 from hv.devices.pci import PciDevice
+from hv.devices.vga_window import VgaWindow, VideoMemory
+from hv.native import ffi
 
 MEMORY = 1 << 20
+VIDEO_MEMORY = 16 << 20
 
 
 class TestDataPort:
@@ -42,8 +46,8 @@ class TestDataPort:
 
 
 class TestMachine:
-    """Implements hv.devices.pci.PciMachine. `now` is set by the test (advance()); `lines` and `pins` are the levels of
-    interrupt lines and of devices' PCI pins."""
+    """Implements hv.devices.vga_window.VgaMachine. `now` is set by the test (advance()); `lines` and `pins` are the
+    levels of interrupt lines and of devices' PCI pins."""
 
     __test__ = False
 
@@ -57,8 +61,14 @@ class TestMachine:
         self.ram = bytearray(MEMORY)
         self.data_ports: dict[int, TestDataPort] = {}
         self.mapped: dict[tuple[str, int], int | None] = {}
+        self.shadow: dict[int, tuple[bool, bool]] = {}
         self.printed = b""
         self.ended = ""
+        self.video_bytes: Any = None
+        self.touched: set[int] = set()
+        """Pages of video memory that Python has announced to write."""
+
+        self.a20 = True
 
     # ---- hv.devices.device.Machine ----
 
@@ -93,6 +103,9 @@ class TestMachine:
     def reboot(self) -> None:
         self.ended = "reboot"
 
+    def set_a20(self, enabled: bool) -> None:
+        self.a20 = enabled
+
     def print(self, data: bytes) -> None:
         self.printed += data
 
@@ -103,6 +116,10 @@ class TestMachine:
 
     def map_ram(self, device: PciDevice, bar: int, base: int | None) -> None:
         self.mapped[device.name, bar] = base
+
+    def set_shadow(self, first: int, size: int, read_ram: bool, write_ram: bool) -> None:
+        for page in range(first >> 12, (first + size) >> 12):
+            self.shadow[page << 12] = (read_ram, write_ram)
 
     # ---- state ----
 
@@ -118,6 +135,23 @@ class TestMachine:
         for port in {*ports, *self.data_ports}:
             data = self.data_port(port)
             data.giving, data.taking, data.got = ports.get(port, (b"", 0, b""))
+
+    # ---- VgaMachine ----
+
+    @functools.cached_property
+    def _window(self) -> VgaWindow:
+        return VgaWindow(ffi.new("struct vga_window *"))
+
+    @functools.cached_property
+    def _video_memory(self) -> VideoMemory:
+        self.video_bytes = ffi.new("uint8_t[]", VIDEO_MEMORY)
+        return VideoMemory(self.video_bytes, VIDEO_MEMORY, self.touched.add)
+
+    def vga_window(self) -> VgaWindow:
+        return self._window
+
+    def video_memory(self) -> VideoMemory:
+        return self._video_memory
 
     # ---- what a test does ----
 

@@ -172,6 +172,23 @@ def test_a_full_ring_loses_frames_or_has_them_wait_on_the_cable() -> None:
     assert seen == list(range(10)) and driver.get(MPC) == 0
 
 
+def test_a_driver_that_leaves_frames_behind_hears_of_those_that_wait() -> None:
+    """Linux stops after 64 frames, their interrupt acknowledged, and looks again only if there is another."""
+    driver = Driver()
+    for _ in range(10):
+        driver.wire.deliver(FRAME[:14] + bytes(1400))
+    driver.machine.advance(20_000)
+    assert driver.get(ISR, 2) == 0x11 and driver.machine.pins["nic0"] and driver.get(MPC) == 0
+    driver.put(ISR, 0x11, 2)
+    driver.put(CAPR, 60, 2)  # some more room, but not enough
+    driver.machine.advance(100_000)
+    assert driver.get(ISR, 2) == 0x10 and driver.machine.pins["nic0"]
+    driver.put(ISR, 0x10, 2)
+    driver.read = 0
+    driver.put(CAPR, 0xFFF0, 2)
+    assert len(driver.receive()) >= 5
+
+
 def crc_bit(address: bytes) -> int:
     """The bit of the multicast register, by the textbook: polynomial 0x04c11db7, bits as on the wire."""
     crc = 0xFFFFFFFF

@@ -18,7 +18,9 @@ class Refusals:
     def __init__(self) -> None:
         self.noted: list[XenError] = []
 
-    def note(self, vcpu: Any, nr: int, args: list[int], error: XenError, result: int | None = None) -> None:
+    def note(
+        self, vcpu: Any, nr: int, args: list[int], error: XenError, result: int | None = None, status: int | None = None
+    ) -> None:
         self.noted.append(error)
 
 

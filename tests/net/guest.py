@@ -19,12 +19,14 @@ ADDRESS = bytes((10, 0, 2, 15))
 
 
 class Guest:
-    """A card and what is behind it. `received`: frames, oldest first; `full`: it has no buffers."""
+    """A card and what is behind it. `received`: frames, oldest first; `no_buffers`: none to receive into. `told`: how
+    often it was told that frames wait."""
 
     def __init__(self, machine: TestMachine, port: Port, mac: bytes = MAC, address: bytes = ADDRESS) -> None:
         self.machine, self.mac, self.address = machine, mac, address
         self.received: list[bytes] = []
-        self.full = False
+        self.no_buffers = False
+        self.told = 0
         self.port: Port | None = None
         self.cable = port
         port.plug(self)
@@ -35,7 +37,10 @@ class Guest:
         self.received.append(data)
 
     def holding(self) -> bool:
-        return self.full
+        return self.no_buffers
+
+    def full(self) -> None:
+        self.told += 1
 
     # ---- frames ----
 

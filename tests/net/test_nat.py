@@ -5,7 +5,7 @@ import pytest
 
 from hv.net.checksum import checksum
 from hv.net.nat import DNS, FIRST_GUEST, GATEWAY, Nat, NatConfig, ethernet_of
-from hv.net.port import DELAY_NS, QUEUE
+from hv.net.port import DELAY_NS, PATIENCE, QUEUE
 from tests.devices.machine import TestMachine
 from tests.net.guest import ADDRESS, MAC, Guest, Stream, address
 
@@ -112,13 +112,26 @@ def test_a_segment_of_no_connection_is_reset() -> None:
 
 def test_frames_wait_for_the_cards_buffers() -> None:
     machine, nat, guest = network()
-    guest.full = True
+    guest.no_buffers = True
     for _ in range(QUEUE + 50):
         guest.arp()
-    assert guest.take(10**9) == [] and not machine.deadlines
-    guest.full = False
+    assert guest.take(350_000) == [] and guest.told == 3
     nat.room()
-    assert len(guest.take()) == QUEUE
+    assert guest.take(350_000) == [] and guest.told == 3
+    assert guest.take(100_000) == [] and guest.told == 4
+    guest.no_buffers = False
+    nat.room()
+    assert len(guest.take()) == QUEUE and not machine.deadlines
+
+
+def test_a_card_that_never_has_buffers_loses_frames_in_the_end() -> None:
+    machine, nat, guest = network()
+    guest.no_buffers = True
+    for _ in range(QUEUE):
+        guest.arp()
+    machine.advance(10**9)
+    assert guest.told == PATIENCE and not machine.deadlines and nat.state.frames == ()
+    assert len(guest.received) == QUEUE  # given to the card, which has none for them
 
 
 BAD = (

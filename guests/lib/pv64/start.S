@@ -1,6 +1,7 @@
 /* start.S (pv64) - Xen notes (xen/include/public/elfnote.h) and the first instructions. */
 #include <arch.h>
 #include <abi/elfnote.h>
+#include <abi/xen.h>
 
 #define NOTE_HEADER(size, type) .balign 4; .long 4, size, type; .asciz "Xen"
 #define NOTE_STRING(type, text) NOTE_HEADER(4f - 3f, type); 3: .asciz text; 4: .balign 4
@@ -43,7 +44,32 @@ vcpu_entry:                                 /* a secondary vcpu: rsp is set alre
     .globl hypercall_page
     .balign 4096
 hypercall_page:
-    .skip 4096, 0xf4
+/* What the hypervisor writes here: push %rcx; push %r11; mov $nr, %eax; syscall; pop %r11; pop %rcx; ret. A debugger's
+ * call stack needs to be told (.debug_frame, which is not loaded). iret's has another form, and no caller. */
+    .cfi_sections .debug_frame
+    .set number, 0
+    .rept 4096 / 32
+    .if number == __HYPERVISOR_iret
+    .skip 32, 0xf4
+    .else
+    .cfi_startproc
+    .skip 1, 0xf4
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %rcx, 0
+    .skip 2, 0xf4
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r11, 0
+    .skip 9, 0xf4
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %r11
+    .skip 1, 0xf4
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %rcx
+    .skip 19, 0xf4
+    .cfi_endproc
+    .endif
+    .set number, number + 1
+    .endr
 
     .bss
     .balign PERCPU_SIZE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hv.debug.commands import CommandError
+from hv.debug.crash import crash_here
 from hv.debug.expressions import compile_expression
 from hv.debug.timeline import Why
 
@@ -79,9 +80,14 @@ def frame(debugger: Debugger, text: str, what: str) -> int:
     return mfn
 
 
-def said(moved: Moved) -> str:
+def said(debugger: Debugger, moved: Moved) -> str:
     """How a movement ended, in one line."""
+    crash = crash_here(debugger) if moved.why is Why.SHUTDOWN else None
+    if crash is not None:
+        return f"crash at instruction {moved.position}: {crash}"
     if moved.why is Why.LIMIT:
         return f"at instruction {moved.position}"
+    if moved.why is Why.STRAYED:
+        return f"the run is not the one that was saved, and goes on without the rest of its inputs: {moved.problem}"
     met = f": {moved.hit.point.label}" if moved.hit else ""
     return f"{moved.why.value}{met} at instruction {moved.position}"

@@ -18,42 +18,42 @@ _MOST = 10**12
 def step(debugger: Debugger, args: list[str]) -> str:
     """Forwards."""
     counts(args, 0, 1, "step [N]")
-    return said(debugger.step(limited(args, 0, 1, "step", _MOST)))
+    return said(debugger, debugger.step(limited(args, 0, 1, "step", _MOST)))
 
 
 @command("reverse-step", "[N]", "go N instructions back (default 1)")
 def reverse_step(debugger: Debugger, args: list[str]) -> str:
     """Backwards."""
     counts(args, 0, 1, "reverse-step [N]")
-    return said(debugger.step(-limited(args, 0, 1, "reverse-step", _MOST)))
+    return _to(debugger, debugger.hv.instructions - limited(args, 0, 1, "reverse-step", _MOST))
 
 
 @command("continue", "", "run to a stop point or to the end")
 def cont(debugger: Debugger, args: list[str]) -> str:
     """Forwards."""
     counts(args, 0, 0, "continue")
-    return said(debugger.run())
+    return said(debugger, debugger.run())
 
 
 @command("reverse-continue", "", "run backwards to a stop point or to the beginning")
 def reverse_continue(debugger: Debugger, args: list[str]) -> str:
     """Backwards."""
     counts(args, 0, 0, "reverse-continue")
-    return said(debugger.run_back())
+    return said(debugger, debugger.run_back())
 
 
 @command("next-hypercall", "", "run to the next hypercall")
 def next_hypercall(debugger: Debugger, args: list[str]) -> str:
     """Whatever other stop points are set."""
     counts(args, 0, 0, "next-hypercall")
-    return said(debugger.run_only([stops.hypercall("any")]))
+    return said(debugger, debugger.run_only([stops.hypercall("any")]))
 
 
 @command("previous-hypercall", "", "run backwards to the last hypercall")
 def previous_hypercall(debugger: Debugger, args: list[str]) -> str:
     """Whatever other stop points are set."""
     counts(args, 0, 0, "previous-hypercall")
-    return said(debugger.run_only([stops.hypercall("any")], back=True))
+    return said(debugger, debugger.run_only([stops.hypercall("any")], back=True))
 
 
 @command("until", "COUNT", "run to a stop point, at most to a count")
@@ -63,7 +63,7 @@ def until(debugger: Debugger, args: list[str]) -> str:
     count = number(args[0], "until")
     if count < debugger.hv.instructions:
         raise CommandError(f"until: {count:,} has passed; goto {count} goes back")
-    return said(debugger.run(limit=min(count, _MOST)))
+    return said(debugger, debugger.run(limit=min(count, _MOST)))
 
 
 @command("goto", "COUNT", "go to a count of instructions, in either direction")
@@ -74,4 +74,13 @@ def goto(debugger: Debugger, args: list[str]) -> str:
     count = number(args[0], "goto")
     if count < 0:
         raise CommandError(f"goto: {args[0]} is before the beginning of time; give 0 or more")
-    return said(debugger.goto(min(count, _MOST)))
+    return _to(debugger, min(count, _MOST))
+
+
+def _to(debugger: Debugger, count: int) -> str:
+    """To a count, or to the beginning of time, which may be a snapshot file's first moment."""
+    moved = debugger.goto(count)
+    begin = debugger.timeline.begin
+    if count >= begin:
+        return said(debugger, moved)
+    return f"begin at instruction {moved.position}{': no earlier moment is known' if begin else ''}"

@@ -48,7 +48,10 @@ def type_(debugger: Debugger, args: list[str]) -> str:
     enter = args[:1] != ["-n"]
     words = args if enter else args[1:]
     counts(words, 1, _MOST, "type [-n] TEXT")
-    data = " ".join(words).encode() + (b"\n" if enter else b"")
+    try:  # a command line may be of any bytes
+        data = " ".join(words).encode(errors="surrogateescape") + (b"\n" if enter else b"")
+    except UnicodeEncodeError:
+        raise CommandError("type: there is a character in it that stands for no bytes") from None
     console_of(debugger).feed(data)
     return f"{len(data)} bytes typed at instruction {debugger.timeline.position}"
 

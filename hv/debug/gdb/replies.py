@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from hv.debug.commands.arguments import said
+from hv.debug.crash import crash_here
 from hv.debug.gdb import threads
 from hv.debug.gdb.target import REGISTERS
 from hv.debug.timeline import Why
@@ -48,8 +49,13 @@ def told(session: Session, moved: Moved) -> str:
     """What gdb does not say itself about a stop; empty: it says all."""
     if moved.why is Why.LIMIT:
         return ""
+    if moved.why is Why.STRAYED:
+        return said(session.debugger, moved) + "\n"
     if moved.why is Why.STOP_POINT and moved.hit is not None and session.points.reason(moved.hit) is None:
-        return said(moved) + "\n"
+        return said(session.debugger, moved) + "\n"
+    crash = crash_here(session.debugger) if moved.why is Why.SHUTDOWN else None
+    if crash is not None:
+        return f"the guest has crashed: {crash}; time ends here, and can go back (reverse-continue)\n"
     return f"{_TOLD[moved.why]}\n" if moved.why in _TOLD else ""
 
 

@@ -12,13 +12,15 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.events import Resize
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from hv.debug.commands import CommandError, Quit, execute
 from hv.debug.commands.outside import console_of
-from hv.debug.screen.view import WINDOW, View, look
+from hv.debug.screen.command_line import CommandLine
+from hv.debug.screen.view import WINDOW, View, look, look_around
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,12 +30,14 @@ if TYPE_CHECKING:
 _PANES = ("timeline", "output", "console", "display")
 _AHEAD = 8
 """Keys that are kept while the worker is busy with looking."""
+_NARROW = 64
+"""Columns below which the registers and the stack make room for the code and the timeline."""
 _EARLIER, _LATER = "earlier", "later"
 _HELP = """\
 s S      step one instruction, and back        n N   next hypercall, and previous
 c C      run to a stop point, and backwards    g     go to a count
 1 2 3 4  timeline, output, console, display    :     command line (help lists commands)
-t        type on the guest's console           Tab   next pane
+t        type on the guest's console           Tab   next pane; in the command line: complete
 Enter    in the timeline: go there             Esc   leave an input; interrupt a run
 q        quit"""
 
@@ -57,6 +61,7 @@ class Screen(App[None]):
     ContentSwitcher { height: 1fr; }
     OptionList { border: none; padding: 0; height: 1fr; }
     OptionList:focus { border: none; }
+    .-narrow { display: none; }
     Input, Input:focus { border: none; height: 1; padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -82,9 +87,11 @@ class Screen(App[None]):
         self.busy = False
         """The worker runs: nobody else may touch the hypervisor."""
         self._looking = False
-        """The movement is over, and the worker looks at where it led: keys are kept until it is done."""
+        """The movement is over, and the worker looks at where it led: a key cuts that short, and comes next."""
         self._next: list[Callable[[], str]] = []
         self._interrupt = False
+        self._leaving = False
+        """The user has had enough: whatever the worker does ends soon, and nothing else begins."""
         self._reached = 0
         self._records = WINDOW
         debugger.poll = debugger.poll_back = self._poll
@@ -112,7 +119,7 @@ class Screen(App[None]):
             with Vertical(id="stack-pane"):
                 yield Static("stack", id="stack-title", markup=False)
                 yield Static("", id="stack", markup=False)
-        yield Input(id="command", placeholder=": command, ? help", compact=True, select_on_focus=False)
+        yield CommandLine(self.debugger, self._say)
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
@@ -120,16 +127,25 @@ class Screen(App[None]):
         self._show_tabs()
         self.query_one("#timeline").focus()
         self.set_interval(0.1, self._show_progress)
-        self.call_after_refresh(self._work, lambda: "")
+        self.call_after_refresh(self._work, lambda: self.debugger.opened)
+
+    def on_resize(self, event: Resize) -> None:
+        """Where there is no room for all, code and timeline have it."""
+        for pane in ("#registers", "#stack-pane"):
+            self.query_one(pane).set_class(event.size.width < _NARROW, "-narrow")
 
     # ---- the worker ----
 
     def _poll(self) -> bool:
+        if self._looking:
+            return self._interrupt or self._leaving or bool(self._next)
         self._reached = self.debugger.hv.instructions
-        return self._interrupt
+        return self._interrupt or self._leaving
 
     def _work(self, what: Callable[[], str]) -> None:
         """Do something with the guest, then show where it stands; `what` returns text for the output pane."""
+        if self._leaving:
+            return
         if self.busy:
             if self._looking and len(self._next) < _AHEAD:
                 self._next.append(what)
@@ -142,19 +158,25 @@ class Screen(App[None]):
     @work(thread=True)
     def _run(self, what: Callable[[], str], rows: int) -> None:
         try:
-            said, left = what(), False
+            said = what()
         except Quit:
-            said, left = "", True
+            self._leaving, said = True, ""
         except CommandError as error:
-            said, left = str(error), False
+            said = str(error)
         # What interrupted the movement must not cut the look at the timeline.
         self._looking, self._interrupt = True, False
-        view = None if left else look(self.debugger, self.view, rows, self._records)
-        self.call_from_thread(self._done, said, view)
+        view = None
+        if not self._leaving:
+            view = look(self.debugger, self.view, rows)
+            if not view.window.made:  # repeating what is around here takes seconds when little happens
+                self.call_later(self._show, view)
+                view = look_around(self.debugger, view, self._records)
+        # Not call_from_thread: it would wait, and who leaves does not answer any more.
+        self.call_later(self._done, said, view)
 
     def _done(self, said: str, view: View | None) -> None:
         self.busy = False
-        if view is None:
+        if view is None or self._leaving:
             self.exit()
             return
         self._show(view)
@@ -164,7 +186,7 @@ class Screen(App[None]):
             self._work(self._next.pop(0))
 
     def _show_progress(self) -> None:
-        if self.busy and self._reached:
+        if self.busy and not self._looking and self._reached:
             self.query_one("#title", Static).update(f"running: {self._reached:,} instructions; Esc interrupts")
 
     # ---- drawing ----
@@ -173,7 +195,8 @@ class Screen(App[None]):
         self._reached = 0
         again = self.view is not None and self.view.window is view.window
         self.view = view
-        self.query_one("#title", Static).update(view.title)
+        around = "" if view.window.made else "  looking around; Esc ends it"
+        self.query_one("#title", Static).update(view.title + around)
         code = [Content.styled(text, "reverse") if here else Content(text) for here, text in view.code]
         self.query_one("#code", Static).update(Content("\n").join(code))
         self.query_one("#registers", Static).update(_registers(view))
@@ -183,6 +206,8 @@ class Screen(App[None]):
         self.query_one("#shown", Static).update("\n".join(view.displays) or ": display EXPRESSION shows one here")
         self.query_one("#printed", Static).update(view.console)
         self.call_after_refresh(self.query_one("#scrolled").scroll_end, animate=False)
+        if not view.window.made:
+            return
         if not again:
             self._fill_timeline(view)
         self._mark_timeline(view)
@@ -263,8 +288,8 @@ class Screen(App[None]):
             self.action_pane("timeline")
 
     async def action_quit(self) -> None:
-        """Leave; a run is interrupted."""
-        self._interrupt = True
+        """Leave; a run is interrupted, and the keys behind it are forgotten."""
+        self._leaving = True
         self.exit()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from hv.debug.commands import CommandError
@@ -22,7 +22,8 @@ WINDOW = 100
 """Records of the timeline before and behind a stop that are looked up at once."""
 _STACK = 40
 """Words of the stack."""
-_DIGITS = {"rflags": 13}
+_VALUES = {"rflags": f"{'':5}{{:08x}}"}
+"""How a register's value is shown, if not with 16 digits: the upper half of rflags is reserved."""
 _CONSOLE = 1 << 14
 """Bytes of the console's end that are shown."""
 
@@ -37,17 +38,20 @@ class Moment:
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of the timeline, from `begin` up to `end`. It holds as long as the last input of the run is `tip`."""
+    """A stretch of the timeline, from `begin` up to `end`. It holds as long as the last input of the run is `tip`.
+    made: somebody has looked; else nothing is in it. cut: but not all the way, for something else was to be done."""
 
     begin: int
     end: int
     tip: History | None
     traps: tuple[Trap, ...]
     moments: tuple[Moment, ...]
+    made: bool = True
+    cut: bool = False
 
     def covers(self, count: int) -> bool:
         """Whether what happens around a count is in it."""
-        return self.begin < count < self.end
+        return self.made and not self.cut and self.begin < count < self.end
 
 
 @dataclass(frozen=True)
@@ -67,21 +71,22 @@ class View:
     values: dict[str, int] = field(default_factory=dict)
 
 
-def look(debugger: Debugger, before: View | None, rows: int, records: int = WINDOW) -> View:
-    """The view of where the debugger stands. before: the last one. rows: lines of code, of which some lie before rip.
-    records: how many of the timeline in each direction."""
+def look(debugger: Debugger, before: View | None, rows: int) -> View:
+    """The view of where the debugger stands. before: the last one; where its window does not reach, the new view has
+    none that is made, and look_around() makes it. rows: lines of code, of which some lie before rip."""
     vcpu, symbols = debugger.vcpu, debugger.symbols
     values = vcpu.registers | {"rflags": int(vcpu.state().rflags)}
     old = before.values if before else values
     count = debugger.hv.instructions
-    known = before is not None and before.window.covers(count) and before.window.tip is debugger.timeline.tip
-    window = before.window if before is not None and known else window_here(debugger, records)
+    window = Window(count, count, debugger.timeline.tip, (), (), made=False)
+    if before is not None and before.window.covers(count) and before.window.tip is window.tip:
+        window = before.window
     return View(
         title=f"{debugger.timeline.position}  {who(vcpu)}  {place_text(vcpu, symbols)}",
         count=count,
         code=_code(around(vcpu, symbols, max(rows // 3, 1), max(rows, 2)), vcpu.registers["rip"], symbols),
         registers=[
-            (name, f"{values[name]:016x}"[-_DIGITS.get(name, 16) :], values[name] != old.get(name))
+            (name, _VALUES.get(name, "{:016x}").format(values[name]), values[name] != old.get(name))
             for name in (*GENERAL_REGISTERS, "rflags")
         ],
         stack=[
@@ -95,13 +100,20 @@ def look(debugger: Debugger, before: View | None, rows: int, records: int = WIND
     )
 
 
+def look_around(debugger: Debugger, view: View, records: int = WINDOW) -> View:
+    """The same view with its window. records: how many of the timeline in each direction."""
+    window = window_here(debugger, records)
+    return replace(view, window=window, call=_call(debugger, window, view.count))
+
+
 def window_here(debugger: Debugger, records: int) -> Window:
     """The stretch of the timeline around here."""
     earlier, later = debugger.past.before(records), debugger.past.after(records)
     traps = (*earlier.found, *later.found)
     begin = earlier.found[0].when if len(earlier.found) == records else earlier.reached - 1
     end = later.found[-1].when if len(later.found) == records else later.reached + 1
-    return Window(begin, end, debugger.timeline.tip, traps, tuple(Moment(trap.when, _moment(trap)) for trap in traps))
+    moments = tuple(Moment(trap.when, _moment(trap)) for trap in traps)
+    return Window(begin, end, debugger.timeline.tip, traps, moments, cut=debugger.past.cut)
 
 
 def _moment(trap: Trap) -> str:

@@ -41,10 +41,10 @@ class Memory:
         return None if data is None else int.from_bytes(data, "little")
 
     def words(self, address: int, count: int) -> list[int]:
-        """Up to `count` words from an aligned address on: as many as are mapped."""
+        """Up to `count` words from an address on: as many as are mapped."""
         out: list[int] = []
-        while count > 0 and address <= MASK:
-            part = min(count, (4096 - (address & 4095)) // WORD)
+        while count > 0 and address <= MASK + 1 - WORD:
+            part = min(count, max((4096 - (address & 4095)) // WORD, 1))  # one may lie across two pages
             data = self.read(address, part * WORD)
             if data is None:
                 break

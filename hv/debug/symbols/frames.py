@@ -103,16 +103,26 @@ def _candidates(cursor: Cursor, symbol: Symbol, rsp: int, rbp: int, memory: Memo
         yield chain
 
 
+def _words_above(rsp: int, memory: Memory) -> Iterator[tuple[int, int]]:
+    """Words of the stack with their addresses, the nearest first: every eighth byte from rsp on and, if that is not
+    aligned, the aligned ones as well."""
+    starts = sorted({rsp, (rsp + WORD - 1) & -WORD})
+    found = [memory.words(start, _SCAN_WORDS) for start in starts]
+    for number in range(max(map(len, found))):
+        for start, words in zip(starts, found, strict=True):
+            if number < len(words):
+                yield start + WORD * number, words[number]
+
+
 def by_scan(cursor: Cursor, table: Table, memory: Memory) -> Cursor | None:
     """The next word up the stack that looks like a return address, and the rbp saved below it if it looks like one."""
     rsp = cursor.registers.get("rsp")
     if rsp is None:
         return None
-    start = (rsp + WORD - 1) & -WORD
-    for number, value in enumerate(memory.words(start, _SCAN_WORDS)):
+    # Calls and pushes go by words from rsp, but whoever moved it by less may have done so since, and not before.
+    for slot, value in _words_above(rsp, memory):
         if not return_address(value, table, memory):
             continue
-        slot = start + WORD * number
         registers = {"rsp": slot + WORD}
         # An rbp that points above the return address is the caller's still. Else it may have been saved below it.
         for rbp in (cursor.registers.get("rbp"), memory.word(slot - WORD)):

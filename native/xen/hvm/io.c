@@ -8,6 +8,7 @@
  */
 #include "hvm.h"
 
+struct video { struct hv *hv; uint64_t first; };
 enum { RFLAGS_IOPL_SHIFT = 12, TSS_IOMAP_BASE = 0x66, TSS32_MIN = 0x67 };
 
 /* ---- who may use a port ---- */
@@ -140,6 +141,40 @@ static bool ioapic(struct hv *hv, struct domain *d, struct io_access *a)
     return true;
 }
 
+/* ---- the VGA's window and status, which programs look at all the time ---- */
+
+static void touch(void *ctx, uint64_t page)
+{
+    struct video *video = ctx;
+    machine_write_begin(video->hv->m, video->first + page);
+}
+
+static bool in_window(const struct io_access *a)
+{
+    return !a->port && a->address >= VGA_WINDOW_BASE && a->address < VGA_WINDOW_BASE + VGA_WINDOW_BYTES;
+}
+
+static bool vga(struct hv *hv, struct hvm_domain *h, struct io_access *a)
+{
+    enum { STATUS_MONO = 0x3ba, STATUS_COLOR = 0x3da };
+    if (h->video_frames == 0)
+        return false;
+    if (a->port) {
+        if (a->address != (h->vga.mono ? STATUS_MONO : STATUS_COLOR) || a->write || a->size != 1 || !h->vga.enabled)
+            return false;
+        a->value = vga_status(&h->vga, hv_now(hv));
+        return true;
+    }
+    struct video video = {hv, h->video_frame};
+    const struct vga_memory memory = {machine_frame(hv->m, h->video_frame), h->video_frames << ENGINE_PAGE_SHIFT, touch, &video};
+    uint64_t offset = a->address - VGA_WINDOW_BASE;
+    if (a->write)
+        vga_write(&h->vga, &memory, offset, a->size, a->value);
+    else
+        a->value = vga_read(&h->vga, &memory, offset, a->size);
+    return true;
+}
+
 /* What answers here may change which interrupt comes next, or when a timer fires: nothing may follow it in its block. */
 static bool is_controller(const struct io_access *a)
 {
@@ -166,6 +201,8 @@ enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *a)
     if (a->port && !port_allowed(hv, v, cpu, (uint32_t)a->address, a->size))
         return IO_FAULT;
     if (a->port && data_port(hvm_of(hv, d), a))
+        return IO_DONE;
+    if ((a->port || in_window(a)) && vga(hv, hvm_of(hv, d), a))
         return IO_DONE;
     if (is_controller(a)) {
         if (!a->alone)

@@ -6,6 +6,7 @@
 #ifndef XENLAB_CFFI
 #include <stdint.h>
 #endif
+#include "vga.h"
 
 enum {
     HVM_IO_QUEUE = 80,            /* accesses of one instruction that Python answers: FXSAVE makes 64 */
@@ -83,6 +84,8 @@ struct hvm_domain {
     uint64_t params[40];          /* HVM_PARAMS */
     uint64_t shadow_frame[64];    /* machine frames of the RAM at 0xc0000..0xfffff, under the ROMs */
     uint64_t video_frame, video_frames;          /* video memory: neighbouring machine frames; 0: none */
+    uint64_t video_gfn;           /* where the frame buffer is mapped; 0: nowhere */
+    struct vga_window vga;
     struct hvm_pic pic[2];
     struct hvm_ioapic ioapic;
     uint8_t has_pic, has_ioapic;  /* a PVH domain has neither */
