@@ -117,7 +117,7 @@ GUEST_OPTIONS = (
     Option("--cdrom", _DEVICES, _cdrom, None, "FILE", "an ISO image in a CD-ROM drive (hvm)", repeat=True),
     Option("--nic", _DEVICES, _nic, None, "user|switch=NAME[,mac=ADDRESS]",
            "a network interface: behind a NAT of its own (more in docs/network.md), or on a switch", repeat=True),
-    Option("--boot", _DEVICES, _boot, "", "ORDER",
+    Option("--boot", _DEVICES, _boot, None, "ORDER",
            "what the firmware boots, in this order: c disk, d CD-ROM, n network (hvm; usually cdn)"),
     Option("--firmware", _DEVICES, str, None, "FILE",
            "a BIOS image, or a 32-bit ELF file in its place (hvm; usually SeaBIOS)"),
