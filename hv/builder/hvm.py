@@ -1,8 +1,8 @@
 """Build an HVM domain: a PC with its firmware, as it is when power comes on.
 
 The firmware's image lies right below 4 GiB, read-only, and its end shows below 1 MiB until the host bridge's PAM
-registers put RAM there. An ELF file in place of a BIOS image is entered at its entry point instead, in flat 32-bit mode,
-as Xen's `firmware_override` enters it in place of hvmloader.
+registers put RAM there. An ELF file in place of a BIOS image is entered at its entry point instead, in flat 32-bit
+mode, as Xen's `firmware_override` enters it in place of hvmloader.
 """
 
 from __future__ import annotations

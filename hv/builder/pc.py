@@ -65,8 +65,8 @@ class PcMachine(NamedTuple):
 
 
 def make_pc(domain: Domain, machine: PcMachine) -> Platform:
-    """Put the devices of `machine` around a domain's processors; they are to be reset before the guest runs. MemoryError:
-    there is no room for video memory."""
+    """Put the devices of `machine` around a domain's processors; they are to be reset before the guest runs.
+    MemoryError: there is no room for video memory."""
     state = lib.hv_hvm_domain(domain.hv.native, domain.c)
     state.has_pic = state.has_ioapic = 1
     platform = Platform(domain)
@@ -105,8 +105,9 @@ def _add_nics(platform: Platform, machine: PcMachine) -> None:
 
     domain = platform.domain
     for number, options in enumerate(machine.nics):
+        slot = FIRST_NIC_SLOT + number
         attached = attach(
-            platform, domain.hv.networks, options, domain=domain.name, number=number, slot=FIRST_NIC_SLOT + number, roms=()
+            platform, domain.hv.networks, options, domain=domain.name, number=number, slot=slot, roms=()
         )  # fmt: skip
         platform.bus.add(attached.nic)
 
@@ -117,7 +118,8 @@ def _add_legacy(platform: Platform, machine: PcMachine, wallclock_ns: int) -> No
     control = SystemControl(platform)
     keyboard, mouse = Ps2Keyboard(platform), Ps2Mouse(platform)
     for device in (
-        pit, rtc, Hpet(platform, (pit, rtc)), Uart(platform, "serial0", *COM1), Uart(platform, "serial1", *COM2, _nowhere),
+        pit, rtc, Hpet(platform, (pit, rtc)),
+        Uart(platform, "serial0", *COM1), Uart(platform, "serial1", *COM2, _nowhere),
         control, keyboard, mouse, I8042(platform, keyboard, mouse, control), PostCode(platform),
         DebugConsole(platform, "seabios", _nowhere), DebugConsole(platform, "bochs"), DebugConsole(platform, "xen"),
     ):  # fmt: skip

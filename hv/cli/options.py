@@ -107,17 +107,18 @@ class Option(NamedTuple):
 
 _GUEST, _DEVICES, _LIMITS, _CLOCK, OUTPUT = "the guest", "devices", "limits", "time and order", "output"
 GUEST_OPTIONS = (
-    Option("--type", _GUEST, str, "auto", "TYPE", "auto (what the kernel says), pv, pvh, or hvm: a PC with firmware", _TYPES),
+    Option("--type", _GUEST, str, "auto", "TYPE",
+           "type of domain: auto (what the kernel says), pv, pvh, or hvm: a PC with firmware", _TYPES),
     Option("--memory", _GUEST, whole, 128, "MIB", "memory in MiB (default 128)"),
     Option("--vcpus", _GUEST, whole, 1, "N", "virtual processors, 1 to 64 (default 1)"),
     Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory"),
     Option("--cmdline", _GUEST, str, "", "TEXT", "command line of the kernel"),
     Option("--disk", _DEVICES, _disk, None, "FILE[,format=raw|qcow2][,bus=xvd|ide][,ro]",
-           "a disk with what is in FILE: xvda, or hda of an HVM domain; what is written is kept in memory", repeat=True),
+           "a disk with what is in FILE: xvda, or the first IDE disk (hvm); what is written stays in memory", repeat=True),
     Option("--cdrom", _DEVICES, _cdrom, None, "FILE", "an ISO image in a CD-ROM drive (hvm)", repeat=True),
     Option("--nic", _DEVICES, _nic, None, "user|switch=NAME[,mac=ADDRESS]",
            "a network interface: behind a NAT of its own (more in docs/network.md), or on a switch", repeat=True),
-    Option("--boot", _DEVICES, _boot, "", "ORDER",
+    Option("--boot", _DEVICES, _boot, None, "ORDER",
            "what the firmware boots, in this order: c disk, d CD-ROM, n network (hvm; usually cdn)"),
     Option("--firmware", _DEVICES, str, None, "FILE",
            "a BIOS image, or a 32-bit ELF file in its place (hvm; usually SeaBIOS)"),

@@ -53,7 +53,7 @@ def config_of(options: Any) -> GuestConfig:
         kind=options.type,
         disks=(*(getattr(options, "disk", None) or ()), *(getattr(options, "cdrom", None) or ())),
         firmware=getattr(options, "firmware", None),
-        boot=getattr(options, "boot", ""),
+        boot=getattr(options, "boot", None) or "",
         nics=tuple(getattr(options, "nic", None) or ()),
     )
 

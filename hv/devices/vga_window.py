@@ -50,8 +50,9 @@ class VgaWindow:
         self.native.sequencer, self.native.graphics = sequencer, graphics
 
     def set_mode(self, enabled: bool, mono: bool, vbe: int, bank: int, beam: Beam) -> None:
-        """The rest. enabled: accesses are answered. mono: the status register is at port 0x3ba. vbe: VGA_VBE_OFF, _PLANAR or _LINEAR. bank: in front of what the
-        window shows in a VBE mode, in bytes, or in offsets of a plane."""
+        """The rest. enabled: accesses are answered. mono: the status register is at port 0x3ba. vbe: VGA_VBE_OFF,
+        _PLANAR or _LINEAR. bank: in front of what the window shows in a VBE mode, in bytes, or in offsets of a
+        plane."""
         native = self.native
         native.enabled, native.mono, native.vbe, native.bank = enabled, mono, vbe, bank
         for name, value in vars(beam).items():

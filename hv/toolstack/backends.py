@@ -151,7 +151,11 @@ class Backends:
         nic = NetBackend(self, self.domain, spec.number)
         clock = _Clock(self.domain, spec.timer)
         port = _port(cast("Machine", clock), self.domain.hv.networks, spec)
-        clock.start(port)
+        try:
+            clock.start(port)
+        except ValueError:
+            port.close()
+            raise
         port.plug(nic)
         self.domain.services[port.name] = port
         return nic, spec

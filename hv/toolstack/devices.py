@@ -28,8 +28,8 @@ class DiskOptions(NamedTuple):
 
 
 def parse_disk(text: str) -> DiskOptions:
-    """Read `FILE[,format=raw|qcow2][,bus=xvd|ide][,ro]`, the text of a `--disk` option. ValueError: it is none; one line
-    that says what to do."""
+    """Read `FILE[,format=raw|qcow2][,bus=xvd|ide][,ro]`, the text of a `--disk` option. ValueError: it is none; one
+    line that says what to do."""
     path, *rest = text.split(",")
     if not path:
         raise ValueError(f"{text or 'nothing'}: no file; remedy: FILE[,format=raw|qcow2][,bus=xvd][,ro]")

@@ -97,6 +97,9 @@ const char *hv_crash_reason(struct hv *hv);
 int hv_domain_create(struct hv *hv, uint16_t domid, uint32_t type, uint64_t max_pages);
 void hv_domain_destroy(struct hv *hv, uint32_t slot);
 int hv_vcpu_create(struct hv *hv, uint32_t domain_slot, uint32_t id);
+/* What is remembered of a grant that is in use, and of a mapping; the numbers are below HV_MAX_GRANTS, HV_MAX_MAPTRACK. */
+struct active_grant *hv_active_grant(struct hv *hv, const struct domain *d, uint32_t ref);
+struct maptrack *hv_maptrack(struct hv *hv, const struct domain *d, uint32_t handle);
 struct domain *hv_find_domain(struct hv *hv, uint16_t domid);                    /* NULL: there is none */
 struct vcpu *hv_find_vcpu(struct hv *hv, const struct domain *d, uint64_t id);   /* NULL: there is none */
 

@@ -7,6 +7,7 @@ import pytest
 from hv import abi
 from hv.disk.image import SECTOR
 from hv.domain import Domain
+from hv.native import lib
 from hv.net.options import NicOptions
 from hv.toolstack.backends import attach_disk, attach_nic, backends_of, detach_disk, detach_nic
 from tests.backend.frontend import BlockFront, NetFront, guest, numbered
@@ -127,6 +128,16 @@ def test_force_detach_and_names() -> None:
     assert list(backends_of(domain).devices) == ["vbd/1/51728"] and "vif0-net" not in domain.services
     assert domain.timers == {} and domain.hv.networks.switch("lan").ports == []
     assert attach_disk(domain, numbered()).number == 51712
+
+
+def test_there_are_as_many_interfaces_as_timers() -> None:
+    domain = guest().domain
+    timers = int(lib.HV_TIMERS)
+    for _ in range(timers):
+        attach_nic(domain, LAN)
+    with pytest.raises(ValueError, match="has no timer"):
+        attach_nic(domain, LAN)
+    assert len(domain.hv.networks.switch("lan").ports) == len(backends_of(domain).devices) == timers
 
 
 def test_snapshots_in_the_middle_of_reading_and_writing() -> None:

@@ -35,13 +35,7 @@ unsigned blk_connect(struct blkfront *b, unsigned order)
 
 unsigned blk_close(struct blkfront *b)
 {
-    unsigned state;
-
-    xenbus_state(&b->bus, XenbusStateClosing);
-    state = xenbus_state(&b->bus, XenbusStateClosed);
-    event_close(b->port);
-    xenbus_state(&b->bus, XenbusStateInitialising);
-    return state;
+    return xenbus_close(&b->bus, b->port);
 }
 
 void blk_put(struct blkfront *b, const struct blkif_request *request)

@@ -42,13 +42,7 @@ unsigned net_connect(struct netfront *n)
 
 unsigned net_close(struct netfront *n)
 {
-    unsigned state;
-
-    xenbus_state(&n->bus, XenbusStateClosing);
-    state = xenbus_state(&n->bus, XenbusStateClosed);
-    event_close(n->port);
-    xenbus_state(&n->bus, XenbusStateInitialising);
-    return state;
+    return xenbus_close(&n->bus, n->port);
 }
 
 void net_put(struct netfront *n, const void *slot)

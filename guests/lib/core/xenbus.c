@@ -76,6 +76,17 @@ unsigned xenbus_state(struct xenbus *x, unsigned state)
     return now;
 }
 
+unsigned xenbus_close(struct xenbus *x, uint32_t port)
+{
+    unsigned state;
+
+    xenbus_state(x, XenbusStateClosing);
+    state = xenbus_state(x, XenbusStateClosed);
+    event_close(port);
+    xenbus_state(x, XenbusStateInitialising);
+    return state;
+}
+
 grant_ref_t xenbus_grant(const void *page, bool readonly)
 {
     if (next_grant == 0) {

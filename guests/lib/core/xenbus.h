@@ -23,6 +23,8 @@ void xenbus_set(struct xenbus *x, const char *name, const char *format, ...) __a
 void xenbus_remove(struct xenbus *x, const char *name);
 /* Change the front end's state; the back end's state then, once it has changed or will not soon. */
 unsigned xenbus_state(struct xenbus *x, unsigned state);
+/* Give the device up, with its event channel, and begin again; the back end's state when it was closed. */
+unsigned xenbus_close(struct xenbus *x, uint32_t port);
 unsigned xenbus_back_state(struct xenbus *x);
 /* A new grant of a page to the back end. */
 grant_ref_t xenbus_grant(const void *page, bool readonly);
