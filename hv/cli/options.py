@@ -114,7 +114,7 @@ GUEST_OPTIONS = (
     Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory"),
     Option("--cmdline", _GUEST, str, "", "TEXT", "command line of the kernel"),
     Option("--disk", _DEVICES, _disk, None, "FILE[,format=raw|qcow2][,bus=xvd|ide][,ro]",
-           "a disk with what is in FILE: xvda, or the first IDE disk (hvm); what is written stays in memory", repeat=True),
+           "a disk with what is in FILE: xvda, or the first IDE disk (hvm); writes stay in memory", repeat=True),
     Option("--cdrom", _DEVICES, _cdrom, None, "FILE", "an ISO image in a CD-ROM drive (hvm)", repeat=True),
     Option("--nic", _DEVICES, _nic, None, "user|switch=NAME[,mac=ADDRESS]",
            "a network interface: behind a NAT of its own (more in docs/network.md), or on a switch", repeat=True),

@@ -38,7 +38,8 @@ def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) ->
     if firmware is None:
         problem = f"there is no {FIRMWARE} in {', '.join(FOLDERS)}"
         raise BuilderError("--firmware", problem, "install the package seabios, or give a BIOS image")
-    video = find_firmware(VIDEO_BIOS)
+    beside = Path(firmware).with_name(VIDEO_BIOS)
+    video = beside if beside.is_file() else find_firmware(VIDEO_BIOS)
     built = build_hvm(domain, read_file(firmware, "firmware"), str(firmware))
     machine = PcMachine(
         config.vcpus, config.memory_mib << 20, _drives(config.disks), config.nics, config.boot or "cdn",
