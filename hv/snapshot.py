@@ -34,6 +34,7 @@ class SavedDomain(NamedTuple):
     console_log: bytes
     services: dict[str, Any]
     machine: Any = None
+    translated: bool = False
 
 
 class Snapshot:
@@ -73,6 +74,7 @@ def _saved(domain: Domain) -> SavedDomain:
         domain.slot, domain.domid, domain.name, domain.abi, tuple(vcpu.slot for vcpu in domain.vcpus),
         domain.crash_reason, domain.console_log,
         {name: service.save() for name, service in domain.services.items()}, domain.machine,
+        domain.translated,
     )  # fmt: skip
 
 

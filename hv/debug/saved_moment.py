@@ -57,6 +57,8 @@ def _domain_plain(domain: SavedDomain, snapshot: Snapshot, nodes: Nodes) -> dict
     unknown = {name for name, saved in domain.services.items() if saved or name in _WRITTEN} - _WRITTEN
     if unknown:
         raise OSError(errno.ENOTSUP, "the format has no place for PV disks and network interfaces")
+    if domain.translated:
+        raise OSError(errno.ENOTSUP, "the format has no place for PVH and HVM domains")
     return {
         "slot": domain.slot,
         "domid": domain.domid,

@@ -115,7 +115,7 @@ def test_odd_sizes_stay_inside(size: int) -> None:
 
 def _states(beam: Beam, times: list[int]) -> list[int]:
     window: Any = VgaWindow(ffi.new("struct vga_window *"))
-    window.set_mode(True, 0, 0, beam)
+    window.set_mode(True, False, 0, 0, beam)
     return [window.status(now) for now in times]
 
 
