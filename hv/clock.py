@@ -33,12 +33,9 @@ MAX_TIME_NS = (1 << 63) - 1  # Xen's s_time_t is signed
 FAR_AWAY_NS = 1 << 50
 FAR_AWAY_INSTEAD_NS = 100_000_000
 
-_ABI_OF_TYPE = {lib.DOMAIN_PV32: "x86_32"}
-
-
 def guest_abi(d: Any) -> str:
     """The name of the domain's ABI, as `abi.layout` knows it."""
-    return _ABI_OF_TYPE.get(d.type, "x86_64")
+    return "x86_32" if d.narrow else "x86_64"
 
 
 def now(c: Any) -> int:

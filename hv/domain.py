@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hv.hypervisor import Hypervisor
 
 PAGE_SIZE = 4096
+TRANSLATED = (lib.DOMAIN_PVH, lib.DOMAIN_HVM)
 CONSOLE_LOG = 1 << 16
 """Bytes of console_io output that are kept while nobody takes them."""
 
@@ -36,13 +37,12 @@ class Service(Protocol):
 
 
 class Domain:
-    """One domain of a Hypervisor. `c` is its `struct domain`; `abi` names its guest ABI (x86_64, x86_32, arm)."""
+    """One domain of a Hypervisor. `c` is its `struct domain`."""
 
     def __init__(self, hv: Hypervisor, slot: int, name: str) -> None:
         self.hv = hv
         self.slot = slot
         self.name = name
-        self.abi = "x86_64"
         self.crash_reason = ""
         """Why Python gave the domain up, for people; empty otherwise."""
         self.c: Any = ffi.addressof(lib.hv_state(hv.native).domains[slot])
@@ -51,6 +51,22 @@ class Domain:
         self.host_ports: dict[int, Callable[[], None]] = {}
         self.console_sink: Callable[[bytes], None] | None = None
         self.console_log = b""
+        self.timers: dict[int, Callable[[], None]] = {}
+        """Devices and back ends by the number of their timer."""
+        self.platform: Any = None
+        """The machine around an HVM domain's processors (hv.devices.platform.Platform); None: there is none."""
+        self.machine: Any = None
+        """What that machine was made of (hv.builder.pc.PcMachine); None: it has no devices."""
+
+    @property
+    def abi(self) -> str:
+        """The guest ABI that its shared pages are laid out by: x86_64 or x86_32."""
+        return "x86_32" if self.c.narrow else "x86_64"
+
+    @property
+    def translated(self) -> bool:
+        """Whether the guest has frame numbers of its own (PVH, HVM), which a p2m leads to the machine's."""
+        return int(self.c.type) in TRANSLATED
 
     @property
     def domid(self) -> int:
@@ -85,6 +101,37 @@ class Domain:
         """Make event channel `port` pending, as the other end would."""
         lib.hv_evtchn_set_pending(self.hv.native, self.c, port)
 
+    # ---- timers of devices and back ends ----
+
+    def add_timer(self, service: Callable[[], None], number: int | None = None) -> int:
+        """A timer that calls `service` when its deadline has come: its number, the lowest free one or `number`.
+        ValueError: there is none left, or it is taken."""
+        number = self.free_timer() if number is None else number
+        if not 0 <= number < lib.HV_TIMERS or number in self.timers:
+            raise ValueError(f"domain {self.name} has no timer {number} to give; it has {lib.HV_TIMERS}")
+        self.timers[number] = service
+        return number
+
+    def free_timer(self) -> int:
+        """The lowest number of a timer that nobody has; HV_TIMERS: there is none left."""
+        return next((number for number in range(lib.HV_TIMERS) if number not in self.timers), int(lib.HV_TIMERS))
+
+    def drop_timer(self, number: int) -> None:
+        """Nobody waits for this timer any more."""
+        del self.timers[number]
+        self.c.timer[number] = 0
+
+    def set_timer(self, number: int, deadline_ns: int) -> None:
+        """Have the timer go off at this system time, once; 0: not."""
+        self.c.timer[number] = max(deadline_ns, 0)
+
+    def fire_timers(self) -> None:
+        """Call those whose timers are due, the earliest first."""
+        while (number := lib.hv_take_timer(self.hv.native, self.c)) < lib.HV_TIMERS:
+            service = self.timers.get(number)  # none: a file said that the timer runs
+            if service is not None:
+                service()
+
     # ---- memory: what the domain builder needs (hv.builder.pv.Host) ----
 
     def alloc_frames(self, count: int) -> Sequence[int]:
@@ -114,6 +161,35 @@ class Domain:
             f"{self.name}: read of machine memory at {address:#x}",
         )
         return bytes(out)
+
+    # ---- guest-physical memory of a translated domain ----
+
+    def read_physical(self, address: int, length: int) -> bytes:
+        """Guest-physical memory as a device on the bus reads it; where there is no RAM: bytes 0xff."""
+        out = bytearray(length)
+        lib.hv_physical_read(self.hv.native, self.c, address, ffi.from_buffer(out), length)
+        return bytes(out)
+
+    def write_physical(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Write guest-physical memory; what falls where there is no RAM is lost."""
+        with memoryview(data) as source:
+            lib.hv_physical_write(self.hv.native, self.c, address, ffi.from_buffer(source), source.nbytes)
+
+    def map_frames(self, gfn: int, mfns: Sequence[int], flags: int = lib.P2M_RAM | lib.P2M_WRITABLE) -> None:
+        """Have machine frames stand at guest frames `gfn`, `gfn` + 1 and so on. MemoryError: the machine has no room
+        for the tables."""
+        if lib.hv_p2m_fill(self.hv.native, self.c, gfn, list(mfns), len(mfns), flags):
+            raise MemoryError("the machine has no free frame left; remedy: give the Hypervisor more memory_mib")
+
+    def unmap_frame(self, gfn: int) -> None:
+        """Nothing stands at this guest frame any more."""
+        lib.hv_p2m_set(self.hv.native, self.c, gfn, 0, 0)
+
+    def frame_of(self, gfn: int) -> int | None:
+        """The machine frame at a guest frame; None: no RAM is there."""
+        flags = ffi.new("uint32_t *")
+        mfn = int(lib.hv_p2m_get(self.hv.native, self.c, gfn, flags))
+        return mfn if flags[0] & lib.P2M_RAM else None
 
     def frame(self, mfn: int) -> memoryview:
         """A read-only view of one machine frame."""

@@ -210,6 +210,14 @@ def connect_host(c: Any, d: Any, port: int, host_port: int = 0) -> None:
     lib.hv_evtchn_set_pending(c, d, port)
 
 
+def disconnect_host(c: Any, d: Any, port: int) -> None:
+    """The host's end lets go: the port is unbound again, as when a domain closes its end. Nothing happens to a port
+    that the guest has closed, or bound otherwise."""
+    e = lib.hv_evtchn(c, d, port)
+    if e != ffi.NULL and e.state == lib.ECS_INTERDOMAIN and domain_by_id(c, d, e.remote_domid) is None:
+        e.state, e.remote_port = lib.ECS_UNBOUND, 0
+
+
 def open_host(c: Any, d: Any, remote_domid: int = 0, host_port: int = 0) -> int:
     """A port that is connected with the host from birth: how the toolstack gives a domain its console and
     store."""

@@ -18,13 +18,15 @@ CONTROL_BLOCK_SIZE = abi.layout("evtchn_fifo_control_block").size
 WORDS_PER_PAGE = PAGE_SIZE // 4
 
 
-def _hold(c: Any, d: Any, gfn: int) -> None:
-    """Take a guest frame as writable memory that the hypervisor uses. EINVAL when it is none."""
-    if lib.hv_get_page(c, gfn, d.domid):
+def _hold(c: Any, d: Any, gfn: int) -> int:
+    """Take a guest frame as writable memory that the hypervisor uses; its machine frame. EINVAL when it is none."""
+    frame = int(lib.hv_frame_of(c, d, gfn))
+    if lib.hv_get_page(c, frame, d.domid):
         raise XenError("evtchn_fifo_frame", frame=gfn)
-    if lib.hv_get_page_type(c, d, gfn, lib.PGT_writable):
-        lib.hv_put_page(c, gfn)
+    if lib.hv_get_page_type(c, d, frame, lib.PGT_writable):
+        lib.hv_put_page(c, frame)
         raise XenError("evtchn_fifo_frame", frame=gfn)
+    return frame
 
 
 def _drop(c: Any, d: Any, frame: int) -> None:
@@ -39,8 +41,7 @@ def init_control(c: Any, d: Any, number: int, gfn: int, offset: int) -> None:
         raise XenError("evtchn_fifo_offset", offset=offset, limit=PAGE_SIZE - CONTROL_BLOCK_SIZE)
     if v.fifo_control_frame:
         raise XenError("evtchn_fifo_control_set", vcpu=number)
-    _hold(c, d, gfn)
-    v.fifo_control_frame, v.fifo_control_offset = gfn, offset
+    v.fifo_control_frame, v.fifo_control_offset = _hold(c, d, gfn), offset
     if not d.fifo:
         _adopt_pending(c, d)
         d.fifo = 1
@@ -62,8 +63,7 @@ def expand_array(c: Any, d: Any, gfn: int) -> None:
     page = d.fifo_pages
     if page >= lib.HV_FIFO_PAGES:
         raise XenError("evtchn_fifo_array_full", pages=page)
-    _hold(c, d, gfn)
-    d.fifo_page[page] = gfn
+    d.fifo_page[page] = _hold(c, d, gfn)
     d.fifo_pages = page + 1
     for port in range(page * WORDS_PER_PAGE, min(d.ports, (page + 1) * WORDS_PER_PAGE)):
         e = lib.hv_evtchn(c, d, port)

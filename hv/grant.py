@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from hv import abi
 from hv.errors import XenError
-from hv.native import NO_FRAME, ffi, lib
+from hv.native import NO_FRAME, lib
 from hv.physical import PAGE_SHIFT, PAGE_SIZE, read, read_word, write, write_word
 
 V1_SIZE, V2_SIZE, STATUS_SIZE = 8, 16, 2
@@ -130,15 +130,11 @@ class Table(NamedTuple):
     # ---- what the guest cannot reach ----
     def active(self, ref: int) -> Any:
         """The struct active_grant of a reference."""
-        arena = ffi.cast("char *", lib.machine_arena(lib.hv_machine(self.c)))
-        base = ffi.cast("struct active_grant *", arena + lib.hv_state(self.c).grant_offset)
-        return base[self.d.slot * lib.HV_MAX_GRANTS + ref]
+        return lib.hv_active_grant(self.c, self.d, ref)
 
     def maptrack(self, handle: int) -> Any:
         """The struct maptrack of a handle of this domain's."""
-        arena = ffi.cast("char *", lib.machine_arena(lib.hv_machine(self.c)))
-        base = ffi.cast("struct maptrack *", arena + lib.hv_state(self.c).maptrack_offset)
-        return base[self.d.slot * lib.HV_MAX_MAPTRACK + handle]
+        return lib.hv_maptrack(self.c, self.d, handle)
 
     # ---- claiming a grant ----
     def check_ref(self, ref: int) -> None:

@@ -1,5 +1,5 @@
 """GNTTABOP_copy: copying between frames of domains, by grant or, for the caller's own frames, by frame
-number."""
+number. Back ends of the host take hold of granted frames by the same functions (hv.backend.granted)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ class End(NamedTuple):
 
 
 def _own_frame(c: Any, d: Any, gmfn: int) -> End:
-    if lib.hv_get_page(c, gmfn, d.domid):
+    frame = int(lib.hv_frame_of(c, d, gmfn))
+    if lib.hv_get_page(c, frame, d.domid):
         raise GrantError(abi.GNTST_bad_page, "grant_frame", domid=d.domid, frame=gmfn)
-    return End(gmfn, 0, PAGE_SIZE, ())
+    return End(frame, 0, PAGE_SIZE, ())
 
 
-def _granted(t: Table, ref: int, user: int, *, readonly: bool, transitive: bool) -> End:
-    """Claim a grant for copying. One step of transitivity is followed: a grant of what was granted to the
-    granter."""
+def hold_grant(t: Table, ref: int, user: int, *, readonly: bool, transitive: bool) -> End:
+    """Claim a grant to domain `user` for copying. GrantError: its status, and nothing stays held. One step of
+    transitivity is followed: a grant of what was granted to the granter."""
     t.check_ref(ref)
     was = int(t.active(ref).pin)
     entry = t.claim(ref, user, readonly=readonly, mapping=False)
@@ -51,17 +52,18 @@ def _resolve(t: Table, ref: int, was: int, entry: Any, *, readonly: bool, transi
             raise GrantError(
                 abi.GNTST_general_error, "grant_transitive_domain", ref=ref, domid=entry.trans_domid
             )
-        return _granted(
+        return hold_grant(
             table(t.c, giver), entry.trans_ref, t.d.domid, readonly=readonly, transitive=False
         )
     # While the grant is in use the frame is the one that was agreed on, whatever the entry says now.
-    frame = int(t.active(ref).frame) if was else entry.frame
+    frame = int(t.active(ref).frame) if was else int(lib.hv_frame_of(t.c, t.d, entry.frame))
     if lib.hv_get_page(t.c, frame, t.d.domid):
         raise GrantError(abi.GNTST_bad_page, "grant_frame", domid=t.d.domid, frame=frame)
     return End(frame, entry.page_off, entry.length, ())
 
 
-def _release(c: Any, end: End, *, readonly: bool) -> None:
+def release(c: Any, end: End, *, readonly: bool) -> None:
+    """Let go of what hold_grant() gave."""
     lib.hv_put_page(c, end.frame)
     for t, ref in end.pinned:
         t.unpin(ref, HOST_READ if readonly else HOST_WRITE)
@@ -79,11 +81,21 @@ def _side(c: Any, caller: Any, ptr: dict[str, Any], by_ref: bool) -> Any:
 
 def _hold(c: Any, caller: Any, d: Any, ptr: dict[str, Any], by_ref: bool, *, readonly: bool) -> End:
     if by_ref:
-        return _granted(table(c, d), ptr["u"]["ref"], caller.domid, readonly=readonly, transitive=True)
+        return hold_grant(table(c, d), ptr["u"]["ref"], caller.domid, readonly=readonly, transitive=True)
     return _own_frame(c, d, ptr["u"]["gmfn"])
 
 
-def _check_bounds(end: End, offset: int, length: int) -> None:
+def hold_writable(c: Any, d: Any, frame: int) -> Any:
+    """Have a held frame stay plain memory as long as it is written to; the struct domain that hv_put_page_type() wants
+    afterwards. GrantError: it is a page table or the like."""
+    owner = lib.hv_find_domain(c, lib.hv_pages(c)[frame].owner) or d  # of a transitive grant not `d`
+    if lib.hv_get_page_type(c, owner, frame, lib.PGT_writable):
+        raise GrantError(abi.GNTST_general_error, "grant_frame_type", domid=d.domid, frame=frame)
+    return owner
+
+
+def check_bounds(end: End, offset: int, length: int) -> None:
+    """GrantError: not all of these bytes were granted."""
     if offset < end.start or offset + length > end.start + end.length:
         raise GrantError(
             abi.GNTST_general_error, "grant_copy_bounds", offset=offset, length=length, start=end.start,
@@ -104,24 +116,20 @@ def copy(c: Any, caller: Any, op: dict[str, Any]) -> None:
         try:
             _copy_held(c, dest_domain, src, dst, source["offset"], dest["offset"], length)
         finally:
-            _release(c, dst, readonly=False)
+            release(c, dst, readonly=False)
     finally:
-        _release(c, src, readonly=True)
+        release(c, src, readonly=True)
 
 
 def _copy_held(c: Any, dest_domain: Any, src: End, dst: End, from_: int, to: int, length: int) -> None:
-    owner = lib.hv_find_domain(c, lib.hv_pages(c)[dst.frame].owner)  # of a transitive grant not `dest_domain`
-    if lib.hv_get_page_type(c, owner or dest_domain, dst.frame, lib.PGT_writable):
-        raise GrantError(
-            abi.GNTST_general_error, "grant_frame_type", domid=dest_domain.domid, frame=dst.frame
-        )
+    owner = hold_writable(c, dest_domain, dst.frame)
     try:
         if max(from_, to) + length > PAGE_SIZE:
             raise GrantError(
                 abi.GNTST_bad_copy_arg, "grant_copy_page", source=from_, dest=to, length=length
             )
-        _check_bounds(src, from_, length)
-        _check_bounds(dst, to, length)
+        check_bounds(src, from_, length)
+        check_bounds(dst, to, length)
         write(c, (dst.frame << PAGE_SHIFT) + to, read(c, (src.frame << PAGE_SHIFT) + from_, length))
     finally:
-        lib.hv_put_page_type(c, owner or dest_domain, dst.frame)
+        lib.hv_put_page_type(c, owner, dst.frame)

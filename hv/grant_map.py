@@ -74,7 +74,7 @@ def map_ref(c: Any, v: Any, op: dict[str, Any]) -> None:
     readonly = bool(flags & abi.GNTMAP_readonly)
     entry = theirs.claim(ref, mine.d.domid, readonly=readonly, mapping=True)
     act = theirs.active(ref)
-    frame = int(act.frame) if act.pin else entry.frame
+    frame = int(act.frame) if act.pin else int(lib.hv_frame_of(c, theirs.d, entry.frame))
     try:
         _map_frame(c, v, theirs, frame, op["host_addr"], flags)
     except GrantError:

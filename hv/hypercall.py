@@ -58,6 +58,7 @@ class Context:
         self.nr = nr
         self.args = args
         self.abi = self.domain.abi
+        """Of the caller's code, which in an HVM guest may be of another width than its shared pages."""
 
     def read(self, address: int, length: int) -> bytes:
         """Guest memory by linear address. XenError bad_guest_pointer: the guest could not read all of it.
@@ -114,7 +115,7 @@ class Context:
     def address_ok(self, address: int) -> bool:
         """Whether a guest pointer lies outside the hypervisor's part of the address space. (That the guest can
         access it is found out when it is used.)"""
-        if self.abi == "arm":
+        if self.abi == "arm" or self.domain.translated:
             return True
         start, end = address_space_hole(self.abi)
         return address < start or address >= end
@@ -267,6 +268,8 @@ def serve(hv: Hypervisor, vcpu: Vcpu, out: Any) -> None:
     """Answer the hypercall of an EXIT_HYPERCALL record: result and continuation go to the vcpu's registers, or to
     the entry of the multicall it is part of."""
     ctx = Context(hv, vcpu, out.nr, ffi.unpack(out.args, 6))
+    if ctx.domain.translated:
+        ctx.abi = "x86_32" if out.flags & lib.HV_CALL_32 else "x86_64"
     try:
         result = dispatch(ctx, handlers_of(ctx.nr))
     except XenError as error:

@@ -26,6 +26,7 @@ from hv.statehash import state_hash
 from hv.vcpu import Vcpu
 
 if TYPE_CHECKING:
+    from hv.net.attach import Networks
     from hv.snapshot import Snapshot
 
 run_turn = lib.hv_run_turn
@@ -33,6 +34,9 @@ EXIT_HYPERCALL: int = lib.EXIT_HYPERCALL
 EXIT_BREAKPOINT: int = lib.EXIT_BREAKPOINT
 TURN_LIMIT: int = lib.HV_TURN_LIMIT
 TURN_TIME: int = lib.HV_TURN_TIME
+TURN_DEVICE: int = lib.HV_TURN_DEVICE
+KINDS = {"pv": lib.DOMAIN_PV64, "pvh": lib.DOMAIN_PVH, "hvm": lib.DOMAIN_HVM}
+"""Kinds of domain: paravirtual; fully virtual without and with the devices of a PC."""
 PAGES_PER_MIB = 256
 OVERHEAD_MIB = 8
 """Memory beside the guests' own: shared_info, grant tables, descriptor pages."""
@@ -113,6 +117,7 @@ class Hypervisor:
         self.connect: Callable[[Hypervisor], None] | None = None
         self._spare: list[Hypervisor] = []  # forks that were discarded: their engines serve the next ones
         self._parent: Hypervisor | None = None
+        self._networks: Networks | None = None
         self.after_exit: Callable[[], None] | None = None
         self.idle: Callable[[int], int] | None = None
         self.slice = SLICE  # who looks on may want to be asked more often
@@ -130,12 +135,14 @@ class Hypervisor:
         """System time in nanoseconds: retired instructions plus the idle time that was skipped."""
         return int(lib.hv_now(self.native))
 
-    def create_domain(self, name: str, *, memory_mib: int, vcpus: int = 1, domid: int | None = None) -> Domain:
-        """An empty PV domain with `vcpus` vcpus, all offline. Raises NativeError when a table is full."""
+    def create_domain(
+        self, name: str, *, memory_mib: int, vcpus: int = 1, domid: int | None = None, kind: str = "pv"
+    ) -> Domain:
+        """An empty domain of one of KINDS with `vcpus` vcpus, all offline. Raises NativeError when a table is full."""
         if domid is None:
             domid = max((d.domid for d in self.domains.values()), default=0) + 1
         pages = memory_mib * PAGES_PER_MIB
-        slot = check(lib.hv_domain_create(self.native, domid, lib.DOMAIN_PV64, pages), f"domain {name}")
+        slot = check(lib.hv_domain_create(self.native, domid, KINDS[kind], pages), f"domain {name}")
         domain = Domain(self, slot, name)
         self.domains[slot] = domain
         for _ in range(vcpus):
@@ -145,12 +152,21 @@ class Hypervisor:
 
     def destroy_domain(self, domain: Domain) -> None:
         """Take a domain away, with all that it holds."""
-        for service in domain.services.values():
+        for service in tuple(domain.services.values()):  # one may take others along
             service.close()
         for vcpu in domain.vcpus:
             del self.vcpus[vcpu.slot]
         del self.domains[domain.slot]
         lib.hv_domain_destroy(self.native, domain.slot)
+
+    @property
+    def networks(self) -> Networks:
+        """The switches between the domains; nothing is imported for them until somebody asks."""
+        if self._networks is None:
+            from hv.net.attach import Networks
+
+            self._networks = Networks()
+        return self._networks
 
     @property
     def state_hash(self) -> str:
@@ -264,6 +280,9 @@ class Hypervisor:
             elif reason == TURN_LIMIT:
                 inputs.moment = Moment.COUNT
                 break
+            elif reason == TURN_DEVICE:
+                for _, domain in sorted(self.domains.items()):
+                    domain.fire_timers()
             elif reason == TURN_TIME:
                 inputs.moment = Moment.SKIPPED if state.retired == idle_at else Moment.COUNT
                 return Stop.TIME
@@ -298,6 +317,8 @@ class Hypervisor:
             hypercall.serve(self, vcpu, out)
             return
         match reason:
+            case lib.EXIT_IO | lib.EXIT_MMIO:
+                vcpu.domain.platform.answer(vcpu, out)
             case lib.EXIT_DECODE:
                 architecture(vcpu.domain.abi, "decode").decode_at(self, vcpu, out)
             case lib.EXIT_BUDGET | lib.EXIT_IDLE | lib.EXIT_KICK | lib.EXIT_SHUTDOWN:

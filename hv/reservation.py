@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hv import abi
+from hv import abi, physmap
 from hv.errors import XenError
 from hv.hypercall import Context
 from hv.native import NO_FRAME, lib
@@ -81,9 +81,12 @@ def increase(ctx: Context, r: dict[str, Any], index: int) -> None:
 
 
 def decrease(ctx: Context, r: dict[str, Any], index: int) -> None:
-    """Give back the extent that the list names by its machine frame."""
+    """Give back the extent that the list names by its machine frame, or by where it stands in the physmap."""
     first = entry(ctx, r["extent_start"], index)
     for offset in range(1 << r["extent_order"]):
+        if ctx.domain.translated:
+            physmap.remove(ctx.domain, first + offset)
+            continue
         release(ctx, (first + offset) & WORD)
 
 
@@ -91,6 +94,10 @@ def populate(ctx: Context, r: dict[str, Any], index: int) -> None:
     """A new extent at the pfn that the list names; its machine frame is the answer."""
     gpfn = entry(ctx, r["extent_start"], index)
     first = allocate(ctx, r["extent_order"], address_bits(ctx, r["mem_flags"]))
+    if ctx.domain.translated:
+        for offset in range(1 << r["extent_order"]):
+            physmap.put(ctx.domain, gpfn + offset, first + offset)
+        return
     place(ctx, first, gpfn, r["extent_order"])
     set_entry(ctx, r["extent_start"], index, first)
 

@@ -33,6 +33,8 @@ class SavedDomain(NamedTuple):
     crash_reason: str
     console_log: bytes
     services: dict[str, Any]
+    machine: Any = None
+    translated: bool = False
 
 
 class Snapshot:
@@ -71,7 +73,8 @@ def _saved(domain: Domain) -> SavedDomain:
     return SavedDomain(
         domain.slot, domain.domid, domain.name, domain.abi, tuple(vcpu.slot for vcpu in domain.vcpus),
         domain.crash_reason, domain.console_log,
-        {name: service.save() for name, service in domain.services.items()},
+        {name: service.save() for name, service in domain.services.items()}, domain.machine,
+        domain.translated,
     )  # fmt: skip
 
 
@@ -89,8 +92,8 @@ def load(hv: Hypervisor, snapshot: Snapshot) -> None:
         domain = hv.domains[saved.slot]
         domain.crash_reason = saved.crash_reason
         domain.console_log = saved.console_log
-        for name, service in domain.services.items():
-            service.load(saved.services[name])
+        for name, state in saved.services.items():  # in the order of their coming: one may make a later one
+            domain.services[name].load(state)
     hv.inputs.history = snapshot.history
     hv.inputs.pending.clear()
     hv.inputs.moment = snapshot.moment
@@ -112,7 +115,7 @@ def _adopt(hv: Hypervisor, snapshot: Snapshot) -> None:
     hv.vcpus.clear()
     for saved in snapshot.domains:
         domain = Domain(hv, saved.slot, saved.name)
-        domain.abi = saved.abi
+        domain.machine = saved.machine
         domain.vcpus = [Vcpu(domain, slot) for slot in saved.vcpus]
         hv.domains[saved.slot] = domain
         hv.vcpus.update((vcpu.slot, vcpu) for vcpu in domain.vcpus)

@@ -81,6 +81,8 @@ def _feed_domain(hv: Hypervisor, domain: Domain, digest: Digest) -> None:
     for name, offset, capacity, used in tables:
         size = ffi.sizeof(name)
         digest.update(view(arena + offset + domain.slot * capacity * size, used * size))
+    if domain.translated:
+        digest.update(view(lib.hv_hvm_domain(hv.native, domain.c), ffi.sizeof("struct hvm_domain")))
     for handle, entry in _grant_mappings(hv, domain):
         digest.update(struct.pack("<I", handle) + entry)
     _feed_vcpus(domain, digest)
@@ -93,6 +95,8 @@ def _feed_vcpus(domain: Domain, digest: Digest) -> None:
     cpu_state = ffi.new("struct x86_state *")
     for vcpu in domain.vcpus:
         digest.update(view(vcpu.c, ffi.sizeof("struct vcpu")))
+        if domain.translated:
+            digest.update(view(lib.hv_hvm_vcpu(domain.hv.native, vcpu.c), ffi.sizeof("struct hvm_vcpu")))
         lib.cpu_get_state(vcpu.cpu, cpu_state)
         digest.update(view(cpu_state, ffi.sizeof("struct x86_state")))
 

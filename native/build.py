@@ -50,6 +50,7 @@ WRAPPED_X86 = [
     "helper_debug",
     "cpu_check_watchpoint",
     "cpu_watchpoint_address_matches", "helper_ldmxcsr", "helper_fxrstor",
+    "helper_pause", "helper_hlt", "helper_rdmsr", "helper_wrmsr", "helper_read_crN", "helper_write_crN",
 ]
 
 CFLAGS = [
@@ -85,7 +86,7 @@ def unicorn_folder() -> Path:
 
 def sources() -> list[Path]:
     """Every C file of the engine and of the hypervisor's C side, in a fixed order."""
-    found = sorted((NATIVE / "engine").glob("*.c")) + sorted((NATIVE / "xen").glob("*.c"))
+    found = sorted((NATIVE / "engine").glob("*.c")) + sorted((NATIVE / "xen").rglob("*.c"))
     return [path for path in found if not path.name.endswith("_gen.c")]
 
 

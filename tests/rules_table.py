@@ -12,6 +12,7 @@ from collections import Counter
 from hv import abi
 from hv.hypervisor import HostError
 from hv.testing.build import guest_sources
+from hv.testing.metadata import read_metadata
 from hv.testing.runner import DomainUnderTest, Options
 from tests.guests import pairs
 
@@ -22,8 +23,10 @@ def broken_rules(fuzzed_calls: int) -> Counter[str]:
     """Rule -> how often it refused in all those guests."""
     counts: Counter[str] = Counter()
     for source in guest_sources("tests"):
-        options = Options(cmdline=f"seed=1 count={fuzzed_calls}", max_insns=100_000 * fuzzed_calls)
-        guest = DomainUnderTest(source, options if source.stem == "fuzz" else None)
+        options = Options(env=read_metadata(source).environments[0])
+        if source.stem == "fuzz":
+            options = Options(cmdline=f"seed=1 count={fuzzed_calls}", max_insns=100_000 * fuzzed_calls)
+        guest = DomainUnderTest(source, options)
         try:
             guest.run(None if source.stem == "fuzz" else MAX_INSNS)
         except HostError as error:

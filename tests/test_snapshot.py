@@ -11,7 +11,7 @@ from hv.inputs import Input, Moment, ReplayError, inputs_of
 from hv.native import NativeError, ffi, lib, view
 from hv.testing.runner import DomainUnderTest
 
-GUESTS = ["timer", "grant_self", "xenstore", "smp", "pt_writable", "evtchn_fifo", "code_write"]
+GUESTS = ["timer", "grant_self", "xenstore", "smp", "pt_writable", "evtchn_fifo", "code_write", "blk_rw", "net_ping"]
 PIECES = 12
 
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "build" / "guests"
 #: The unmodified guests of tests/real.
 REAL_GUESTS = (
-    "grub-xen-host", "grub-xen-bin", "linux-image-amd64", "linux-image-cloud-amd64", "busybox-static",
+    "grub-xen-host", "grub-xen-bin", "linux-image-amd64", "linux-image-cloud-amd64", "busybox-static", "seabios",
 )
 #: Seconds for one apt or dpkg-deb call; a registry that does not answer must not hang a test run.
 TIMEOUT = 300

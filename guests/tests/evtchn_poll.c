@@ -1,7 +1,7 @@
 /* @title  SCHEDOP_poll
  * @fact   poll returns at once when a port is pending, at the time-out otherwise, and refuses bad lists
  * @source xen/include/public/sched.h (SCHEDOP_poll)
- * @env    pv64
+ * @env    pv64 pvh64
  */
 #include <guest.h>
 
@@ -40,7 +40,7 @@ void test_main(void)
     poll.nr_ports = 129;
     check_eq(hcall(sched_op, SCHEDOP_poll, &poll), -XEN_EINVAL);
     poll.nr_ports = 1;
-    set_xen_guest_handle(poll.ports, (evtchn_port_t *)0x1000);
+    set_xen_guest_handle(poll.ports, (evtchn_port_t *)BAD_POINTER);
     check_eq(hcall(sched_op, SCHEDOP_poll, &poll), -XEN_EFAULT);
     ports[0] = 0xfffffff0;
     set_xen_guest_handle(poll.ports, ports);

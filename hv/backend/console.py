@@ -39,6 +39,11 @@ class ConsoleBackend:
             self.state = ConsoleState(self.state.waiting + data)
             self.serve()
 
+    @property
+    def used(self) -> bool:
+        """Whether the guest has ever printed here."""
+        return self.page.u32(PAGE.offset("out_prod")) != 0
+
     def serve(self) -> bool:
         """Take what the guest has printed, give it what waits; whether an index moved. Notifies the guest."""
         if self.state.broken:

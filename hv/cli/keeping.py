@@ -16,8 +16,15 @@ if TYPE_CHECKING:
 
 
 def keep(session: Session) -> None:
-    """Have the session keep what its options ask for. BuilderError: the kernel's file cannot be read."""
+    """Have the session keep what its options ask for. BuilderError: the kernel's file cannot be read, or the guest has
+    devices, which no file can hold."""
     options = session.options
+    if session.config is not None and (session.config.disks or session.config.nics):
+        option = "--record" if options.record else "--on-crash snapshot"
+        raise BuilderError(option, "it has no place for disks and network interfaces", "leave out --disk and --nic")
+    if session.domain.translated and (options.record or options.on_crash == "snapshot"):
+        option = "--record" if options.record else "--on-crash snapshot"
+        raise BuilderError(option, "it has no place for PVH and HVM domains", "leave it out, or run the kernel as PV")
     try:
         if options.record:
             session.keepers.append(KeptRecording(session))

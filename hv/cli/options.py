@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hv.cli.session import Session
 
-_TYPES = ("auto", "pv")
+_TYPES = ("auto", "pv", "pvh", "hvm")
 _SCHEDULERS = ("round_robin", "credit")
 
 
@@ -51,6 +51,37 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _disk(text: str) -> Any:
+    from hv.toolstack.devices import parse_disk
+
+    return _or_bad(parse_disk, text)
+
+
+def _cdrom(text: str) -> Any:
+    from hv.toolstack.devices import DiskOptions
+
+    return DiskOptions(text, read_only=True, cdrom=True)
+
+
+def _boot(text: str) -> str:
+    if not text or set(text) - set("cdn") or len(set(text)) < len(text):
+        raise _bad(f"{text}: no boot order; remedy: one or more of c, d and n, each once")
+    return text
+
+
+def _nic(text: str) -> Any:
+    from hv.toolstack.devices import parse_nic
+
+    return _or_bad(parse_nic, text)
+
+
+def _or_bad(parse: Callable[[str], Any], text: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise _bad(str(error)) from None
+
+
 class Option(NamedTuple):
     """One option: its group in --help, how its value is read (None: a switch), default, the value's name, help.
 
@@ -74,13 +105,23 @@ class Option(NamedTuple):
         return self.flag[2:].replace("-", "_")
 
 
-_GUEST, _LIMITS, _CLOCK, OUTPUT = "the guest", "limits", "time and order", "output"
+_GUEST, _DEVICES, _LIMITS, _CLOCK, OUTPUT = "the guest", "devices", "limits", "time and order", "output"
 GUEST_OPTIONS = (
-    Option("--type", _GUEST, str, "auto", "TYPE", "type of domain: auto (what the kernel says) or pv", _TYPES),
+    Option("--type", _GUEST, str, "auto", "TYPE",
+           "type of domain: auto (what the kernel says), pv, pvh, or hvm: a PC with firmware", _TYPES),
     Option("--memory", _GUEST, whole, 128, "MIB", "memory in MiB (default 128)"),
     Option("--vcpus", _GUEST, whole, 1, "N", "virtual processors, 1 to 64 (default 1)"),
     Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory"),
     Option("--cmdline", _GUEST, str, "", "TEXT", "command line of the kernel"),
+    Option("--disk", _DEVICES, _disk, None, "FILE[,format=raw|qcow2][,bus=xvd|ide][,ro]",
+           "a disk with what is in FILE: xvda, or the first IDE disk (hvm); writes stay in memory", repeat=True),
+    Option("--cdrom", _DEVICES, _cdrom, None, "FILE", "an ISO image in a CD-ROM drive (hvm)", repeat=True),
+    Option("--nic", _DEVICES, _nic, None, "user|switch=NAME[,mac=ADDRESS]",
+           "a network interface: behind a NAT of its own (more in docs/network.md), or on a switch", repeat=True),
+    Option("--boot", _DEVICES, _boot, None, "ORDER",
+           "what the firmware boots, in this order: c disk, d CD-ROM, n network (hvm; usually cdn)"),
+    Option("--firmware", _DEVICES, str, None, "FILE",
+           "a BIOS image, or a 32-bit ELF file in its place (hvm; usually SeaBIOS)"),
     Option("--max-insns", _LIMITS, positive, None, "N", "stop after N instructions"),
     Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),
     Option("--wall-timeout", _LIMITS, _seconds, None, "SECONDS", "stop after this time on the wall"),
@@ -110,7 +151,14 @@ class CommandLine(NamedTuple):
         """The options by name. argparse is asked only when something is out of the ordinary: importing it and making
         its parser takes a sixth of a tiny guest's whole run. It then prints help, or what is wrong, and leaves with
         0 or 2."""
-        return self._parse_plain(argv) or self.parser().parse_args(argv)
+        plain = self._parse_plain(argv)
+        if plain is not None:
+            return plain
+        parser = self.parser()
+        options = parser.parse_args(argv)
+        if options.kernel is None and getattr(options, "type", "") != "hvm":
+            parser.error("missing: KERNEL")
+        return options
 
     def _parse_plain(self, argv: list[str]) -> SimpleNamespace | None:
         """Options written out in full, each value an argument of its own, and one kernel; None: let argparse look."""
@@ -140,7 +188,8 @@ class CommandLine(NamedTuple):
         from hv.cli.parser import Parser
 
         made = Parser(prog=f"hv {self.command}", description=self.description, epilog=self.epilog)
-        made.add_argument("kernel", metavar="KERNEL", help="an ELF file, a bzImage, or one of these packed")
+        text = "an ELF file, a bzImage, or one of these packed; none is needed with --type hvm"
+        made.add_argument("kernel", metavar="KERNEL", nargs="?", help=text)
         add_options(made, self.options)
         return made
 

@@ -19,6 +19,7 @@ examples:
   hv run guest.elf
   hv run guest.elf --memory 32 --cmdline "mode=fast" --stats --why
   hv run vmlinuz --memory 256 --vcpus 2 --ramdisk initrd.cpio --cmdline "console=hvc0 rdinit=/init"
+  hv run vmlinuz --memory 256 --ramdisk initrd.cpio --disk root.img --nic user --cmdline "console=hvc0 root=/dev/xvda"
   hv run guest.elf --max-insns 1000000000 --json run.json --trace traps.jsonl --core guest.core
   hv run guest.elf --record run.rec; hv replay run.rec
   hv run guest.elf --on-crash snapshot; hv snapshot load guest.elf.snapshot

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hv.debug.crash import Crash
     from hv.debug.trace import Tracer, Trap, Writer
     from hv.hypervisor import Hypervisor
+    from hv.net.host import NatHost
     from hv.toolstack.connect import Console
     from hv.vcpu import Vcpu
 
@@ -49,6 +50,11 @@ def config_of(options: Any) -> GuestConfig:
         seed=options.seed,
         scheduler=options.scheduler,
         wallclock_ns=time.time_ns() if getattr(options, "realtime", False) else None,
+        kind=options.type,
+        disks=(*(getattr(options, "disk", None) or ()), *(getattr(options, "cdrom", None) or ())),
+        firmware=getattr(options, "firmware", None),
+        boot=getattr(options, "boot", None) or "",
+        nics=tuple(getattr(options, "nic", None) or ()),
     )
 
 
@@ -86,6 +92,11 @@ class Session:
             self._coverage = Coverage(self.hv)
         if options.realtime:
             self.hv.idle = self._idle
+        self._networks: list[NatHost] = []
+        if self.config is not None and self.config.nics:
+            from hv.toolstack.devices import serve_networks
+
+            self._networks = serve_networks(self.domain, self.config.nics)
 
     def trace(self, writers: Sequence[Writer], *, live: bool) -> None:
         """Trace the run for these writers; they are closed when it ends. `live`: they write while it runs."""
@@ -106,6 +117,8 @@ class Session:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.terminal.__exit__(kind, value, trace)
+        for network in self._networks:
+            network.close()
         if self.tracer is not None:
             self.tracer.close()
         if self._handlers:
@@ -172,6 +185,8 @@ class Session:
         if self.tracer is not None:
             self.tracer.flush()
         self._take(self.terminal.poll())
+        for network in self._networks:
+            network.poll()
         return self.terminal.left or self._interrupted
 
     def _wait(self, seconds: float) -> bytes:

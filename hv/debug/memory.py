@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from hv import abi
-from hv.native import ffi, lib
+from hv.native import NO_FRAME, ffi, lib
 
 if TYPE_CHECKING:
     from hv.hypervisor import Hypervisor
@@ -32,6 +32,10 @@ def read_machine(hv: Hypervisor, address: int, length: int) -> bytes:
 def translate(vcpu: Vcpu, address: int) -> int | None:
     """The machine address behind a linear one; None: nothing is mapped there."""
     hv, c = vcpu.domain.hv, vcpu.c
+    if vcpu.domain.translated:
+        physical = int(lib.hv_linear_page(hv.native, c, address)) if 0 <= address <= LAST_ADDRESS else NO_FRAME
+        frame = None if physical == NO_FRAME else vcpu.domain.frame_of(physical // PAGE)
+        return None if frame is None else frame * PAGE + address % PAGE
     m2p = address - abi.MACH2PHYS_VIRT_START  # in no page table: the hypervisor shows it to every guest
     if 0 <= m2p < int(hv.state.m2p_frames) * PAGE:
         return int(hv.state.m2p_frame) * PAGE + m2p

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 from hv.backend.console import ConsoleState
@@ -13,6 +14,7 @@ from hv.domain import CONSOLE_LOG
 from hv.inputs import FAR_FUTURE
 from hv.native import check, ffi, lib
 from hv.snapshot import SavedDomain, Snapshot
+from hv.toolstack.backends import SERVICE as BACKENDS
 from hv.toolstack.connect import SavedConsole
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from hv.inputs import History
     from hv.xenstore.tree import Node
 
+_WRITTEN = {"console", "xenstore"}
+"""Services that a file holds. Others must have nothing to save, as the PV devices of a domain without any."""
 _CPU = ffi.typeof("struct x86_state")
 _COUNTS = ffi.typeof("struct hv_counts")
 _TYPED = 1 << 24
@@ -27,7 +31,8 @@ _TYPED = 1 << 24
 
 
 def moment_plain(snapshot: Snapshot, nodes: Nodes) -> dict[str, Any]:
-    """All of a snapshot but its memory; nodes of xenstore go into the table."""
+    """All of a snapshot but its memory; nodes of xenstore go into the table. OSError: a domain has what no file can
+    hold."""
     return {
         "instructions": snapshot.retired,
         "idle_ns": snapshot.idle_ns,
@@ -49,9 +54,11 @@ def _domain_plain(domain: SavedDomain, snapshot: Snapshot, nodes: Nodes) -> dict
     counts = lib.hv_snapshot_counts(snapshot.native, count)
     said = lib.hv_snapshot_crash_reason(snapshot.native)
     reason = domain.crash_reason or ("" if said == ffi.NULL else ffi.string(said).decode())
-    unknown = domain.services.keys() - {"console", "xenstore"}
+    unknown = {name for name, saved in domain.services.items() if saved or name in _WRITTEN} - _WRITTEN
     if unknown:
-        raise ValueError(f"a snapshot with {', '.join(sorted(unknown))} cannot be written to a file")
+        raise OSError(errno.ENOTSUP, "the format has no place for PV disks and network interfaces")
+    if domain.translated:
+        raise OSError(errno.ENOTSUP, "the format has no place for PVH and HVM domains")
     return {
         "slot": domain.slot,
         "domid": domain.domid,
@@ -134,6 +141,7 @@ def _domain_from(data: Any, native: Any, nodes: list[Node]) -> SavedDomain:
         services["console"] = SavedConsole(state, number(printed, "console", U64))
     if store is not None:
         services["xenstore"] = store_from(store, nodes)
+        services[BACKENDS] = ()
     return SavedDomain(
         slot, number(domid, "domid", 0x7FEF), text(name, "name of a domain", 255), abi,
         tuple(number(vcpu, "slot of a vcpu", int(lib.HV_MAX_VCPUS) - 1) for vcpu in items(vcpus, "vcpus", 64)),
@@ -158,5 +166,5 @@ def agrees(hv: Hypervisor, snapshot: Snapshot) -> None:
         slots = tuple(int(slot) for slot in c.vcpu_slot[0 : c.vcpu_count])
         if c.domid != domain.domid or slots != domain.vcpus:
             raise FieldError(f"domain {domain.domid} is not that of the arena")
-        if domain.services.keys() != rings.keys() or c.rings_held != sum(rings.values()):
+        if domain.services.keys() != {*rings, BACKENDS} or c.rings_held != sum(rings.values()):
             raise FieldError(f"domain {domain.domid} has not the rings of its console and its store")

@@ -134,7 +134,9 @@ def setup_table(ctx: Context, op: dict[str, Any]) -> int:
         t = _table(ctx, op["dom"])
         _grow(ctx, t, frames)
         if frames:
-            _write_list(ctx, op["frame_list"], "P", list(t.d.grant_frame[0:frames]))
+            # A translated domain puts them into its physmap by number; machine frames mean nothing to it.
+            shown = [-1 & 0xFFFFFFFFFFFFFFFF] * frames if ctx.domain.translated else list(t.d.grant_frame[0:frames])
+            _write_list(ctx, op["frame_list"], "P", shown)
     except GrantError as error:
         status = _refused(ctx, error)
     ctx.write_fields("gnttab_setup_table", ctx.args[1], {"status": status})

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hv import abi, reservation
+from hv import abi, physmap, reservation
 from hv.errors import XenError
 from hv.hypercall import RETRY, Context, Disposition, Handler, hypercall
 from hv.native import lib
@@ -153,6 +153,8 @@ def maximum_reservation(ctx: Context, arg: dict[str, Any]) -> int:
 def maximum_gpfn(ctx: Context, arg: dict[str, Any]) -> int:
     """The highest pfn: of a PV domain what it wrote to shared_info.arch.max_pfn, less one."""
     d, layout = asked_domain(ctx), abi.layout("shared_info", ctx.abi)
+    if ctx.domain.translated:
+        return int(lib.hv_hvm_domain(ctx.hv.native, d).highest_gfn)
     at = (int(d.shared_info_frame) << 12) + layout.offset("arch.max_pfn")
     max_pfn = int.from_bytes(ctx.domain.read(at, ctx.word_size()), "little")
     last = (max_pfn or 1) - 1
@@ -241,17 +243,18 @@ arch(abi.XENMEM_get_sharing_shared_pages)(no_sharing)
 
 
 def add_to_physmap_checks(ctx: Context, domid: int, space: int) -> None:
-    """ESRCH, EACCES and EPERM as xatp_permission_check(), then EACCES, since a PV domain has its own p2m."""
+    """ESRCH, EACCES and EPERM as xatp_permission_check(); EACCES for a PV domain, which has its own p2m."""
     domain = ctx.find_domain(domid)
     if space == abi.XENMAPSPACE_dev_mmio:
         raise XenError("memory_device_space", space=space)
     if domain is not ctx.domain:
         raise XenError("other_domain_denied", domid=domid)
-    raise XenError("memory_not_translated", subop=ctx.subop)
+    if not ctx.domain.translated:
+        raise XenError("memory_not_translated", subop=ctx.subop)
 
 
 @hypercall("memory_op", sub=abi.XENMEM_add_to_physmap)
-def add_to_physmap(ctx: Context, arg: dict[str, Any]) -> int:
+def add_to_physmap(ctx: Context, arg: dict[str, Any]) -> int | Disposition:
     """Put a page of Xen's somewhere into the physmap."""
     if progress(ctx) > 0xFFFF:
         raise XenError("memory_batch_progress", start=progress(ctx))
@@ -259,6 +262,14 @@ def add_to_physmap(ctx: Context, arg: dict[str, Any]) -> int:
     if fields["space"] == abi.XENMAPSPACE_gmfn_foreign:
         raise XenError("memory_foreign_space", space=fields["space"])
     add_to_physmap_checks(ctx, fields["domid"], fields["space"])
+    count = fields["size"] if fields["space"] == abi.XENMAPSPACE_gmfn_range else 1
+    done = progress(ctx)
+    last = min(count, done + BATCH)
+    for i in range(done, last):
+        physmap.add(ctx, fields["space"], fields["idx"] + i, fields["gpfn"] + i)
+    if last < count:
+        ctx.args[0] = last << abi.MEMOP_EXTENT_SHIFT | ctx.subop
+        return RETRY
     return 0
 
 
@@ -274,6 +285,16 @@ def add_to_physmap_batch(ctx: Context, arg: dict[str, Any]) -> int:
     if fields["space"] == abi.XENMAPSPACE_gmfn_range:
         raise XenError("memory_range_space", space=fields["space"])
     add_to_physmap_checks(ctx, fields["domid"], fields["space"])
+    size = ctx.word_size()
+    for i in range(fields["size"]):
+        index, gfn = (ctx.array("P", fields[name] + i * size, 1)[0] for name in ("idxs", "gpfns"))
+        error = 0
+        try:
+            physmap.add(ctx, fields["space"], index, gfn)
+        except XenError as refusal:
+            ctx.stopped(i, refusal)
+            error = -refusal.errno
+        ctx.write_array("i", fields["errs"] + 4 * i, [error])
     return 0
 
 
@@ -281,6 +302,9 @@ def add_to_physmap_batch(ctx: Context, arg: dict[str, Any]) -> int:
 def remove_from_physmap(ctx: Context, arg: dict[str, Any]) -> int:
     """Take a page out of the physmap: of a PV domain's own page there is nothing to do."""
     ctx.own_domain(arg["domid"])
+    if ctx.domain.translated:
+        physmap.remove(ctx.domain, arg["gpfn"])
+        return 0
     if lib.hv_get_page(ctx.hv.native, arg["gpfn"], ctx.domain.domid) != 0:
         raise XenError("memory_no_such_page", frame=arg["gpfn"])
     lib.hv_put_page(ctx.hv.native, arg["gpfn"])

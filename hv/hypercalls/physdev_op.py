@@ -86,7 +86,8 @@ def irq_status_query(ctx: Context, arg: dict[str, Any]) -> int:
 @hypercall("physdev_op", sub=abi.PHYSDEVOP_pirq_eoi_gmfn_v2, arg="physdev_pirq_eoi_gmfn")
 def pirq_eoi_gmfn(ctx: Context, arg: dict[str, Any]) -> int:
     """The page in which Xen would say which interrupts want an EOI. It is held, and stays empty."""
-    frame, d, native = arg["gmfn"], ctx.domain.c, ctx.hv.native
+    d, native = ctx.domain.c, ctx.hv.native
+    frame = int(lib.hv_frame_of(native, d, arg["gmfn"]))
     if d.pirq_eoi_frame:
         raise XenError("physdev_eoi_set", frame=int(d.pirq_eoi_frame))
     if lib.hv_get_page(native, frame, d.domid) != 0:

@@ -67,16 +67,6 @@ def xenpmu_op(ctx: Context, arg: dict[str, Any]) -> int:
     raise XenError("no_vpmu", hypercall=ctx.nr)
 
 
-@hypercall("hvm_op", sub=abi.HVMOP_set_param, arg="xen_hvm_param")
-@hypercall("hvm_op", sub=abi.HVMOP_get_param, arg="xen_hvm_param")
-def hvm_param(ctx: Context, arg: dict[str, Any]) -> int:
-    """HVM parameters, which neither a PV domain nor domain 0 has."""
-    if arg["index"] >= abi.HVM_NR_PARAMS:
-        raise XenError("hvm_param_index", index=arg["index"], limit=abi.HVM_NR_PARAMS)
-    ctx.find_domain(arg["domid"])
-    raise XenError("not_an_hvm_domain", domid=arg["domid"])
-
-
 @hypercall("dm_op")
 def dm_op(ctx: Context, arg: dict[str, Any]) -> int:
     """A device model's requests about another domain."""

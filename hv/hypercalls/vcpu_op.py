@@ -207,7 +207,8 @@ def register_vcpu_info(ctx: Context, v: Any) -> int:
     """Move the vcpu's vcpu_info into a page of the guest's own, once and for all; what is pending stays
     so."""
     arg = ctx.read_struct("vcpu_register_vcpu_info", ctx.args[2])
-    c, d, frame, offset = ctx.hv.native, ctx.domain.c, arg["mfn"], arg["offset"]
+    c, d, offset = ctx.hv.native, ctx.domain.c, arg["offset"]
+    frame = int(lib.hv_frame_of(c, d, arg["mfn"]))
     layout = abi.layout("vcpu_info", ctx.abi)
     if offset > PAGE_SIZE - layout.size or offset % layout.align:
         raise XenError("vcpu_info_offset", offset=offset, limit=PAGE_SIZE - layout.size)

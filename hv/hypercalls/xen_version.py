@@ -77,6 +77,16 @@ def platform_parameters(ctx: Context, arg: dict[str, Any]) -> int:
     return 0
 
 
+TRANSLATED_FEATURES = (
+    1 << abi.XENFEAT_writable_page_tables
+    | 1 << abi.XENFEAT_auto_translated_physmap
+    | 1 << abi.XENFEAT_hvm_callback_vector
+    | 1 << abi.XENFEAT_hvm_safe_pvclock
+    | 1 << abi.XENFEAT_memory_op_vnode_supported
+    | 1 << abi.XENFEAT_not_direct_mapped
+)
+
+
 def features(vm_assist: int) -> int:
     """The feature bits of a PV domain with these assists on."""
     extended = vm_assist >> abi.VMASST_TYPE_pae_extended_cr3 & 1
@@ -88,7 +98,8 @@ def get_features(ctx: Context, arg: dict[str, Any]) -> int:
     """Feature bits, 32 at a time."""
     if arg["submap_idx"] >= abi.XENFEAT_NR_SUBMAPS:
         raise XenError("version_submap", submap=arg["submap_idx"], limit=abi.XENFEAT_NR_SUBMAPS)
-    arg["submap"] = features(int(ctx.domain.c.vm_assist))
+    translated = ctx.domain.translated
+    arg["submap"] = TRANSLATED_FEATURES if translated else features(int(ctx.domain.c.vm_assist))
     return 0
 
 

@@ -61,6 +61,8 @@ class Environment:
     emulation: str
     base: int = 0
     """Address that the image's first page frame has when it runs (the linker script's `base`)."""
+    kind: str = "pv"
+    """The kind of domain that it runs in (hv.hypervisor.KINDS)."""
     help: str = ""
 
 
@@ -103,6 +105,15 @@ ENVIRONMENTS = {
             emulation="elf_x86_64",
             base=0xFFFFFFFF80000000,
             help="64-bit PV, with the p2m at an address of its own, as Linux asks for it",
+        ),
+        Environment(
+            name="pvh64",
+            target="x86_64-freestanding-none",
+            flags=("-mno-red-zone", "-mcpu=x86_64-mmx-sse-sse2+soft_float"),
+            folders=("hvm64", "hvm", "x86", "core"),
+            emulation="elf_x86_64",
+            kind="pvh",
+            help="64-bit on a whole processor, entered by PVH",
         ),
     )
 }

@@ -11,6 +11,8 @@ The first comment of the file carries one tag a line; text that goes on is inden
      * @cmdline count=100
      * @traps   GP:3 PF:*
      * @shutdown poweroff
+     * @disk    64
+     * @nic     nat
      */
 """
 
@@ -23,7 +25,8 @@ from pathlib import Path
 DEFAULT_MEMORY_MIB = 16
 _COMMENT = re.compile(r"/\*(.*?)\*/", re.DOTALL)
 _TAG = re.compile(r"^\s*\*?\s*@(\w+)\s*(.*)$")
-_KNOWN = {"title", "fact", "source", "env", "vcpus", "memory", "cmdline", "traps", "insns", "shutdown"}
+_KNOWN = {"title", "fact", "source", "env", "vcpus", "memory", "cmdline", "traps", "insns", "shutdown", "disk",
+          "nic"}
 
 
 class MetadataError(ValueError):
@@ -48,6 +51,10 @@ class Metadata:
     """Instructions after which the guest has certainly hung; None: the runner's default."""
     shutdown: str = "poweroff"
     """How the domain must end: a name of SHUTDOWN_*."""
+    disk_sectors: int = 0
+    """Sectors of a PV disk, xvda, that each begin with their own number (hv.testing.disks); 0: there is none."""
+    nic: str = ""
+    """"nat": a PV interface with a NAT that leads nowhere; "": none."""
 
 
 def _tags(path: Path, text: str) -> dict[str, str]:
@@ -86,6 +93,12 @@ def _trap(path: Path, text: str) -> tuple[str, int | None]:
     return name, None if count == "*" else int(count)
 
 
+def _nic(path: Path, text: str) -> str:
+    if text not in ("", "nat"):
+        raise MetadataError(f"{path}: @nic must be nat, not {text!r}")
+    return text
+
+
 def read_metadata(path: Path) -> Metadata:
     """The header comment of a guest's C file. Raises MetadataError."""
     tags = _tags(path, path.read_text(encoding="utf-8"))
@@ -104,4 +117,6 @@ def read_metadata(path: Path) -> Metadata:
         traps=tuple(_trap(path, word) for word in tags.get("traps", "").split()),
         max_insns=_number(path, tags, "insns", 0) or None,
         shutdown=tags.get("shutdown", "poweroff"),
+        disk_sectors=_number(path, tags, "disk", 0),
+        nic=_nic(path, tags.get("nic", "")),
     )

@@ -11,7 +11,7 @@ from hv.builder.image import BuilderError
 from hv.cli import statistics
 from hv.hypervisor import DEFAULT_QUANTUM, Stop
 from hv.native import ffi, lib
-from hv.testing.build import BuildError, build_guest, find_guest
+from hv.testing.build import ENVIRONMENTS, BuildError, build_guest, find_guest
 from hv.testing.metadata import DEFAULT_MEMORY_MIB, Metadata, read_metadata
 from hv.toolstack.launch import Guest, GuestConfig, launch
 
@@ -110,10 +110,13 @@ class DomainUnderTest:
             ramdisk=options.ramdisk,
             quantum=options.quantum,
             seed=options.seed,
+            kind=ENVIRONMENTS[options.env].kind if about else "auto",
         )
         self.name = about.name if about else kernel.name
         self.max_insns = options.max_insns or (about.max_insns if about else None) or DEFAULT_MAX_INSNS
         self.guest: Guest = launch(kernel, config)
+        if about is not None:
+            _add_devices(self.guest, about)
         self.hv = self.guest.hv
         self.domain = self.guest.domain
         self.stop: Stop | None = None
@@ -207,6 +210,20 @@ class DomainUnderTest:
             traps=self.traps,
             hypercalls=self.hypercalls,
         )
+
+
+def _add_devices(guest: Guest, about: Metadata) -> None:
+    """The PV devices that a header comment asks for."""
+    if about.disk_sectors:
+        from hv.testing.disks import NumberedImage
+        from hv.toolstack.backends import attach_disk
+
+        attach_disk(guest.domain, NumberedImage(about.disk_sectors))
+    if about.nic:
+        from hv.net.options import NicOptions
+        from hv.toolstack.backends import attach_nic
+
+        attach_nic(guest.domain, NicOptions())
 
 
 def run_test(guest: str, options: Options | None = None) -> Outcome:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hv import abi, evtchn
 from hv.backend.console import ConsoleBackend, ConsoleState
+from hv.devices.platform import Platform
 from hv.native import lib
 from hv.shared_ring import Window
+from hv.toolstack.backends import Backends
 
 if TYPE_CHECKING:
     from hv.domain import Domain
@@ -70,8 +72,14 @@ class Console:
         self.shown = min(self.shown, self.printed)  # a run that goes another way prints other things
 
     def accept(self, data: bytes) -> None:
-        """What was typed enters."""
-        self.ring.type(data)
+        """What was typed enters: at the PV console once the guest has used that, else at the first serial port, where
+        there is one."""
+        platform = self.domain.platform
+        serial = None if platform is None else platform.devices.get("serial0")
+        if serial is None or self.ring.used:
+            self.ring.type(data)
+        else:
+            serial.accept(data)
 
     def save(self) -> SavedConsole:
         """For a snapshot."""
@@ -108,6 +116,9 @@ class XenstoreHost:
     def __init__(self) -> None:
         self._daemon: Xenstored | None = None
         self._waiting: list[StoreClient] = []
+        self.watchers: list[Callable[[str], None]] = []
+        """Back ends of the domains: called with the token of each watch of domain 0's that has fired."""
+        self._serving = False
 
     @property
     def daemon(self) -> Xenstored:
@@ -119,6 +130,23 @@ class XenstoreHost:
         while self._waiting:
             self._waiting.pop(0).introduce(self._daemon)
         return self._daemon
+
+    def serve(self) -> None:
+        """Serve the guests' requests, let back ends answer what has changed, and so on until nothing moves. What a back
+        end changes meanwhile is served by whoever began."""
+        if self._serving:
+            return
+        self._serving = True
+        try:
+            daemon = self.daemon
+            daemon.serve()
+            while events := daemon.events():
+                for _, token in events:
+                    for watcher in tuple(self.watchers):
+                        watcher(token)
+                daemon.serve()
+        finally:
+            self._serving = False
 
     def connect(self, domain: Domain, memory_kib: int) -> StoreClient:
         """Introduce a domain whose store ring has been set up."""
@@ -202,7 +230,7 @@ class StoreClient:
         notify(self.domain, int(self.domain.c.store_port))
 
     def _event(self) -> None:
-        self.host.daemon.serve()
+        self.host.serve()
 
 
 def reconnect(hv: Hypervisor) -> None:
@@ -213,8 +241,15 @@ def reconnect(hv: Hypervisor) -> None:
     store = XenstoreHost()
     for slot in sorted(hv.domains):
         domain = hv.domains[slot]
+        if domain.machine is not None:
+            from hv.builder.pc import make_pc
+
+            make_pc(domain, domain.machine)
+        elif domain.translated:
+            Platform(domain)
         Console(domain)
         store.connect(domain, int(domain.c.max_pages) * PAGE_SIZE >> 10)
+        Backends(domain, store)
 
 
 def frame_window(domain: Domain, mfn: int) -> Window:

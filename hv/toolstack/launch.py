@@ -10,22 +10,29 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from hv.builder.image import BuilderError, KernelImage
 from hv.builder.load import load_kernel, read_file
 from hv.builder.placement import pv_placement
 from hv.builder.pv import domain_pages
+from hv.builder.pvh import build_pvh
 from hv.builder.start import start_pv
 from hv.hypervisor import DEFAULT_QUANTUM, Hypervisor, overhead_mib
 from hv.native import NativeError
+from hv.toolstack.backends import Backends
 from hv.toolstack.connect import Console, Sink, XenstoreHost, reconnect
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hv.builder.pv import PvDomain
     from hv.domain import Domain
+    from hv.net.options import NicOptions
+    from hv.toolstack.devices import DiskOptions
+
+
+BUILDERS: dict[str, Any] = {"pv": start_pv, "pvh": build_pvh}
+"""Who builds a domain of which kind."""
 
 
 class GuestConfig(NamedTuple):
@@ -42,13 +49,32 @@ class GuestConfig(NamedTuple):
     name: str = "guest"
     machine_mib: int | None = None
     scheduler: str = "round_robin"
+    kind: str = "auto"
+    """pv, pvh, hvm, or auto: pv if the kernel is one, else what it says that it can be entered as; hvm without one."""
+    disks: tuple[DiskOptions, ...] = ()
+    nics: tuple[NicOptions, ...] = ()
+    firmware: str | Path | None = None
+    """Of an HVM domain: a BIOS image, or an ELF file in its place; None: SeaBIOS, where it is installed."""
+    boot: str = ""
+    """Of an HVM domain: the order, of c (disk), d (CD-ROM) and n (network)."""
+
+
+def kind_of(image: KernelImage, kind: str) -> str:
+    """Which kind of domain a kernel is for. BuilderError: for none, or not for the one that was asked for."""
+    notes = image.notes
+    if kind == "auto":
+        only_pvh = notes is not None and notes.phys32_entry is not None and notes.virt_base is None
+        kind = "pvh" if only_pvh else "pv"
+    if kind == "pv":
+        pv_placement(image)
+    return kind
 
 
 class Guest:
     """A launched guest: its hypervisor, its domain, how it was built, and its console."""
 
     def __init__(
-        self, hv: Hypervisor, domain: Domain, built: PvDomain, image: KernelImage, console: Console, store: XenstoreHost
+        self, hv: Hypervisor, domain: Domain, built: Any, image: KernelImage, console: Console, store: XenstoreHost
     ) -> None:
         self.hv = hv
         self.domain = domain
@@ -63,7 +89,7 @@ class Guest:
 
 
 def launch(
-    kernel: str | Path | KernelImage,
+    kernel: str | Path | KernelImage | None,
     config: GuestConfig | None = None,
     sink: Sink | None = None,
     beside: Guest | None = None,
@@ -75,10 +101,14 @@ def launch(
     """
     config = config or GuestConfig()
     pages = domain_pages(config.memory_mib)
-    image = kernel if isinstance(kernel, KernelImage) else load_kernel(kernel)
-    pv_placement(image)  # before memory is taken: what is no PV kernel is refused for that
-    ramdisk = b"" if config.ramdisk is None else read_file(config.ramdisk, "ramdisk")
-    hv = _hypervisor(config) if beside is None else beside.hv
+    whole = config.kind == "hvm" or kernel is None
+    if whole and isinstance(kernel, KernelImage):
+        raise BuilderError(kernel.name, "an HVM domain's firmware loads its kernel", "give the path of a kernel file")
+    kind, image = "hvm", None
+    if not whole:
+        image = kernel if isinstance(kernel, KernelImage) else load_kernel(cast("str | Path", kernel))
+        kind = kind_of(image, config.kind)  # before memory is taken
+    hv = _hypervisor(config, kind) if beside is None else beside.hv
     hv.connect = reconnect
     if beside is not None and pages > hv.state.free_frames:
         free = int(hv.state.free_frames) >> 8
@@ -87,25 +117,60 @@ def launch(
             "give the first guest a larger machine_mib",
         )  # fmt: skip
     try:
-        domain = hv.create_domain(config.name, memory_mib=config.memory_mib, vcpus=config.vcpus)
+        domain = hv.create_domain(config.name, memory_mib=config.memory_mib, vcpus=config.vcpus, kind=kind)
     except NativeError as error:
         raise BuilderError(
             config.name, f"no room for it: {error}", "give it fewer vcpus, or destroy a domain"
         ) from None
     try:
-        built = start_pv(domain, image, cmdline=config.cmdline, ramdisk=ramdisk)
+        built, image = _build(domain, kind, config, kernel, image)
     except BuilderError:
         hv.destroy_domain(domain)
         raise
     store = XenstoreHost() if beside is None else beside.store
     console = Console(domain, sink)
     store.connect(domain, config.memory_mib << 10)
+    Backends(domain, store)
+    if kind == "hvm":
+        config = config._replace(disks=tuple(disk for disk in config.disks if disk.bus == "xvd"), nics=())
+    if config.disks or config.nics:
+        _add_devices(hv, domain, config)
     return Guest(hv, domain, built, image, console, store)
 
 
-def _hypervisor(config: GuestConfig) -> Hypervisor:
+def _build(
+    domain: Domain, kind: str, config: GuestConfig, kernel: str | Path | KernelImage | None, image: KernelImage | None
+) -> tuple[Any, KernelImage]:
+    """Fill a new domain: how it was built, and the kernel's image."""
+    if image is None:
+        from hv.toolstack.pc import start_hvm  # most guests are none
+
+        return None, start_hvm(domain, config, cast("str | Path | None", kernel))
+    ramdisk = b"" if config.ramdisk is None else read_file(config.ramdisk, "ramdisk")
+    return BUILDERS[kind](domain, image, cmdline=config.cmdline, ramdisk=ramdisk), image
+
+
+def _add_devices(hv: Hypervisor, domain: Domain, config: GuestConfig) -> None:
+    from hv.toolstack.devices import add_devices  # most guests have none
+
+    try:
+        add_devices(domain, config.disks, config.nics)
+    except BuilderError:
+        hv.destroy_domain(domain)
+        raise
+
+
+HVM_EXTRA_MIB = 18
+"""Memory of an HVM domain beside its RAM: video memory and firmware."""
+HVM_QUANTUM = 1_000_003
+"""The usual quantum of vcpus that share a processor: SeaBIOS spins on a lock in a loop of eight instructions, and turns
+that are a multiple of that would always end at the same one of them."""
+
+
+def _hypervisor(config: GuestConfig, kind: str = "pv") -> Hypervisor:
     """The machine. Its memory is taken when it is touched, so what the host has is looked up before."""
-    size = max(config.memory_mib, config.machine_mib or 0)
+    size = max(config.memory_mib, config.machine_mib or 0) + (HVM_EXTRA_MIB if kind == "hvm" else 0)
+    quantum = HVM_QUANTUM if kind == "hvm" and config.quantum == DEFAULT_QUANTUM else config.quantum
     have = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
     if size + overhead_mib(size) > have:
         raise BuilderError(
@@ -114,7 +179,7 @@ def _hypervisor(config: GuestConfig) -> Hypervisor:
         )  # fmt: skip
     try:
         return Hypervisor(
-            memory_mib=size, quantum=config.quantum, seed=config.seed, scheduler=config.scheduler,
+            memory_mib=size, quantum=quantum, seed=config.seed, scheduler=config.scheduler,
             wallclock_ns=config.wallclock_ns,
         )  # fmt: skip
     except NativeError as error:

@@ -1,6 +1,6 @@
 /* control.h - as much of the control domain's hypercalls as it takes to refuse them in Xen's order: sizes of the
  * arguments and the interface versions of Xen 4.17 (xen/include/public/{sysctl,domctl,platform,dm_op}.h,
- * hvm/{hvm_op,params}.h). */
+ * hvm/dm_op.h). */
 #ifndef XEN_PUBLIC_CONTROL_H
 #define XEN_PUBLIC_CONTROL_H
 
@@ -29,16 +29,6 @@ struct xen_platform_op {
     uint32_t cmd;
     uint32_t interface_version;
     uint64_t u[16];
-};
-
-#define HVMOP_set_param 0
-#define HVMOP_get_param 1
-#define HVM_NR_PARAMS   39
-struct xen_hvm_param {
-    domid_t domid;
-    uint16_t pad;
-    uint32_t index;
-    uint64_t value;
 };
 
 #define XEN_DMOP_MAX_BUFS 3   /* buffers that one dm_op may name */

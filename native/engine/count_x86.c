@@ -265,7 +265,7 @@ static void at_breakpoint(struct cpu *c, const char *tb)
     int64_t count = FIELD(const uint16_t, tb, U_TB_ICOUNT);
     LEFT += count;
     cpu_gprs(c)->rip = pc - FIELD(const uint64_t, tb, U_TB_CS_BASE);
-    if (c->m->ops.breakpoint(c->m->ops.ctx, c, pc)) {
+    if (c->ops->breakpoint(c->ops->ctx, c, pc)) {
         cpu_leave_at_breakpoint(c);
         cpu_leave_helper(c);
     }

@@ -8,6 +8,10 @@ struct uc_struct;
 
 struct cpu {
     struct machine *m;
+    const struct engine_ops *ops; /* the machine's, or its own */
+    bool has_devices;             /* the device window is mapped (io_x86.c) */
+    bool run_alone;               /* the first instruction of the next run */
+    int int_bytes;                /* length of the instruction whose software interrupt is on its way */
     struct uc_struct *uc;
     char *cs;                     /* libunicorn's CPUState */
     char *env;                    /* libunicorn's CPUX86State */
@@ -68,6 +72,9 @@ extern void cpu_x86_update_cr0_x86_64(void *env, uint32_t value);
 extern void cpu_x86_update_cr3_x86_64(void *env, uint64_t value);
 extern void cpu_x86_update_cr4_x86_64(void *env, uint32_t value);
 extern void cpu_x86_update_dr7_x86_64(void *env, uint32_t value);
+extern void x86_cpu_do_interrupt_x86_64(void *cs);
+extern void do_interrupt_x86_hardirq_x86_64(void *env, int vector, int hardware);
+extern uint32_t cpu_ldl_mmuidx_ra_x86_64(void *env, uint64_t va, int mmu, uintptr_t ra);
 extern void update_mxcsr_status_x86_64(void *env);
 extern void update_fp_status_x86_64(void *env);
 
@@ -92,6 +99,22 @@ void cpu_watch_next(struct cpu *c, int64_t count);
 void cpu_watch_forget(struct cpu *c);
 /* DR7, or an address in DR0-3, has changed: accesses are to be looked up on other pages. */
 void cpu_watch_changed(struct cpu *c, uint64_t old_dr7);
+
+/* ---- io_x86.c ---- */
+enum { DEVICE_WINDOW_BITS = 40 };
+#define DEVICE_WINDOW (UINT64_C(1) << 50)             /* physical address, to libunicorn, of MAP_DEVICE frame 0 */
+int cpu_map_device_window(struct cpu *c);
+/* Execute the instruction at `ra` again, alone. */
+void cpu_again_alone(struct cpu *c, uintptr_t ra) __attribute__((noreturn));
+/* Inside a call from generated code: does nothing follow the instruction in its block? */
+bool cpu_is_alone(struct cpu *c, uintptr_t ra);
+
+/* ---- native_x86.c ---- */
+typedef bool exec_interrupt_fn(void *cs, int request);
+exec_interrupt_fn native_exec_interrupt;
+/* SYSCALL, SYSENTER of a cpu whose ring 0 is the guest's; rip is behind the instruction, which began `length` bytes before. */
+void native_syscall(struct cpu *c, int length);
+void native_sysenter(struct cpu *c, int length);
 
 /* ---- tlb_x86.c ---- */
 typedef bool tlb_fill_fn(void *cs, uint64_t va, int size, int access, int mmu, bool probe, uintptr_t ra);

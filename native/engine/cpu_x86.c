@@ -8,7 +8,7 @@
 #include <unicorn/unicorn.h>
 #include "traps_x86.h"
 
-enum { CODE_BUFFER_BYTES = 32 << 20 };
+enum { CODE_BUFFER_BYTES = 32 << 20, VECTOR_DF = 8 };
 
 /* What the translator may decode beyond its default model: feature words, set and cleared bits. The guest sees CPUID
  * as the layer above answers it. RDRAND, RDSEED, AVX, F16C, FMA and MPX are off: host randomness, or not executed right. */
@@ -65,6 +65,7 @@ int cpu_create(struct machine *m, enum cpu_model model, struct cpu **out)
     if (!c)
         return -ENOMEM;
     c->m = m;
+    c->ops = &m->ops;
     c->index = index;
     int error = open_engine(c);
     if (!error && !selfcheck(c))
@@ -78,6 +79,7 @@ int cpu_create(struct machine *m, enum cpu_model model, struct cpu **out)
     CS(struct cpu *, U_CS_OPAQUE) = c;
     char *class = CS(char *, U_CS_CC);
     FIELD(tlb_fill_fn *, class, U_CC_TLB_FILL) = engine_tlb_fill;
+    FIELD(exec_interrupt_fn *, class, U_CC_EXEC_INTERRUPT) = native_exec_interrupt;
     for (unsigned i = 0; i < sizeof FEATURES / sizeof *FEATURES; i++) {
         uint32_t *word = &ENV(uint32_t, U_ENV_FEATURES + 8 * FEATURES[i].word);      /* words of 64 bits */
         *word = (*word | FEATURES[i].set) & ~FEATURES[i].clear;
@@ -96,6 +98,12 @@ void cpu_destroy(struct cpu *c)
     FIELD(int32_t, (char *)c->uc, U_UC_NESTED_LEVEL) = 0;
     uc_close((uc_engine *)c->uc);
     free(c);
+}
+
+int cpu_set_ops(struct cpu *c, const struct engine_ops *ops)
+{
+    c->ops = ops;
+    return ops->native ? cpu_map_device_window(c) : 0;
 }
 
 int cpu_index(const struct cpu *c) { return c->index; }
@@ -129,6 +137,9 @@ int cpu_run(struct cpu *c, int64_t budget, struct cpu_exit *exit)
     c->running = true;
     while (!c->leaving) {
         CS(int32_t, U_CS_EXCEPTION_INDEX) = -1;
+        if (c->run_alone)
+            CS(uint32_t, U_CS_CFLAGS_NEXT_TB) = 1;
+        c->run_alone = false;
         CS(uint32_t, U_CS_HALTED) = 0;
         CS(uint8_t, U_CS_EXIT_REQUEST) = 0;
         FIELD(uint8_t, (char *)c->uc, U_UC_STOP_REQUEST) = 0;
@@ -136,6 +147,10 @@ int cpu_run(struct cpu *c, int64_t budget, struct cpu_exit *exit)
         FIELD(uint32_t, (char *)c->uc, U_UC_INVALID_ERROR) = 0;
         cpu_exec_x86_64(c->uc, c->cs);
         /* cpu_exec leaves the flags whole in eflags and takes them apart again when it is entered */
+        if (c->ops->native && ENV(int32_t, U_ENV_OLD_EXCEPTION) == VECTOR_DF && !c->leaving) {
+            c->exit.reason = EXIT_SHUTDOWN;       /* a fault while #DF was delivered */
+            c->leaving = true;
+        }
         if (__atomic_exchange_n(&c->kicked, false, __ATOMIC_RELAXED) && !c->leaving) {
             c->exit.reason = EXIT_KICK;
             c->leaving = true;
@@ -185,6 +200,12 @@ void cpu_leave_at_breakpoint(struct cpu *c)
     c->exit.reason = EXIT_BREAKPOINT;
     c->exit.flags = cpu_undisturbed(c) ? 0 : TRAP_LATE;
     c->exit.address = cpu_gprs(c)->rip;
+}
+
+void cpu_shorten(struct cpu *c, int64_t budget)
+{
+    if (budget < c->budget)
+        cpu_set_budget(c, budget);
 }
 
 void cpu_set_budget(struct cpu *c, int64_t budget)

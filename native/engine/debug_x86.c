@@ -141,7 +141,7 @@ void cpu_watch_next(struct cpu *c, int64_t count)
     uint32_t found = c->watch_hits;
     uint32_t touches = c->touch_count;
     cpu_watch_forget(c);
-    bool stop = touches && c->m->ops.watched(c->m->ops.ctx, c, c->touches, touches);
+    bool stop = touches && c->ops->watched(c->ops->ctx, c, c->touches, touches);
     if (stop && !found) {
         cpu_leave_at_breakpoint(c);
         cpu_leave_helper(c);

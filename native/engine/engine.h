@@ -68,13 +68,29 @@ struct trap {
 
 enum access { ACCESS_READ = 0, ACCESS_WRITE = 1, ACCESS_FETCH = 2 };
 
-enum { MAP_READ = 1, MAP_WRITE = 2, MAP_EXEC = 4 };
+enum { MAP_READ = 1, MAP_WRITE = 2, MAP_EXEC = 4, MAP_DEVICE = 8 };
 
 /* Result of one address translation of one 4 KiB page. */
 struct mapping {
-    uint64_t frame;       /* physical frame number */
+    uint64_t frame;       /* physical frame number; MAP_DEVICE: no memory, but whatever ops.io makes of this number */
     uint32_t prot;        /* MAP_* that the translation allows */
     uint32_t error;       /* when refused: the page-fault error code */
+    uint64_t page_bytes;  /* of the guest's page, which INVLPG forgets as a whole; 0: 4 KiB */
+};
+
+/* One access to a port, or to an address of MAP_DEVICE. `alone`: nothing follows it in its block of code, so that the
+ * count of instructions may be cut, and an interrupt delivered, right behind it. */
+struct io_access {
+    uint64_t address, value;
+    uint32_t size;        /* bytes */
+    bool write, port, alone;
+};
+enum io_answer {
+    IO_DONE = 0,          /* `value` is filled in, or was taken */
+    IO_FAULT,             /* #GP(0) */
+    IO_LEAVE,             /* leave cpu_run() with the exit record; the instruction is executed again when it goes on */
+    IO_ALONE,             /* nothing was done: execute the instruction again, alone */
+    IO_ENGINE             /* of an MSR: the engine holds it */
 };
 
 /* General registers as the engine keeps them: this overlays the engine's own state, so writes take effect at once. */
@@ -115,7 +131,7 @@ struct x86_state {
     uint32_t interrupt_shadow;              /* sti / mov ss */
     uint32_t halted;
     int32_t pending_exception;              /* engine's exception in flight; -1: none */
-    uint32_t pad1;
+    uint32_t nmi_blocked;                   /* until IRET */
 };
 
 /* Bytes that a debugger watches, by linear address in whichever page table. */
@@ -129,6 +145,9 @@ struct touch { uint64_t pc, va, size; uint32_t kinds, id; };
  * cpu_run() with cpu_exit_record(cpu)". */
 struct engine_ops {
     void *ctx;
+    /* The cpu is a whole one: exceptions and interrupts go through the guest's own IDT, SYSCALL and its kin do what the
+     * manual says, ring 0 is the guest's. Else ring 0 is the layer above, and the last five functions are not called. */
+    bool native;
     bool (*exception)(void *ctx, struct cpu *cpu, const struct trap *trap);
     bool (*syscall)(void *ctx, struct cpu *cpu);       /* rip is already behind the instruction */
     bool (*sysenter)(void *ctx, struct cpu *cpu);
@@ -136,13 +155,35 @@ struct engine_ops {
     bool (*translate)(void *ctx, struct cpu *cpu, uint64_t va, enum access access, bool user, struct mapping *map);
     void (*cpuid)(void *ctx, struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
     uint64_t (*tsc)(void *ctx, struct cpu *cpu);
-    /* May this IN/OUT run? false: the engine raises #GP(0), which comes back through `exception`. */
-    bool (*port_allowed)(void *ctx, struct cpu *cpu, uint32_t port, uint32_t size);
+    /* IN, OUT, or an access to a page of MAP_DEVICE. IO_FAULT comes back through `exception`. */
+    enum io_answer (*io)(void *ctx, struct cpu *cpu, struct io_access *access);
     /* The instruction at `pc`, one of machine_set_breakpoints(), is next. true: leave with EXIT_BREAKPOINT before it. */
     bool (*breakpoint)(void *ctx, struct cpu *cpu, uint64_t pc);
     /* An instruction that touched bytes of `count` of machine_set_watchpoints() has just retired. true: leave behind it. */
     bool (*watched)(void *ctx, struct cpu *cpu, const struct touch *touches, uint32_t count);
+    /* RDMSR, WRMSR. `alone` as in io_access. */
+    enum io_answer (*msr)(void *ctx, struct cpu *cpu, uint32_t number, bool write, uint64_t *value, bool alone);
+    /* CR0, CR3, CR4 or CR8 is to be written: may it, or #GP(0)? CR8 is the layer's own; `*value` may be changed. */
+    bool (*write_cr)(void *ctx, struct cpu *cpu, int n, uint64_t *value);
+    uint64_t (*read_cr8)(void *ctx, struct cpu *cpu);
+    /* cpu_set_attention() was called: which vector is the cpu to take now? -1: none. `can`: TAKE_*, what it could. */
+    int (*interrupt)(void *ctx, struct cpu *cpu, uint32_t can);
+    /* HLT, rip behind it. true: go on, an interrupt is there; false: leave. */
+    bool (*halt)(void *ctx, struct cpu *cpu);
 };
+enum { TAKE_INTERRUPT = 1, TAKE_NMI = 2 };
+
+/* Have the cpu answer these calls from another table than its machine's; the table must outlive it. 0 or -ENOMEM */
+int cpu_set_ops(struct cpu *cpu, const struct engine_ops *ops);
+/* In ops.exception of a native cpu: deliver the exception through the guest's IDT. Need not return: a fault on the way
+ * comes as an exception of its own. */
+void cpu_deliver(struct cpu *cpu, const struct trap *trap);
+/* Raise an exception at the instruction at rip, from inside ops.exception: it comes as an exception of its own. */
+void cpu_raise(struct cpu *cpu, uint32_t vector, uint32_t error) __attribute__((noreturn));
+/* Whether ops.interrupt is to be asked as soon as the cpu could take something. */
+void cpu_set_attention(struct cpu *cpu, bool wanted);
+/* The next instruction is to be executed alone: it is one that ops.io sent away with IO_LEAVE. Before cpu_run(). */
+void cpu_run_alone(struct cpu *cpu);
 
 struct cpu_exit *cpu_exit_record(struct cpu *cpu);
 /* The instruction that has just been counted as retired is undone by the layer above. Inside callbacks. */
@@ -237,6 +278,8 @@ int64_t cpu_retired(const struct cpu *cpu);
 void cpu_retire(struct cpu *cpu);
 /* Shorten the current run (from inside a callback): leave with EXIT_BUDGET once `budget` have retired since it began. */
 void cpu_set_budget(struct cpu *cpu, int64_t budget);
+/* The same, unless the run ends before that anyway. */
+void cpu_shorten(struct cpu *cpu, int64_t budget);
 
 /* ---- x86 registers ---- */
 struct x86_gprs *cpu_gprs(struct cpu *cpu);
@@ -252,6 +295,7 @@ void cpu_set_ldt(struct cpu *cpu, uint64_t base, uint32_t limit);
 uint64_t cpu_cr(struct cpu *cpu, int n);              /* 0, 2, 3, 4 */
 /* Write a control register. CR3: flushes this cpu's translations. CR0: the mode bits take effect. */
 void cpu_set_cr(struct cpu *cpu, int n, uint64_t value);
+uint64_t cpu_efer(struct cpu *cpu);
 uint64_t cpu_dr(struct cpu *cpu, int n);
 void cpu_set_dr(struct cpu *cpu, int n, uint64_t value);   /* DR7 arms the breakpoints */
 void cpu_tlb_flush(struct cpu *cpu);
@@ -269,5 +313,19 @@ struct x86_walk {
  * true and *map, or false and map->error. `walk` may be NULL. */
 bool x86_translate(struct machine *m, uint64_t root, int levels, bool nx, uint64_t va, enum access access, bool user,
                    bool write_protect, bool update, struct mapping *map, struct x86_walk *walk);
+
+#ifndef XENLAB_CFFI
+/* The same where tables and entries hold addresses of a physical space of the guest's own: map->frame is one of its frames. */
+struct x86_paging {
+    uint64_t root;
+    int levels;
+    bool nx, write_protect;
+    bool large;               /* 4 MiB pages, of two levels (CR4.PSE) */
+    uint64_t (*frame_of)(void *ctx, uint64_t frame);      /* machine frame of a guest's RAM, ~0: there is none */
+    void *ctx;
+};
+bool x86_translate_guest(struct machine *m, const struct x86_paging *paging, uint64_t va, enum access access, bool user,
+                         bool update, struct mapping *map, struct x86_walk *walk);
+#endif
 
 #endif

@@ -7,7 +7,8 @@
 
 enum { CC_BITS = 0x8d5, DF_BIT = 0x400, CC_OP_EFLAGS = 1 };
 enum {
-    HF_CPL = 3, HF_INHIBIT_IRQ = 1 << 3, HF_CS32 = 1 << 4, HF_SS32 = 1 << 5, HF_ADDSEG = 1 << 6, HF_LMA = 1 << 14, HF_CS64 = 1 << 15
+    HF_CPL = 3, HF_INHIBIT_IRQ = 1 << 3, HF_CS32 = 1 << 4, HF_SS32 = 1 << 5, HF_ADDSEG = 1 << 6, HF_LMA = 1 << 14, HF_CS64 = 1 << 15,
+    HF2_NMI = 1 << 2
 };
 enum { DESC_L = 1 << 21, DESC_B = 1 << 22, DESC_DPL_SHIFT = 13 };
 enum { CR0_PE = 1, RFLAGS_VM = 1 << 17, EFER_LME = 1 << 8, EFER_LMA = 1 << 10 };
@@ -121,6 +122,8 @@ void cpu_set_cr(struct cpu *c, int n, uint64_t value)
     }
 }
 
+uint64_t cpu_efer(struct cpu *c) { return ENV(uint64_t, U_ENV_EFER); }
+
 uint64_t cpu_dr(struct cpu *c, int n) { return n >= 0 && n < 8 ? ENV(uint64_t, U_ENV_DR + 8 * n) : 0; }
 
 void cpu_set_dr(struct cpu *c, int n, uint64_t value)
@@ -217,6 +220,7 @@ void cpu_get_state(struct cpu *c, struct x86_state *out)
     get_fpu(c, out);
     out->interrupt_shadow = ENV(uint32_t, U_ENV_HFLAGS) & HF_INHIBIT_IRQ ? 1 : 0;
     out->pending_exception = -1;
+    out->nmi_blocked = ENV(uint32_t, U_ENV_HFLAGS2) & HF2_NMI ? 1 : 0;
 }
 
 /* The control registers and what hangs on them. Long mode becomes active when paging is switched on with EFER.LME set, so:
@@ -269,5 +273,7 @@ void cpu_set_state(struct cpu *c, const struct x86_state *in)
         ENV(uint32_t, U_ENV_HFLAGS) |= HF_INHIBIT_IRQ;
     else
         ENV(uint32_t, U_ENV_HFLAGS) &= ~(uint32_t)HF_INHIBIT_IRQ;
+    ENV(uint32_t, U_ENV_HFLAGS2) &= ~(uint32_t)HF2_NMI;
+    ENV(uint32_t, U_ENV_HFLAGS2) |= in->nmi_blocked ? HF2_NMI : 0u;
     cpu_tlb_flush(c);
 }

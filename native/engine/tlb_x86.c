@@ -111,8 +111,15 @@ bool engine_tlb_fill(void *cs, uint64_t va, int size, int access, int mmu, bool 
 {
     struct cpu *c = cpu_of_cs(cs);
     struct machine *m = c->m;
-    struct mapping map = {0, 0, 0};
-    if (!m->ops.translate(m->ops.ctx, c, va, (enum access)access, mmu == U_MMU_USER, &map) || map.frame >= m->frames) {
+    struct mapping map = {0};
+    bool mapped = c->ops->translate(c->ops->ctx, c, va, (enum access)access, mmu == U_MMU_USER, &map);
+    if (mapped && map.prot & MAP_DEVICE && access != ACCESS_FETCH) {
+        uint64_t place = DEVICE_WINDOW + (map.frame << ENGINE_PAGE_SHIFT);
+        tlb_set_page_x86_64(c->cs, va & ~UINT64_C(0xfff), place, (int)(map.prot & (QEMU_READ | QEMU_WRITE)), mmu,
+                            map.page_bytes ? map.page_bytes : ENGINE_PAGE_SIZE);
+        return true;
+    }
+    if (!mapped || map.prot & MAP_DEVICE || map.frame >= m->frames) {
         if (probe)
             return false;
         ENV(uint64_t, U_ENV_CR + 16) = va;
@@ -138,7 +145,7 @@ bool engine_tlb_fill(void *cs, uint64_t va, int size, int access, int mmu, bool 
     } else if (map.prot & MAP_WRITE && (*flags & (FRAME_CODE | FRAME_DIRTY | FRAME_WRITABLE)) == (FRAME_DIRTY | FRAME_WRITABLE)) {
         prot |= QEMU_WRITE;       /* writable and dirty already: spare the second fill */
     }
-    tlb_set_page_x86_64(c->cs, va & ~UINT64_C(0xfff), pa, prot, mmu, ENGINE_PAGE_SIZE);
+    tlb_set_page_x86_64(c->cs, va & ~UINT64_C(0xfff), pa, prot, mmu, map.page_bytes ? map.page_bytes : ENGINE_PAGE_SIZE);
     if (plain && prot & QEMU_WRITE)
         mark_checked(c, mmu, va);
     return true;

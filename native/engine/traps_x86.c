@@ -1,5 +1,5 @@
 /* traps_x86.c - where guest events reach the layer above: exceptions by libunicorn's hooks, the instructions that
- * libunicorn answers by itself (syscall, cpuid, rdtsc, port access ...) by functions that stand in for its helpers.
+ * libunicorn answers by itself (syscall, cpuid, rdtsc ...) by functions that stand in for its helpers.
  *
  * A stand-in runs inside generated code. It may answer and return, raise an exception with its return address, or
  * leave cpu_run() by cpu_leave_helper(). The hooks run between blocks, with all registers in sync.
@@ -21,7 +21,8 @@ static void leave(struct cpu *c)
 
 static void deliver(struct cpu *c, uint32_t vector, uint32_t flags)
 {
-    ENV(int32_t, U_ENV_OLD_EXCEPTION) = -1;     /* else the second fault in a row would look like a double fault */
+    if (!c->ops->native)                        /* else the second fault in a row would look like a double fault */
+        ENV(int32_t, U_ENV_OLD_EXCEPTION) = -1;
     if (!c->settled) {                          /* a way to raise exceptions that this file does not know: our defect */
         c->exit.reason = EXIT_FATAL;
         c->exit.vector = vector;
@@ -38,7 +39,9 @@ static void deliver(struct cpu *c, uint32_t vector, uint32_t flags)
         trap.flags |= TRAP_HAS_ERROR;
         trap.error = ENV(uint32_t, U_ENV_ERROR_CODE);
     }
-    if (c->m->ops.exception(c->m->ops.ctx, c, &trap)) {
+    bool go_on = c->ops->exception(c->ops->ctx, c, &trap);
+    ENV(int32_t, U_ENV_OLD_EXCEPTION) = -1;     /* of a native cpu too: it was delivered, or is none any more */
+    if (go_on) {
         cpu_tlb_sync(c);
         if (c->stop_asked) {
             cpu_leave_at_breakpoint(c);
@@ -103,6 +106,7 @@ void __wrap_helper_raise_exception_x86_64(char *env, int vector)
 void __wrap_helper_raise_interrupt_x86_64(char *env, int vector, int length)
 {
     cpu_of_env(env)->settled = true;            /* a trap, the last of its block */
+    cpu_of_env(env)->int_bytes = length;
     __real_helper_raise_interrupt_x86_64(env, vector, length);
 }
 
@@ -124,6 +128,7 @@ void __wrap_helper_into_x86_64(char *env, int length)
     struct cpu *c = cpu_of_env(env);
     int64_t before = LEFT;
     cpu_settle(c, RETURN_ADDRESS, length);
+    c->int_bytes = length;
     __real_helper_into_x86_64(env, length);
     LEFT = before;                              /* no overflow: the block goes on */
     c->settled = false;
@@ -137,20 +142,15 @@ void __wrap_helper_cpuid_x86_64(char *env);
 void __wrap_helper_rdtsc_x86_64(char *env);
 void __wrap_helper_rdtscp_x86_64(char *env);
 void __wrap_helper_rdpmc_x86_64(char *env);
+void __wrap_helper_pause_x86_64(char *env, int length) __attribute__((noreturn));
 uint64_t __wrap_helper_rdrand_x86_64(char *env);
-uint64_t __wrap_helper_inb_x86_64(char *env, uint32_t port);
-uint64_t __wrap_helper_inw_x86_64(char *env, uint32_t port);
-uint64_t __wrap_helper_inl_x86_64(char *env, uint32_t port);
-void __wrap_helper_outb_x86_64(char *env, uint32_t port, uint32_t data);
-void __wrap_helper_outw_x86_64(char *env, uint32_t port, uint32_t data);
-void __wrap_helper_outl_x86_64(char *env, uint32_t port, uint32_t data);
 
 /* The instruction is the last of its block and has retired. */
 static void system_call(struct cpu *c, int length, bool (*answer)(void *, struct cpu *))
 {
     struct x86_gprs *r = cpu_gprs(c);
     r->rip += (uint64_t)length;
-    if (answer(c->m->ops.ctx, c)) {
+    if (answer(c->ops->ctx, c)) {
         cpu_tlb_sync(c);
         return;
     }
@@ -160,13 +160,19 @@ static void system_call(struct cpu *c, int length, bool (*answer)(void *, struct
 void __wrap_helper_syscall_x86_64(char *env, int length)
 {
     struct cpu *c = cpu_of_env(env);
-    system_call(c, length, c->m->ops.syscall);
+    if (c->ops->native)
+        native_syscall(c, length);
+    else
+        system_call(c, length, c->ops->syscall);
 }
 
 void __wrap_helper_sysenter_x86_64(char *env, int length)
 {
     struct cpu *c = cpu_of_env(env);
-    system_call(c, length, c->m->ops.sysenter);
+    if (c->ops->native)
+        native_sysenter(c, length);
+    else
+        system_call(c, length, c->ops->sysenter);
 }
 
 void __wrap_helper_cpuid_x86_64(char *env)
@@ -175,7 +181,7 @@ void __wrap_helper_cpuid_x86_64(char *env)
     struct x86_gprs *r = cpu_gprs(c);
     uint32_t out[4] = {0, 0, 0, 0};
     c->block = cpu_block_at(c, RETURN_ADDRESS);
-    c->m->ops.cpuid(c->m->ops.ctx, c, (uint32_t)r->rax, (uint32_t)r->rcx, out);
+    c->ops->cpuid(c->ops->ctx, c, (uint32_t)r->rax, (uint32_t)r->rcx, out);
     c->block = NULL;
     r->rax = out[0];
     r->rbx = out[1];
@@ -188,7 +194,7 @@ static void read_tsc(struct cpu *c, uintptr_t ra)
     if (ENV(uint64_t, U_ENV_CR + 32) & CR4_TSD && ENV(uint32_t, U_ENV_HFLAGS) & CPL_MASK)
         raise_exception_err_ra_x86_64(c->env, VECTOR_GP, 0, ra);
     c->block = cpu_block_at(c, ra);
-    uint64_t tsc = c->m->ops.tsc(c->m->ops.ctx, c);
+    uint64_t tsc = c->ops->tsc(c->ops->ctx, c);
     c->block = NULL;
     cpu_gprs(c)->rax = (uint32_t)tsc;
     cpu_gprs(c)->rdx = tsc >> 32;
@@ -205,26 +211,13 @@ void __wrap_helper_rdtscp_x86_64(char *env)
 
 void __wrap_helper_rdpmc_x86_64(char *env) { raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, RETURN_ADDRESS); }
 
-/* Not offered by CPUID and refused while translating; were it reached, it must not read the host's generator. */
-uint64_t __wrap_helper_rdrand_x86_64(char *env) { raise_exception_err_ra_x86_64(env, VECTOR_UD, 0, RETURN_ADDRESS); }
-
-/* Port access that the layer above lets through meets no device: reads float high, writes vanish. */
-static uint64_t port_in(char *env, uint32_t port, uint32_t size, uintptr_t ra)
+/* The last of its block. libunicorn would leave its execution loop, for others to run: who runs is not decided here. */
+void __wrap_helper_pause_x86_64(char *env, int length)
 {
     struct cpu *c = cpu_of_env(env);
-    if (!c->m->ops.port_allowed(c->m->ops.ctx, c, port, size))
-        raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, ra);
-    return UINT64_MAX >> (64 - 8 * size);
+    cpu_gprs(c)->rip += (uint64_t)length;
+    cpu_loop_exit_x86_64(c->cs);
 }
 
-static void port_out(char *env, uint32_t port, uint32_t size, uintptr_t ra)
-{
-    (void)port_in(env, port, size, ra);
-}
-
-uint64_t __wrap_helper_inb_x86_64(char *env, uint32_t port) { return port_in(env, port, 1, RETURN_ADDRESS); }
-uint64_t __wrap_helper_inw_x86_64(char *env, uint32_t port) { return port_in(env, port, 2, RETURN_ADDRESS); }
-uint64_t __wrap_helper_inl_x86_64(char *env, uint32_t port) { return port_in(env, port, 4, RETURN_ADDRESS); }
-void __wrap_helper_outb_x86_64(char *env, uint32_t port, uint32_t data) { (void)data; port_out(env, port, 1, RETURN_ADDRESS); }
-void __wrap_helper_outw_x86_64(char *env, uint32_t port, uint32_t data) { (void)data; port_out(env, port, 2, RETURN_ADDRESS); }
-void __wrap_helper_outl_x86_64(char *env, uint32_t port, uint32_t data) { (void)data; port_out(env, port, 4, RETURN_ADDRESS); }
+/* Not offered by CPUID and refused while translating; were it reached, it must not read the host's generator. */
+uint64_t __wrap_helper_rdrand_x86_64(char *env) { raise_exception_err_ra_x86_64(env, VECTOR_UD, 0, RETURN_ADDRESS); }

@@ -24,6 +24,7 @@ enum {
     U_CS_UC = 33192,
     U_CS_OPAQUE = 33136,
     U_CS_CFLAGS_NEXT_TB = 24,
+    U_CS_MEM_IO_PC = 33144,
     U_CS_TB_JMP_CACHE = 312,
     U_CS_TB_JMP_CACHE_ENTRIES = 4096,
     U_CC_RESET = 0,

@@ -3,11 +3,12 @@
 #include "cpu.h"
 
 enum {
-    PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40, PTE_PS = 0x80,
+    PSE36_SHIFT = 13, PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40, PTE_PS = 0x80,
     PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16
 };
 #define PTE_NX (UINT64_C(1) << 63)
 #define PTE_FRAME UINT64_C(0x000ffffffffff000)
+#define PAE_ROOT UINT64_C(0xffffffe0)                   /* a table of four entries */
 #define PTE_RESERVED UINT64_C(0x000ff00000000000)      /* above the 44 physical address bits that we have */
 
 /* Shape of one table level: address bits that index it. */
@@ -37,12 +38,21 @@ static void or_entry(struct machine *m, uint64_t pa, int size, uint64_t entry, u
     m->flags[pa >> ENGINE_PAGE_SHIFT] |= FRAME_DIRTY;
 }
 
-bool x86_translate(struct machine *m, uint64_t root, int levels, bool nx, uint64_t va, enum access access, bool user,
-                   bool write_protect, bool update, struct mapping *map, struct x86_walk *walk)
+static inline uint64_t root_of(const struct x86_paging *p)
 {
+    return p->levels == 3 ? p->root & PAE_ROOT : p->root & PTE_FRAME;
+}
+
+/* Inlined into its two callers, so that a walk of machine addresses pays nothing for the other kind. */
+static inline __attribute__((always_inline)) bool translate(
+    struct machine *m, const struct x86_paging *p, uint64_t va, enum access access, bool user, bool update,
+    struct mapping *map, struct x86_walk *walk)
+{
+    const int levels = p->levels;
+    const bool nx = p->nx, write_protect = p->write_protect;
     const struct level *shapes = shape(levels);
     const int size = levels == 2 ? 4 : 8;
-    uint64_t table = root & PTE_FRAME, rights = PTE_W | PTE_U, no_exec = 0;
+    uint64_t table = root_of(p), rights = PTE_W | PTE_U, no_exec = 0;
     uint64_t entries[4] = {0}, places[4] = {0};
     uint32_t error = (uint32_t)((access == ACCESS_WRITE ? PF_W : 0) | (user ? PF_U : 0) | (access == ACCESS_FETCH && nx ? PF_I : 0));
     int level = levels;
@@ -55,6 +65,10 @@ bool x86_translate(struct machine *m, uint64_t root, int levels, bool nx, uint64
         const struct level *l = &shapes[level - 1];
         uint64_t place = table + ((va >> l->shift) & ((UINT64_C(1) << l->bits) - 1)) * (uint64_t)size;
         uint64_t entry;
+        if (p->frame_of) {
+            uint64_t frame = p->frame_of(p->ctx, place >> ENGINE_PAGE_SHIFT);
+            place = frame == UINT64_MAX ? frame : frame << ENGINE_PAGE_SHIFT | (place & (ENGINE_PAGE_SIZE - 1));
+        }
         if (!load_entry(m, place, size, &entry))
             goto out;
         entries[level - 1] = entry;
@@ -69,10 +83,13 @@ bool x86_translate(struct machine *m, uint64_t root, int levels, bool nx, uint64
             rights &= entry;
             no_exec |= size == 8 ? entry & PTE_NX : 0;
         }
-        bool leaf = level == 1 || (l->large && entry & PTE_PS);
+        bool leaf = level == 1 || (l->large && (size == 8 || p->large) && entry & PTE_PS);
         if (leaf) {
             uint64_t span = (UINT64_C(1) << l->shift) - 1;
             pa = ((entry & PTE_FRAME) & ~span) | (va & span & ~UINT64_C(0xfff));
+            if (size == 4 && level == 2)
+                pa |= (entry >> PSE36_SHIFT & 0xff) << 32;
+            map->page_bytes = level == 1 ? 0 : span + 1;
             break;
         }
         table = entry & PTE_FRAME;
@@ -101,4 +118,17 @@ out:
         walk->level = level;
     }
     return ok;
+}
+
+bool x86_translate(struct machine *m, uint64_t root, int levels, bool nx, uint64_t va, enum access access, bool user,
+                   bool write_protect, bool update, struct mapping *map, struct x86_walk *walk)
+{
+    const struct x86_paging p = {.root = root, .levels = levels, .nx = nx, .write_protect = write_protect, .large = true};
+    return translate(m, &p, va, access, user, update, map, walk);
+}
+
+bool x86_translate_guest(struct machine *m, const struct x86_paging *p, uint64_t va, enum access access, bool user,
+                         bool update, struct mapping *map, struct x86_walk *walk)
+{
+    return translate(m, p, va, access, user, update, map, walk);
 }

@@ -8,6 +8,7 @@
  * vcpu_info.evtchn_pending_sel has one bit a word of pending bits; evtchn_upcall_pending asks for the upcall.
  */
 #include "evtchn.h"
+#include "hvm/hvm.h"
 #include "../abi/xen.h"
 #include "../abi/event_channel.h"
 
@@ -33,7 +34,7 @@ static const struct event_layout layout32 = {
 
 static const struct event_layout *layout_of(const struct domain *d)
 {
-    return d->type == DOMAIN_PV32 ? &layout32 : &layout64;
+    return d->narrow ? &layout32 : &layout64;
 }
 
 uint32_t hv_evtchn_capacity(const struct domain *d)
@@ -94,6 +95,8 @@ void hv_mark_events_pending(struct hv *hv, struct vcpu *v)
     if (info == NULL || info->evtchn_upcall_pending)
         return;
     info->evtchn_upcall_pending = 1;
+    if (is_hvm(hv_domain(hv, v)))
+        hvm_events_pending(hv, v);
     hv_vcpu_kick(hv, v);         /* even when upcalls are masked: this is how SCHEDOP_poll sleepers wake */
 }
 
@@ -102,6 +105,8 @@ bool hv_event_deliverable(struct hv *hv, struct vcpu *v)
     const uint8_t *page = machine_frame(hv->m, v->info_pa >> ENGINE_PAGE_SHIFT);
     const struct vcpu_info *info;
 
+    if (is_hvm(hv_domain(hv, v)))
+        return hvm_can_wake(hv, v);          /* the mask is the processor's interrupt flag */
     if (v->info_pa == 0 || page == NULL)
         return false;
     info = (const void *)(page + (v->info_pa & (ENGINE_PAGE_SIZE - 1)));

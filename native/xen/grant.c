@@ -13,6 +13,16 @@ enum { PER_PAGE_V1 = ENGINE_PAGE_SIZE / sizeof(struct grant_entry_v1), PER_PAGE_
 /* Counters of active_grant.pin: hosts that read, hosts that write, devices that read, devices that write. */
 #define PIN_WRITERS 0xff00ff00u
 
+struct active_grant *hv_active_grant(struct hv *hv, const struct domain *d, uint32_t ref)
+{
+    return &hv->grants[(uint64_t)d->slot * HV_MAX_GRANTS + ref % HV_MAX_GRANTS];
+}
+
+struct maptrack *hv_maptrack(struct hv *hv, const struct domain *d, uint32_t handle)
+{
+    return &hv->maptracks[(uint64_t)d->slot * HV_MAX_MAPTRACK + handle % HV_MAX_MAPTRACK];
+}
+
 static uint32_t pin_units(uint32_t flags)
 {
     uint32_t unit = flags & GNTMAP_readonly ? 1 : 1 << 8;
@@ -35,7 +45,7 @@ static uint16_t *in_use_mark(struct hv *hv, const struct domain *granter, uint32
 
 static void give_back(struct hv *hv, const struct domain *granter, const struct maptrack *m)
 {
-    struct active_grant *active = &hv->grants[(uint64_t)granter->slot * HV_MAX_GRANTS + m->ref % HV_MAX_GRANTS];
+    struct active_grant *active = hv_active_grant(hv, granter, m->ref);
     uint16_t *mark = in_use_mark(hv, granter, m->ref), gone = 0;
 
     active->pin -= pin_units(m->flags);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "decode.h"
 #include "pv.h"
+#include "hvm/hvm.h"
 
 enum { STATE_VERSION = 1 };
 enum { GDT_WINDOW_STRIDE = 0x20000, GDT_LIMIT = 0xefff, GDT_XEN_PAGE = 14, LDT_OFFSET = 0x10000 };
@@ -30,6 +31,8 @@ uint64_t hv_lay_out(struct hv_state *s, uint64_t frames)
     s->grant_offset = place(&end, (uint64_t)HV_MAX_DOMAINS * HV_MAX_GRANTS * sizeof(struct active_grant));
     s->maptrack_offset = place(&end, (uint64_t)HV_MAX_DOMAINS * HV_MAX_MAPTRACK * sizeof(struct maptrack));
     s->page_offset = place(&end, frames * sizeof(struct page_info));
+    s->hvm_vcpu_offset = place(&end, (uint64_t)HV_MAX_VCPUS * sizeof(struct hvm_vcpu));
+    s->hvm_domain_offset = place(&end, (uint64_t)HV_MAX_DOMAINS * sizeof(struct hvm_domain));
     return end;
 }
 
@@ -49,6 +52,8 @@ static int open_machine(struct hv *hv, uint64_t frames)
     hv->grants = (struct active_grant *)(void *)(arena + hv->s->grant_offset);
     hv->maptracks = (struct maptrack *)(void *)(arena + hv->s->maptrack_offset);
     hv->pages = (struct page_info *)(void *)(arena + hv->s->page_offset);
+    hv->hvm_vcpus = (struct hvm_vcpu *)(void *)(arena + hv->s->hvm_vcpu_offset);
+    hv->hvm_domains = (struct hvm_domain *)(void *)(arena + hv->s->hvm_domain_offset);
     return 0;
 }
 
@@ -134,6 +139,9 @@ int hv_domain_create(struct hv *hv, uint16_t domid, uint32_t type, uint64_t max_
         d->type = (uint8_t)type;
         d->max_pages = max_pages;
         d->grant_version = 1;
+        d->narrow = type == DOMAIN_PV32;
+        if (is_hvm(d))
+            memset(hvm_of(hv, d), 0, sizeof *hvm_of(hv, d));
         memset(d->vcpu_slot, 0xff, sizeof d->vcpu_slot);
         memset(hv->hypercall_counts[slot], 0, sizeof hv->hypercall_counts[slot]);
         memset(hv->trap_counts[slot], 0, sizeof hv->trap_counts[slot]);
@@ -161,6 +169,8 @@ void hv_domain_destroy(struct hv *hv, uint32_t slot)
             hv->s->running = HV_NO_SLOT;
         memset(v, 0, sizeof *v);
     }
+    if (is_hvm(d))
+        p2m_destroy(hv, hvm_of(hv, d));
     mm_domain_destroy(hv, d);
     hv->code_page.host = NULL;
     memset(d, 0, sizeof *d);
@@ -216,8 +226,17 @@ int hv_vcpu_create(struct hv *hv, uint32_t domain_slot, uint32_t id)
     v->ctrlreg[4] = pv_fixup_cr4(0);
     v->debugreg[6] = DR6_DEFAULT;
     v->debugreg[7] = DR7_DEFAULT;
-    v->gdt_frames[GDT_XEN_PAGE] = hv->s->xen_gdt_frame;
-    pv_reset_cpu(hv->cpus[slot], slot);
+    if (is_hvm(d)) {
+        memset(hvm_vcpu_of(hv, v), 0, sizeof *hvm_vcpu_of(hv, v));
+    } else {
+        v->gdt_frames[GDT_XEN_PAGE] = hv->s->xen_gdt_frame;
+        pv_reset_cpu(hv->cpus[slot], slot);
+    }
+    if ((error = hv_bind_cpu(hv, v)) != 0) {
+        cpu_destroy(hv->cpus[slot]);
+        hv->cpus[slot] = NULL;
+        return error;
+    }
     d->vcpu_slot[id] = (uint16_t)slot;
     if (d->vcpu_count <= id)
         d->vcpu_count = id + 1;

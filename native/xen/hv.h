@@ -47,6 +47,10 @@ struct hv {
     struct evtchn *evtchns;          /* [HV_MAX_DOMAINS][HV_MAX_PORTS] */
     struct active_grant *grants;     /* [HV_MAX_DOMAINS][HV_MAX_GRANTS] */
     struct maptrack *maptracks;      /* [HV_MAX_DOMAINS][HV_MAX_MAPTRACK] */
+    struct hvm_vcpu *hvm_vcpus;      /* [HV_MAX_VCPUS] */
+    struct hvm_domain *hvm_domains;  /* [HV_MAX_DOMAINS] */
+    struct engine_ops pv_ops, hvm_ops;
+    const struct vcpu *walker;       /* whose page tables hvm_translate() is in */
     struct cpu *cpus[HV_MAX_VCPUS];
     struct vcpu *current;            /* vcpu in hv_run(), NULL outside */
     uint64_t began;                  /* count at which the instruction, or what is delivered before it, began (stops.c) */
@@ -99,6 +103,9 @@ static inline uint64_t hv_retired(struct hv *hv)
     return hv->s->retired + (hv->current ? (uint64_t)cpu_retired(hv_cpu_of(hv, hv->current)) : 0);
 }
 
+/* Have the cpu of a vcpu answer to the kind of guest that it runs. 0 or -ENOMEM */
+int hv_bind_cpu(struct hv *hv, const struct vcpu *v);
+
 /* Log a trap as it arrives; the caller fills in address, error, args and emulated of the record. (traplog.c) */
 struct trap_record *hv_log_trap(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);
 /* Take the vcpu's latest record back: the instruction will trap again when it has been decoded. */
@@ -107,7 +114,7 @@ void hv_unlog_trap(struct hv *hv, const struct vcpu *v);
 void hv_traps_rewind(struct hv *hv, uint64_t when);
 
 /* Which parts of the arena are in use (snapshot.c); how many. */
-enum { HV_SPANS_MAX = 4 + 3 * HV_MAX_DOMAINS };
+enum { HV_SPANS_MAX = 5 + 4 * HV_MAX_DOMAINS };
 uint32_t hv_spans_in_use(const struct hv *hv, struct arena_span spans[HV_SPANS_MAX]);
 /* Where the tables lie in the arena of a machine of this size, and the version of the layout; returns its size. (hv.c) */
 uint64_t hv_lay_out(struct hv_state *s, uint64_t frames);

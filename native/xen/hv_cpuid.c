@@ -6,7 +6,7 @@
  * all that needs XSAVE, RDRAND, RDSEED. FSGSBASE is hidden while the engine lets non-canonical bases through.
  * Facts: AMD64 APM volume 3, appendix E; xen/arch/x86/{cpuid,traps}.c and public/arch-x86/cpuid.h of Xen 4.17.
  */
-#include "pv.h"
+#include "hvm/hvm.h"
 
 #define BIT(n) (1u << (n))
 
@@ -89,5 +89,40 @@ void op_cpuid(void *ctx, struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint3
         for (unsigned i = 0; i < sizeof LEAVES / sizeof *LEAVES; i++)
             if (LEAVES[i].number == leaf && (subleaf == 0 || leaf != 7))
                 memcpy(out, LEAVES[i].out, sizeof LEAVES[i].out);
+    }
+}
+
+/* ---- HVM: ring 0 is the guest's, and it has a local APIC of its own ---- */
+
+enum {
+    /* VME PSE PGE MTRR PSE36 MCE MCA */
+    HVM_EDX = 1 << 1 | 1 << 3 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17,
+    TSC_DEADLINE = 1 << 24,
+    HVM_LEAF8_EDX = (HVM_EDX & 0x0183f3ff) | 1 << 26 | 1 << 27,      /* 1 GB pages, RDTSCP */
+    /* Leaf 0x40000004: the vcpu's number, the domain's */
+    HVM_HAS_VCPU_ID = 1 << 3, HVM_HAS_DOMID = 1 << 4
+};
+
+void hvm_cpuid(void *ctx, struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+    struct hv *hv = ctx;
+    op_cpuid(ctx, cpu, leaf, subleaf, out);
+    switch (leaf) {
+    case 1:
+        out[2] |= TSC_DEADLINE;
+        out[3] |= HVM_EDX;
+        if (!(hvm_vcpu_of(hv, hv->current)->lapic.base >> 11 & 1))
+            out[3] &= ~(1u << 9);
+        break;
+    case XEN_FIRST + 4:
+        out[0] = HVM_HAS_VCPU_ID | HVM_HAS_DOMID;
+        out[1] = hv->current->id;
+        out[2] = hv->current->domid;
+        break;
+    case EXTENDED_FIRST + 1:
+        out[3] |= HVM_LEAF8_EDX;
+        break;
+    default:
+        break;
     }
 }

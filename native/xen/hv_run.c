@@ -1,6 +1,7 @@
 /* hv_run.c - running a vcpu, the clock, and what the engine asks of the layer above it. */
 #include "pv.h"
 #include "decode.h"
+#include "hvm/hvm.h"
 
 uint64_t hv_now(struct hv *hv)
 {
@@ -15,23 +16,43 @@ static uint64_t op_tsc(void *ctx, struct cpu *cpu)
 }
 
 /* Every IN and OUT of a PV guest is a #GP first: permission is checked, and the access made, by the emulator. */
-static bool op_port_allowed(void *ctx, struct cpu *cpu, uint32_t port, uint32_t size)
+static enum io_answer op_io(void *ctx, struct cpu *cpu, struct io_access *access)
 {
     (void)ctx;
     (void)cpu;
-    (void)port;
-    (void)size;
-    return false;
+    (void)access;
+    return IO_FAULT;
 }
 
 void hv_bind_ops(struct hv *hv)
 {
     const struct engine_ops ops = {
         .ctx = hv, .exception = op_exception, .syscall = op_syscall, .sysenter = op_sysenter, .translate = mm_translate,
-        .cpuid = op_cpuid, .tsc = op_tsc, .port_allowed = op_port_allowed,
+        .cpuid = op_cpuid, .tsc = op_tsc, .io = op_io,
         .breakpoint = stops_breakpoint, .watched = stops_watched,
     };
     machine_set_ops(hv->m, &ops);
+    hv->hvm_ops = HVM_OPS;
+    hv->hvm_ops.ctx = hv;
+    hv->pv_ops = ops;
+}
+
+int hv_bind_cpu(struct hv *hv, const struct vcpu *v)
+{
+    if (v->domain_slot >= HV_MAX_DOMAINS)                /* of a snapshot file that is yet to be validated */
+        return cpu_set_ops(hv_cpu_of(hv, v), &hv->pv_ops);
+    return cpu_set_ops(hv_cpu_of(hv, v), is_hvm(hv_domain(hv, v)) ? &hv->hvm_ops : &hv->pv_ops);
+}
+
+/* A whole processor that gives up (a triple fault) is its domain's end. */
+static void shut_down_if_dead(struct hv *hv, const struct vcpu *v, int reason)
+{
+    struct domain *d = hv_domain(hv, v);
+    if (reason != EXIT_SHUTDOWN || !is_hvm(d) || d->shut_down)
+        return;
+    d->shut_down = 1;
+    d->shutdown_code = hvm_of(hv, d)->triple_fault;
+    hv->crash_reason = "triple fault";
 }
 
 int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *exit)
@@ -45,7 +66,10 @@ int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *e
     hv->began = hv->s->retired;
     /* Where a run was cut (a slice, a breakpoint, an instruction to be decoded) must not show. A guest that unmasks
      * events by a plain store gets them at the next exit that is its own, or when another event arrives. */
-    if (!(v->undisturbed ? pv_go_on(hv, v) : pv_resume(hv, v))) {
+    bool whole = is_hvm(hv_domain(hv, v));
+    if (whole) {
+        hvm_resume(hv, v);
+    } else if (!(v->undisturbed ? pv_go_on(hv, v) : pv_resume(hv, v))) {
         exit->reason = EXIT_SHUTDOWN;
         return EXIT_SHUTDOWN;
     }
@@ -55,6 +79,7 @@ int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *e
     hv->current = NULL;
     hv->s->retired += retired;
     v->retired += retired;
+    shut_down_if_dead(hv, v, reason);
     v->undisturbed = reason == EXIT_BUDGET || reason == EXIT_DECODE || reason == EXIT_BREAKPOINT;
     return reason;
 }

@@ -1,17 +1,24 @@
 /* mm_copy.c - guest memory by linear address, for hypercalls.
  *
- * Invariants. A guest address is honoured with the rights that the guest itself has: user access through the page
+ * Invariants. Of an HVM guest the rights are ring 0's, which makes its hypercalls. Else a guest address is honoured with the rights that the guest itself has: user access through the page
  * table of its current mode, write protection on, accessed and dirty bits set. Addresses in the hypervisor's part are
  * not guest memory, whatever the guest could read there. No byte outside a frame that the guest's own tables map is
  * ever touched, and what a copy wrote before it met a bad page stays written, as in Xen.
  */
 #include "mm.h"
+#include "hvm/hvm.h"
 
 static uint64_t current_root(const struct vcpu *v) { return v->kernel_mode ? v->cr3_kernel : v->cr3_user; }
 
-/* Host pointer to `va` in the page table at `root`, good to the end of its page; NULL: no access. */
-static uint8_t *guest_byte(struct hv *hv, uint64_t root, uint64_t va, enum access access)
+/* Host pointer to `va` as the guest maps it, good to the end of its page; NULL: no access. */
+static uint8_t *guest_byte(struct hv *hv, struct vcpu *v, uint64_t va, enum access access)
 {
+    if (is_hvm(hv_domain(hv, v))) {
+        uint64_t gpa;
+        return hvm_linear_to_physical(hv, v, va, access, true, &gpa)
+                   ? hvm_ram(hv, hv_domain(hv, v), gpa, access == ACCESS_WRITE) : NULL;
+    }
+    uint64_t root = current_root(v);
     struct mapping map;
     if (!addr_ok(va) || root == 0 ||
         !x86_translate(hv->m, root, 4, true, va, access, true, true, true, &map, NULL))
@@ -28,7 +35,7 @@ int hv_copy_from_guest(struct hv *hv, struct vcpu *v, void *out, uint64_t va, ui
     while (len != 0) {
         uint64_t part = ENGINE_PAGE_SIZE - (va & 0xfff);
         part = part < len ? part : len;
-        const uint8_t *from = guest_byte(hv, current_root(v), va, ACCESS_READ);
+        const uint8_t *from = guest_byte(hv, v, va, ACCESS_READ);
         if (!from)
             return -EFAULT;
         memcpy(to, from, part);
@@ -45,7 +52,7 @@ int hv_copy_to_guest(struct hv *hv, struct vcpu *v, uint64_t va, const void *dat
     while (len != 0) {
         uint64_t part = ENGINE_PAGE_SIZE - (va & 0xfff);
         part = part < len ? part : len;
-        uint8_t *to = guest_byte(hv, current_root(v), va, ACCESS_WRITE);
+        uint8_t *to = guest_byte(hv, v, va, ACCESS_WRITE);
         if (!to)
             return -EFAULT;
         memcpy(to, from, part);

@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 #include "decode.h"
-#include "hv.h"
+#include "hvm/hvm.h"
 
 struct hv_snapshot {
     struct image *memory;
@@ -49,10 +49,14 @@ uint32_t hv_spans_in_use(const struct hv *hv, struct arena_span spans[HV_SPANS_M
     spans[n++] = (struct arena_span){offsetof(struct hv_state, evtchn_offset),
                                      sizeof *s - offsetof(struct hv_state, evtchn_offset)};
     spans[n++] = (struct arena_span){s->page_offset, s->frames * sizeof(struct page_info)};
+    bool any_hvm = false;
     for (uint32_t slot = 0; slot < s->domain_slots; slot++) {
         const struct domain *d = &s->domains[slot];
         if (!d->used)
             continue;
+        if (is_hvm(d))
+            spans[n++] = (struct arena_span){s->hvm_domain_offset + slot * sizeof(struct hvm_domain), sizeof(struct hvm_domain)};
+        any_hvm |= is_hvm(d);
         spans[n++] = (struct arena_span){s->evtchn_offset + (uint64_t)slot * HV_MAX_PORTS * sizeof(struct evtchn),
                                          d->ports * sizeof(struct evtchn)};
         spans[n++] = (struct arena_span){
@@ -61,6 +65,8 @@ uint32_t hv_spans_in_use(const struct hv *hv, struct arena_span spans[HV_SPANS_M
         spans[n++] = (struct arena_span){s->maptrack_offset + (uint64_t)slot * HV_MAX_MAPTRACK * sizeof(struct maptrack),
                                          maptrack_used(hv, d) * sizeof(struct maptrack)};
     }
+    if (any_hvm)
+        spans[n++] = (struct arena_span){s->hvm_vcpu_offset, vcpu_slots(hv) * sizeof(struct hvm_vcpu)};
     return n;
 }
 
@@ -210,6 +216,9 @@ int hv_snapshot_restore(struct hv *hv, const struct hv_snapshot *snapshot)
         error = match_cpus(hv, snapshot);
     if (error)
         return error;
+    for (uint32_t i = 0; i < snapshot->cpus; i++)
+        if ((error = hv_bind_cpu(hv, &hv->s->vcpus[snapshot->cpu[i].slot])) != 0)
+            return error;
     for (uint32_t i = 0; i < snapshot->cpus; i++)
         cpu_set_state(hv->cpus[snapshot->cpu[i].slot], &snapshot->cpu[i].state);
     load_counts(hv, snapshot);

@@ -24,8 +24,11 @@ enum {
     HV_GDT_PAGES = 16,            /* 14 of the guest's, then the hypervisor's */
     HV_VIRQS = 24,
     HV_E820_ENTRIES = 128,        /* of a domain's memory map */
+    HV_TIMERS = 64,               /* of a domain's devices and back ends */
     HV_NO_SLOT = 0xffff
 };
+
+#include "hvm/state.h"
 
 /* ---- machine frames: Xen's page_info (xen/arch/x86/include/asm/mm.h) ---- */
 /* type_info: type in bits 31..28, then PINNED, VALIDATED, and the count of type references. */
@@ -153,7 +156,6 @@ struct vcpu {
     uint64_t retired;                    /* instructions of this vcpu, in all */
     int64_t credit;
     uint64_t sched_order;
-    /* PVH/HVM and ARM: later issues */
 };
 
 /* ---- domains ---- */
@@ -194,6 +196,9 @@ struct domain {
     uint64_t watchdog_deadline[2];       /* SCHEDOP_watchdog, ns of system time; 0: the slot is free */
     uint32_t max_evtchn_port;            /* highest port that may be allocated; 0: what the ABI allows */
     uint32_t shutdown_code_set;          /* SCHEDOP_shutdown_code chose the code of the shutdown to come */
+    uint32_t narrow;                     /* shared_info and vcpu_info are laid out for a guest of 32 bits */
+    uint32_t narrow_pad;
+    uint64_t timer[64];                  /* HV_TIMERS: deadlines of devices and back ends, ns; 0: off */
     uint64_t pirq_eoi_frame;             /* PHYSDEVOP_pirq_eoi_gmfn: held as writable; 0: none */
     struct hv_e820 e820[128];            /* HV_E820_ENTRIES */
 };
@@ -221,6 +226,8 @@ struct hv_state {
     uint64_t grant_offset;               /* arena offset: struct active_grant [HV_MAX_DOMAINS][HV_MAX_GRANTS] */
     uint64_t maptrack_offset;            /* arena offset: struct maptrack [HV_MAX_DOMAINS][HV_MAX_MAPTRACK] */
     uint64_t page_offset;                /* arena offset: struct page_info [frames] */
+    uint64_t hvm_vcpu_offset;            /* arena offset: struct hvm_vcpu [HV_MAX_VCPUS] */
+    uint64_t hvm_domain_offset;          /* arena offset: struct hvm_domain [HV_MAX_DOMAINS] */
 };
 
 #endif

@@ -9,6 +9,7 @@
  * Nothing is queued: the earliest deadline is found by looking at all of them, which no event can leave out of step.
  */
 #include "evtchn.h"
+#include "hvm/hvm.h"
 #include "../abi/xen.h"
 #include "../abi/sched.h"
 
@@ -51,9 +52,37 @@ uint64_t hv_next_deadline(struct hv *hv)
             earlier(&best, v->poll_deadline);
             if (ticks(hv, v))
                 earlier(&best, v->periodic_next);
+            if (is_hvm(d))
+                earlier(&best, hvm_vcpu_of(hv, v)->lapic.timer_deadline);
         }
+        for (uint32_t i = 0; i < HV_TIMERS; i++)
+            earlier(&best, d->timer[i]);
     }
     return best;
+}
+
+uint32_t hv_take_timer(struct hv *hv, struct domain *d)
+{
+    uint32_t first = HV_TIMERS;
+
+    for (uint32_t i = 0; i < HV_TIMERS; i++)
+        if (d->timer[i] != 0 && d->timer[i] <= hv_now(hv) && (first == HV_TIMERS || d->timer[i] < d->timer[first]))
+            first = i;
+    if (first < HV_TIMERS)
+        d->timer[first] = 0;
+    return first;
+}
+
+bool hv_device_due(struct hv *hv)
+{
+    for (uint32_t slot = 0; slot < hv->s->domain_slots; slot++) {
+        const struct domain *d = &hv->s->domains[slot];
+
+        for (uint32_t i = 0; alive(d) && i < HV_TIMERS; i++)
+            if (d->timer[i] != 0 && d->timer[i] <= hv_now(hv))
+                return true;
+    }
+    return false;
 }
 
 /* Has this deadline come? Then it is disarmed. */
@@ -110,6 +139,8 @@ uint32_t hv_fire_due(struct hv *hv)
                 continue;
             seen++;
             fired += fire_vcpu(hv, v, now);
+            if (is_hvm(d))
+                lapic_timer(hv, v, now);
         }
         for (uint32_t i = 0; i < WATCHDOGS; i++)
             if (expire(&d->watchdog_deadline[i], now) && !d->shut_down) {

@@ -5,6 +5,7 @@
  * count: every stop is at a count that the state and the two limits give.
  */
 #include "pv.h"
+#include "hvm/hvm.h"
 
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
@@ -19,6 +20,8 @@ int hv_run_turn(struct hv *hv, uint64_t limit, uint64_t end_ns, bool once, struc
             return HV_TURN_TIME;
         hv->began = s->retired;
         (void)hv_fire_due(hv);
+        if (hv_device_due(hv))
+            return HV_TURN_DEVICE;
         if (stops_met(hv)) {
             memset(exit, 0, sizeof *exit);
             return EXIT_BREAKPOINT;
@@ -36,6 +39,12 @@ int hv_run_turn(struct hv *hv, uint64_t limit, uint64_t end_ns, bool once, struc
     }
 }
 
+static bool wide_call(struct hv *hv, const struct vcpu *v)
+{
+    const struct domain *d = hv_domain(hv, v);
+    return is_hvm(d) ? hvm_in_64bit(hv_cpu_of(hv, v)) : d->type != DOMAIN_PV32;
+}
+
 void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall)
 {
     hv_log_result(hv, v, result);
@@ -43,14 +52,15 @@ void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall)
     if (in_multicall)
         hv_multicall_result(hv, v, result);
     else
-        cpu_gprs(hv_cpu_of(hv, v))->rax =
-            hv_domain(hv, v)->type == DOMAIN_PV32 ? (uint32_t)result : (uint64_t)result;
+        cpu_gprs(hv_cpu_of(hv, v))->rax = wide_call(hv, v) ? (uint64_t)result : (uint32_t)result;
 }
 
 void hv_answer_again(struct hv *hv, struct vcpu *v, const uint64_t args[6], bool in_multicall)
 {
     if (in_multicall)
         hv_multicall_retry(hv, v, args);
+    else if (is_hvm(hv_domain(hv, v)))
+        hvm_hypercall_again(hv, v, args);
     else
         hypercall_again(cpu_gprs(hv_cpu_of(hv, v)), args);
 }

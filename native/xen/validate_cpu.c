@@ -17,7 +17,7 @@ enum { X87_BYTES = 10, X87_STRIDE = 16 };
 static const struct { const char *name; size_t offset, size; } fixed_fields[] = {
     FIXED(efer), FIXED(star), FIXED(lstar), FIXED(cstar), FIXED(fmask), FIXED(kernel_gs_base), FIXED(sysenter_cs),
     FIXED(sysenter_esp), FIXED(sysenter_eip), FIXED(pat), FIXED(tsc_aux), FIXED(xcr0), FIXED(gdt_base), FIXED(gdt_limit),
-    FIXED(idt_base), FIXED(idt_limit), FIXED(cr8), FIXED(halted), FIXED(pending_exception), FIXED(pad0), FIXED(pad1),
+    FIXED(idt_base), FIXED(idt_limit), FIXED(cr8), FIXED(halted), FIXED(pending_exception), FIXED(pad0), FIXED(nmi_blocked),
     FIXED(segments[SEG_TR]),
 };
 

@@ -6,6 +6,7 @@
 #ifndef XENLAB_XEN_H
 #define XENLAB_XEN_H
 #include "../engine/engine.h"
+#include "hvm/vga.h"
 #include "state.h"
 
 struct hv;
@@ -96,6 +97,9 @@ const char *hv_crash_reason(struct hv *hv);
 int hv_domain_create(struct hv *hv, uint16_t domid, uint32_t type, uint64_t max_pages);
 void hv_domain_destroy(struct hv *hv, uint32_t slot);
 int hv_vcpu_create(struct hv *hv, uint32_t domain_slot, uint32_t id);
+/* What is remembered of a grant that is in use, and of a mapping; the numbers are below HV_MAX_GRANTS, HV_MAX_MAPTRACK. */
+struct active_grant *hv_active_grant(struct hv *hv, const struct domain *d, uint32_t ref);
+struct maptrack *hv_maptrack(struct hv *hv, const struct domain *d, uint32_t handle);
 struct domain *hv_find_domain(struct hv *hv, uint16_t domid);                    /* NULL: there is none */
 struct vcpu *hv_find_vcpu(struct hv *hv, const struct domain *d, uint64_t id);   /* NULL: there is none */
 
@@ -109,7 +113,8 @@ int64_t hv_hypercall(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t args[6
 /* The turn of the vcpu on the processor: hv_run() with timers expired and budgets computed, again and again until Python
  * is needed (with `once`: after each hv_run). Stops at `limit` retired instructions and at system time `end_ns`. Returns
  * enum exit_reason, or one of these; the vcpu that ran is hv_state.running. */
-enum { HV_TURN_LIMIT = 100, HV_TURN_TIME, HV_TURN_OVER };   /* OVER: the scheduler must choose */
+/* OVER: the scheduler must choose. DEVICE: a device's timer is due (hv_take_timer()). */
+enum { HV_TURN_LIMIT = 100, HV_TURN_TIME, HV_TURN_OVER, HV_TURN_DEVICE };
 int hv_run_turn(struct hv *hv, uint64_t limit, uint64_t end_ns, bool once, struct cpu_exit *exit);
 /* Python has served a hypercall: log its result and store it where the guest looks, or in the multicall's entry. */
 void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall);
@@ -194,6 +199,40 @@ int hv_set_base_pointer(struct hv *hv, struct vcpu *v, uint64_t mfn, bool user);
 void hv_set_work_limit(struct hv *hv, uint64_t entries);
 /* recompute every type and count from the tables; number of differences, the first described in `text` */
 uint64_t hv_audit(struct hv *hv, char *text, uint64_t len);
+
+/* ---- full virtualisation (native/xen/hvm) ---- */
+/* An entry of a domain's p2m: RAM; and writable, which read-only memory is not. */
+/* How a domain ends by itself: SHUTDOWN_poweroff, SHUTDOWN_reboot. */
+enum { HVM_END_POWEROFF = 0, HVM_END_REBOOT = 1 };
+enum { P2M_RAM = 1, P2M_WRITABLE = 2, P2M_TABLE = 4, P2M_FLAGS = 0xff, P2M_FRAMES = 1 << 27 };
+/* Have machine frame `mfn` stand at guest frame `gfn`; flags 0: nothing stands there. 0, -EINVAL (no such frame), -ENOMEM */
+int hv_p2m_set(struct hv *hv, struct domain *d, uint64_t gfn, uint64_t mfn, uint32_t flags);
+/* The same for `count` frames from `gfn` on. */
+int hv_p2m_fill(struct hv *hv, struct domain *d, uint64_t gfn, const uint64_t *mfns, uint64_t count, uint32_t flags);
+/* The machine frame at `gfn` and its flags; ~0: none. */
+uint64_t hv_p2m_get(struct hv *hv, const struct domain *d, uint64_t gfn, uint32_t *flags);
+/* Guest-physical memory as devices see it: what is no RAM reads as ones and takes nothing. 0, or -EFAULT if there was any. */
+int hv_physical_read(struct hv *hv, const struct domain *d, uint64_t gpa, uint8_t *out, uint64_t len);
+int hv_physical_write(struct hv *hv, const struct domain *d, uint64_t gpa, const uint8_t *data, uint64_t len);
+/* The machine frame that a frame number in the mouth of a guest means: of a PV domain the number itself; ~0: there is no RAM. */
+uint64_t hv_frame_of(struct hv *hv, const struct domain *d, uint64_t gfn);
+struct hvm_domain *hv_hvm_domain(struct hv *hv, const struct domain *d);
+struct hvm_vcpu *hv_hvm_vcpu(struct hv *hv, const struct vcpu *v);
+/* The reset line of the whole machine: processors, interrupt controllers, device timers. */
+void hv_hvm_reset(struct hv *hv, struct domain *d);
+/* Drive an interrupt line; see hv/devices/device.py. */
+void hv_set_irq(struct hv *hv, struct domain *d, uint32_t gsi, bool level);
+/* The first device timer that is due, switched off; HV_TIMERS: none is. */
+uint32_t hv_take_timer(struct hv *hv, struct domain *d);
+/* Python has answered an EXIT_IO or EXIT_MMIO: the value that was read (anything, for a write). */
+void hv_io_answer(struct hv *hv, struct vcpu *v, uint64_t value);
+/* The guest says in which mode it is (it sets up its hypercall page, or its callback): shared_info is laid out for that. */
+void hv_latch_width(struct hv *hv, struct vcpu *v);
+enum { HV_CALL_32 = 0x100 };      /* cpu_exit.flags of EXIT_HYPERCALL: made by 32-bit code of an HVM guest */
+/* The guest chose how its events come (HVM_PARAM_CALLBACK_IRQ): look at what is pending. */
+void hv_callback_changed(struct hv *hv, struct domain *d);
+/* One page of the linear address space, with ring 0's rights and no accessed bits: its guest-physical address, ~0: none. */
+uint64_t hv_linear_page(struct hv *hv, struct vcpu *v, uint64_t va);
 
 /* ---- the PV cpu ---- */
 /* Load the cpu with what its vcpu's state says: page table of its mode, GDT, LDT, CR0.TS, CR4, debug registers. */

@@ -179,7 +179,7 @@ def test_bad_input_is_one_line_and_2(case: str, run: Any) -> None:
         (["--memroy", "32"], "there is no option --memroy, perhaps --memory is meant"),
         (["--fly"], "there is no option --fly"),
         (["two"], "two is an argument too many"),
-        (["--type", "hvm"], "--type: invalid choice: 'hvm' (choose from"),
+        (["--type", "xyz"], "--type: invalid choice: 'xyz' (choose from"),
     ],
 )
 def test_usage_errors_are_2_and_one_line(options: list[str], said: str, run: Any) -> None:

@@ -39,7 +39,8 @@ class Sample:
         with container.Reader(path, KIND) as reader:
             self.about, self.state = reader.json(b"ABOU"), reader.json(b"STAT")
             self.pages = reader.pieces(b"PAGE", 1 << 30)(reader.size(b"PAGE"))
-        state = Hypervisor(memory_mib=self.about["memory_mib"]).state
+        hv = Hypervisor(memory_mib=self.about["memory_mib"])
+        state = hv.state  # as long as hv lives
         names = ("evtchn_offset", "grant_offset", "maptrack_offset", "page_offset")
         self.tables = {name: int(getattr(state, name)) for name in names}
         self.frames = int(state.frames)

@@ -14,10 +14,17 @@ from collections.abc import Iterable
 from hv.debug.stops import ANY_VALUE
 from hv.debug.timeline import Position
 from hv.native import ffi, lib
+from hv.testing.build import find_guest
+from hv.testing.metadata import read_metadata
 from hv.testing.runner import DomainUnderTest, Options
 
 MEMORY_MIB = 4
 """Of each guest here: hashing all of it is most of what these tests do."""
+
+
+def options_of(guest: str, cmdline: str) -> Options:
+    """How a guest is launched here: in the first environment that its header comment names."""
+    return Options(cmdline=cmdline, memory=MEMORY_MIB, env=read_metadata(find_guest(guest)).environments[0])
 
 
 def hashes(guest: str, cmdline: str, positions: Iterable[Position]) -> dict[Position, str]:
@@ -30,7 +37,7 @@ def hashes(guest: str, cmdline: str, positions: Iterable[Position]) -> dict[Posi
 
 
 def main(guest: str, cmdline: str, words: list[str]) -> None:
-    dom = DomainUnderTest(guest, Options(cmdline=cmdline, memory=MEMORY_MIB))
+    dom = DomainUnderTest(guest, options_of(guest, cmdline))
     for word in words:
         count, _, inside = word.partition("+")
         dom.hv.run(max_insns=int(count))

@@ -18,7 +18,7 @@ from hv.inputs import History, Input, Moment
 from hv.native import lib
 from hv.testing.runner import DomainUnderTest, Options, resolve
 from hv.toolstack.launch import GuestConfig, launch
-from tests.debug.straight import MEMORY_MIB, hashes
+from tests.debug.straight import MEMORY_MIB, hashes, options_of
 
 VECTOR_PF = 14
 TOUR = ("tour", "rounds=20")
@@ -26,13 +26,13 @@ TOUR = ("tour", "rounds=20")
 
 @cache
 def symbols(guest: str) -> dict[str, int]:
-    with Path(resolve(guest)[0]).open("rb") as file:
+    with Path(resolve(guest, options_of(guest, "").env)[0]).open("rb") as file:
         table = ELFFile(file).get_section_by_name(".symtab")
         return {symbol.name: symbol["st_value"] for symbol in table.iter_symbols()}
 
 
 def launched(guest: str = "tour", cmdline: str = "rounds=20", interval: int = 5000) -> tuple[DomainUnderTest, Timeline]:
-    dom = DomainUnderTest(guest, Options(cmdline=cmdline, memory=MEMORY_MIB))
+    dom = DomainUnderTest(guest, options_of(guest, cmdline))
     return dom, Timeline(dom.hv, interval=interval)
 
 
@@ -59,14 +59,14 @@ def every_kind_of_stop(guest: str, *code: str) -> list[list[StopPoint]]:
         [stops.hypercall("grant_table_op", "map_grant_ref"), stops.hypercall("update_va_mapping")],
         [stops.trap(VECTOR_PF)],
         [stops.event(None)],
-        [stops.instruction(names[name]) for name in code],
+        [stops.instruction(names[name]) for name in code if name in names],
         [stops.access(names["tour_round"], 8)] if "tour_round" in names else [stops.event(3)],
     ]
 
 
 def walk(guest: str, cmdline: str, count: int, seed: int, code: tuple[str, ...]) -> set[Position]:
     """Random movements; each place is compared with a straight run to it. The places."""
-    whole = DomainUnderTest(guest, Options(cmdline=cmdline, memory=MEMORY_MIB)).run()
+    whole = DomainUnderTest(guest, options_of(guest, cmdline)).run()
     dom, timeline = launched(guest, cmdline, interval=whole.instructions // 12)
     rng = random.Random(seed)
     points = every_kind_of_stop(guest, *code)
@@ -89,9 +89,12 @@ def test_a_thousand_moves_leave_no_trace() -> None:
     assert any(place.inside for place in places)
 
 
-@pytest.mark.parametrize("guest", ["smp", "user_mode"])
+@pytest.mark.parametrize(
+    "guest", ["smp", "user_mode", "hvm_exceptions", "hvm_smp", "lapic_timer", "blk_rw", "net_ping"]
+)
 def test_moves_of_other_guests(guest: str) -> None:
-    walk(guest, "", 120, 4, ("trap_14", "events_upcall", "test_main", "printf"))
+    code = ("trap_14", "trap_entry", "events_upcall", "test_main", "printf", "apic_interrupt")
+    walk(guest, "", 120, 4, code)
 
 
 def test_over_a_hypercall_and_back() -> None:

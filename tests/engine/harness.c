@@ -68,10 +68,11 @@ static void cpuid(void *ctx, struct cpu *c, uint32_t leaf, uint32_t subleaf, uin
 
 static uint64_t tsc(void *ctx, struct cpu *c) { return ((struct bench *)ctx)->before + (uint64_t)cpu_retired(c); }
 
-static bool port_allowed(void *ctx, struct cpu *c, uint32_t port, uint32_t size)
+static enum io_answer on_io(void *ctx, struct cpu *c, struct io_access *access)
 {
-    (void)ctx, (void)c, (void)size;
-    return port == 0x80;
+    (void)ctx, (void)c;
+    access->value = UINT64_MAX;
+    return access->address == 0x80 ? IO_DONE : IO_FAULT;
 }
 
 /* Stop points: the first `pass` of them let the program go on. */
@@ -104,8 +105,10 @@ int64_t bench_stop(const struct bench *b, uint64_t *pc, struct touch *touch)
 struct bench *bench_create(uint64_t frames)
 {
     struct bench *b = calloc(1, sizeof *b);
-    struct engine_ops ops = {b, on_exception, on_syscall, on_syscall, translate, cpuid, tsc, port_allowed,
-                             on_breakpoint, on_watched};
+    const struct engine_ops ops = {
+        .ctx = b, .exception = on_exception, .syscall = on_syscall, .sysenter = on_syscall, .translate = translate,
+        .cpuid = cpuid, .tsc = tsc, .io = on_io, .breakpoint = on_breakpoint, .watched = on_watched,
+    };
     if (!b || machine_create(&b->m, frames, 4096) != 0)
         abort();
     machine_set_ops(b->m, &ops);

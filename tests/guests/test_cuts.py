@@ -9,9 +9,19 @@ import pytest
 
 from hv.hypervisor import Stop
 from hv.native import lib
-from hv.testing.runner import DomainUnderTest
+from hv.testing.build import find_guest
+from hv.testing.metadata import read_metadata
+from hv.testing.runner import DomainUnderTest, Options
 
-GUESTS = ["evtchn_unmask_store", "timer", "user_mode", "exc_pf", "evtchn_poll", "pt_writable", "xenstore", "smp"]
+GUESTS = ["evtchn_unmask_store", "timer", "user_mode", "exc_pf", "evtchn_poll", "pt_writable", "xenstore", "smp",
+          "blk_rw", "net_ping"]
+WHOLE = ["hvm_exceptions", "lapic_timer", "hvm_smp", "physmap"]
+"""With a processor of their own."""
+
+
+def guest(name: str) -> DomainUnderTest:
+    """In the first environment that its header comment names."""
+    return DomainUnderTest(name, Options(env=read_metadata(find_guest(name)).environments[0]))
 
 
 def _result(dom: DomainUnderTest) -> tuple[str, int, str]:
@@ -19,7 +29,7 @@ def _result(dom: DomainUnderTest) -> tuple[str, int, str]:
 
 
 def _straight(name: str) -> tuple[str, int, str]:
-    return _result(DomainUnderTest(name).run())
+    return _result(guest(name).run())
 
 
 def _in_pieces(dom: DomainUnderTest, piece: Callable[[], int], between: Callable[[], None]) -> None:
@@ -32,11 +42,11 @@ def _in_pieces(dom: DomainUnderTest, piece: Callable[[], int], between: Callable
         between()
 
 
-@pytest.mark.parametrize("name", GUESTS)
+@pytest.mark.parametrize("name", [*GUESTS, *WHOLE])
 def test_cuts_flushes_and_cold_caches_change_nothing(name: str) -> None:
     want = _straight(name)
     rng = random.Random(name)
-    dom = DomainUnderTest(name)
+    dom = guest(name)
     longest = max(want[1] // 150, 40)
 
     def between() -> None:
@@ -53,9 +63,9 @@ def test_cuts_flushes_and_cold_caches_change_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 7, 512])
-@pytest.mark.parametrize("name", ["timer", "exc_pf", "smp"])
+@pytest.mark.parametrize("name", ["timer", "exc_pf", "smp", *WHOLE])
 def test_block_limits_change_nothing(name: str, limit: int) -> None:
-    dom = DomainUnderTest(name)
+    dom = guest(name)
     lib.machine_set_block_limit(dom.hv.machine, limit)
     assert _result(dom.run()) == _straight(name)
 

@@ -48,6 +48,8 @@ class Vcpu:
 
 
 class Domain:
+    translated = False
+
     def __init__(self, hv: Lab, domid: int, vcpus: int) -> None:
         self.hv, self.abi, self.name = hv, "x86_64", f"d{domid}"
         self.slot = lib.hv_domain_create(hv.native, domid, lib.DOMAIN_PV64, 1000)

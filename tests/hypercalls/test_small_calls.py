@@ -233,7 +233,8 @@ def test_other_refusals(lab: Lab) -> None:
         ({"domid": 66}, "ESRCH no_such_domain"),
     ]:
         assert call(lab, "hvm_op", abi.HVMOP_get_param, ARGUMENT, page=param(fields))[0] == reason
-    assert call(lab, "hvm_op", 5, ARGUMENT)[0] == "ENOSYS unknown_subop"
+    assert call(lab, "hvm_op", abi.HVMOP_flush_tlbs, 0)[0] == "EINVAL hvm_only"
+    assert call(lab, "hvm_op", 77, ARGUMENT)[0] == "ENOSYS unknown_subop"
     assert call(lab, "dm_op", abi.DOMID_SELF, 1, ARGUMENT)[0] == "EPERM dm_op_self"
     assert call(lab, "dm_op", 2, 0, 0)[0] == "EPERM other_domain_denied"
     assert call(lab, "dm_op", 2, 1, NOWHERE)[0] == "EFAULT bad_guest_pointer"

@@ -26,7 +26,7 @@ long event_poll(uint32_t port, uint64_t deadline);
 void event_watch(uint32_t port, event_handler *handler);
 /* Upcalls of this port since event_watch(). */
 unsigned event_count(uint32_t port);
-/* This vcpu's evtchn_upcall_mask. events_enable() also takes what is pending. */
+/* Whether upcalls come to this vcpu. events_enable() also takes what is pending. */
 void events_disable(void);
 void events_enable(void);
 /* What the arch's upcall entry calls: take every pending port of this vcpu. */

@@ -23,7 +23,7 @@ static void setup(uint32_t frames)
     require_eq(hcall(grant_table_op, GNTTABOP_setup_table, &op, 1), 0);
     require_eq(op.status, GNTST_okay);
     for (uint32_t i = 0; i < frames; i++)
-        map_frame_at(table[i], list[i]);
+        map_grant_frame(table[i], i, list[i]);
 }
 
 struct grant_entry_v1 *grants_setup_v1(uint32_t frames)

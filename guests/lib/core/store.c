@@ -10,13 +10,8 @@ static unsigned queued_events;
 
 bool store_init(void)
 {
-    struct start_info *s = guest_start_info();
-
-    if (!s->store_mfn)
-        return false;
-    ring = pfn_to_virt(mfn_to_pfn(s->store_mfn));
-    port = s->store_evtchn;
-    return true;
+    ring = guest_store(&port);
+    return ring != NULL;
 }
 
 static void wait(void)

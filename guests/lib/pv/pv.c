@@ -26,6 +26,12 @@ struct shared_info *guest_shared_info(void)
     return (struct shared_info *)shared_info_page;
 }
 
+struct xenstore_domain_interface *guest_store(uint32_t *port)
+{
+    *port = start->store_evtchn;
+    return start->store_mfn ? pfn_to_virt(mfn_to_pfn(start->store_mfn)) : NULL;
+}
+
 void map_frame_at(void *page, uint64_t mfn)
 {
     if (pt_set(page, pte_make(mfn, PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D)))

@@ -37,6 +37,7 @@ int main(void)
     OFF("U_CS_UC", CPUState, uc);
     OFF("U_CS_OPAQUE", CPUState, opaque);
     OFF("U_CS_CFLAGS_NEXT_TB", CPUState, cflags_next_tb);
+    OFF("U_CS_MEM_IO_PC", CPUState, mem_io_pc);
     OFF("U_CS_TB_JMP_CACHE", CPUState, tb_jmp_cache);
     NUM("U_CS_TB_JMP_CACHE_ENTRIES", TB_JMP_CACHE_SIZE);
     OFF("U_CC_RESET", CPUClass, reset);

@@ -1,0 +1,32 @@
+/* hvm.h (HVM) - start-up, parameters, further processors. */
+#ifndef GUEST_HVM_H
+#define GUEST_HVM_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <abi/hvm.h>
+
+enum { EVENT_VECTOR = 0xf3 };
+
+struct hvm_start_info;
+void guest_start(struct hvm_start_info *start) __attribute__((noreturn));
+/* NULL: the domain was not entered by PVH. */
+struct hvm_start_info *guest_start_info(void);
+struct percpu *cpu_area(unsigned id);
+/* A parameter of this domain (HVM_PARAM_*). An errno is negative. */
+long hvm_get_param(unsigned index, uint64_t *value);
+long hvm_set_param(unsigned index, uint64_t value);
+/* Put a page of a space of Xen's (XENMAPSPACE_*) over a page of the image. */
+long physmap_add(unsigned space, unsigned long index, void *page);
+static inline uint64_t virt_to_mfn(const void *p) { return (uint64_t)(unsigned long)p >> PAGE_SHIFT; }
+/* The ring of xenstore and its event channel; NULL: the domain has none. */
+struct xenstore_domain_interface *guest_store(uint32_t *port);
+/* Have frame `index` of the grant table appear over a page of the image. */
+void map_grant_frame(void *page, unsigned index, uint64_t mfn);
+
+/* Start processor `id` by INIT and SIPI, to run fn(arg). 0, or -1 when it does not come. When fn returns, it halts. */
+long vcpu_start(unsigned id, void (*fn)(void *), void *arg);
+/* Spin until the word is not `value` any more, at most about `turns` times. */
+bool wait_while(const volatile unsigned *word, unsigned value, unsigned turns);
+
+#endif

@@ -1,0 +1,57 @@
+/* system.h (HVM) - ring 0 instructions: control registers, MSRs, ports, tables. */
+#ifndef GUEST_HVM_SYSTEM_H
+#define GUEST_HVM_SYSTEM_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <abi/arch/x86_defs.h>
+
+#define MSR_TSC_DEADLINE 0x6e0
+
+#define CR_ACCESS(n) \
+    static inline unsigned long read_cr##n(void) \
+    { \
+        unsigned long v; \
+        __asm__ volatile("mov %%cr" #n ", %0" : "=r"(v) : : "memory"); \
+        return v; \
+    } \
+    static inline void write_cr##n(unsigned long v) { __asm__ volatile("mov %0, %%cr" #n : : "r"(v) : "memory"); }
+CR_ACCESS(0)
+CR_ACCESS(2)
+CR_ACCESS(3)
+CR_ACCESS(4)
+
+static inline uint64_t rdmsr(uint32_t msr)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr) : "memory");
+    return (uint64_t)high << 32 | low;
+}
+static inline void wrmsr(uint32_t msr, uint64_t value)
+{
+    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+}
+
+#define PORT_ACCESS(letter, type) \
+    static inline type in##letter(uint16_t port) \
+    { \
+        type v; \
+        __asm__ volatile("in" #letter " %w1, %0" : "=a"(v) : "Nd"(port) : "memory"); \
+        return v; \
+    } \
+    static inline void out##letter(uint16_t port, type v) \
+    { \
+        __asm__ volatile("out" #letter " %0, %w1" : : "a"(v), "Nd"(port) : "memory"); \
+    }
+PORT_ACCESS(b, uint8_t)
+PORT_ACCESS(w, uint16_t)
+PORT_ACCESS(l, uint32_t)
+
+static inline void irq_disable(void) { __asm__ volatile("cli" : : : "memory"); }
+static inline void irq_enable(void) { __asm__ volatile("sti" : : : "memory"); }
+static inline void invlpg(const void *p) { __asm__ volatile("invlpg (%0)" : : "r"(p) : "memory"); }
+/* Wait for an interrupt, with no chance of missing it; interrupts are off afterwards. */
+static inline void wait_for_interrupt(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
+
+#endif

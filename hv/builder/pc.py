@@ -1,0 +1,144 @@
+"""The PC that an HVM domain is: which devices it has, put together from one description.
+
+    machine = PcMachine(vcpus=1, memory=256 << 20, disks=(PcDisk(open_image("disk.img")),))
+    platform = make_pc(domain, machine)
+
+The description is immutable, so that a fork, or a domain out of a snapshot, gets the same machine (Domain.machine).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from hv.builder.e820 import cmos_registers
+from hv.builder.firmware_items import FirmwareMachine, disk_path, machine_items, network_path, rom_path
+from hv.devices.debug_ports import DebugConsole, PostCode
+from hv.devices.fw_cfg import FwCfg
+from hv.devices.hpet import Hpet
+from hv.devices.i440fx import HostBridge
+from hv.devices.i8042 import I8042
+from hv.devices.ide import Ide
+from hv.devices.pci_bus import PciBus
+from hv.devices.piix3 import IsaBridge
+from hv.devices.piix4_pm import Piix4Pm
+from hv.devices.pit import Pit
+from hv.devices.platform import Platform
+from hv.devices.ps2_keyboard import Ps2Keyboard
+from hv.devices.ps2_mouse import Ps2Mouse
+from hv.devices.rtc import Rtc
+from hv.devices.system_control import SystemControl
+from hv.devices.uart import COM1, COM2, Uart
+from hv.devices.vga import MEMORY_BYTES, Vga
+from hv.native import lib
+
+if TYPE_CHECKING:
+    from hv.devices.ata_drive import Drive
+    from hv.disk.image import Image
+    from hv.domain import Domain
+    from hv.net.options import NicOptions
+
+FIRST_NIC_SLOT = 4
+MOST_DRIVES = 4
+
+
+class PcDisk(NamedTuple):
+    """A drive on the IDE controller, in order of channel and place there. image: None for a CD-ROM drive without a
+    disc."""
+
+    image: Image | None
+    read_only: bool = False
+    cdrom: bool = False
+
+
+class PcMachine(NamedTuple):
+    """A PC. memory: in bytes. boot: the order, of c (disk), d (CD-ROM) and n (network). items: more files and items for
+    the firmware (hv.builder.linux_boot); `kernel` says that they boot one."""
+
+    vcpus: int
+    memory: int
+    disks: tuple[PcDisk, ...] = ()
+    nics: tuple[NicOptions, ...] = ()
+    boot: str = "cdn"
+    video_bios: bytes = b""
+    items: tuple[tuple[str, bytes], ...] = ()
+    kernel: bool = False
+
+
+def make_pc(domain: Domain, machine: PcMachine) -> Platform:
+    """Put the devices of `machine` around a domain's processors; they are to be reset before the guest runs.
+    MemoryError: there is no room for video memory."""
+    state = lib.hv_hvm_domain(domain.hv.native, domain.c)
+    state.has_pic = state.has_ioapic = 1
+    platform = Platform(domain)
+    domain.machine = machine
+    platform.add(PciBus(platform))
+    platform.add_pci(HostBridge(platform))
+    platform.add_pci(IsaBridge(platform, platform.bus))
+    drives = [_drive(number, disk) for number, disk in enumerate(machine.disks)]
+    platform.add_pci(Ide(platform, drives))
+    platform.add_pci(Piix4Pm(platform))
+    if not state.video_frames:
+        platform.take_video_memory(MEMORY_BYTES)
+    platform.add_pci(Vga(platform, rom=machine.video_bios))
+    _add_nics(platform, machine)
+    _add_legacy(platform, machine, int(domain.hv.state.wallclock_ns))
+    told = FirmwareMachine(machine.vcpus, machine.memory)
+    contents = machine_items(told, boot=_boot_paths(machine)) | dict(machine.items)
+    platform.add(FwCfg(platform, contents))
+    return platform
+
+
+def _drive(number: int, disk: PcDisk) -> Drive:
+    from hv.devices.ata_disk import HardDisk
+    from hv.devices.atapi import CdRom
+    from hv.disk.disk import Disk
+
+    serial = f"XL{number:05}"
+    if disk.cdrom:
+        return CdRom(None if disk.image is None else Disk(disk.image, read_only=True), serial=serial)
+    assert disk.image is not None
+    return HardDisk(Disk(disk.image, disk.read_only), serial=serial)
+
+
+def _add_nics(platform: Platform, machine: PcMachine) -> None:
+    from hv.net.attach import attach
+
+    domain = platform.domain
+    for number, options in enumerate(machine.nics):
+        slot = FIRST_NIC_SLOT + number
+        attached = attach(
+            platform, domain.hv.networks, options, domain=domain.name, number=number, slot=slot, roms=()
+        )  # fmt: skip
+        platform.bus.add(attached.nic)
+
+
+def _add_legacy(platform: Platform, machine: PcMachine, wallclock_ns: int) -> None:
+    pit = Pit(platform)
+    rtc = Rtc(platform, wallclock_ns, cmos_registers(machine.memory, machine.vcpus))
+    control = SystemControl(platform)
+    keyboard, mouse = Ps2Keyboard(platform), Ps2Mouse(platform)
+    for device in (
+        pit, rtc, Hpet(platform, (pit, rtc)),
+        Uart(platform, "serial0", *COM1), Uart(platform, "serial1", *COM2, _nowhere),
+        control, keyboard, mouse, I8042(platform, keyboard, mouse, control), PostCode(platform),
+        DebugConsole(platform, "seabios", _nowhere), DebugConsole(platform, "bochs"), DebugConsole(platform, "xen"),
+    ):  # fmt: skip
+        platform.add(device)
+
+
+def _nowhere(data: bytes) -> None:
+    """Of ports that nobody reads: the firmware's own messages, the second serial port."""
+
+
+def _boot_paths(machine: PcMachine) -> list[str]:
+    """Device paths in the order of `boot`; a kernel comes before all."""
+    from hv.builder.linux_boot import ROM_FILE
+
+    numbered = list(enumerate(machine.disks))
+    paths = {
+        "c": [disk_path(n // 2, n % 2) for n, disk in numbered if not disk.cdrom],
+        "d": [disk_path(n // 2, n % 2) for n, disk in numbered if disk.cdrom],
+        "n": [network_path(FIRST_NIC_SLOT + n) for n in range(len(machine.nics))],
+    }
+    first = [rom_path(ROM_FILE)] if machine.kernel else []
+    return first + [path for letter in machine.boot for path in paths[letter]]

@@ -1,0 +1,241 @@
+"""The machine around an HVM domain's processors: buses, interrupt lines, timers, and the devices on them.
+
+A Platform implements hv.devices.pci.PciMachine for one domain. What of it a run changes lies in the arena (interrupt
+controllers, timers, data ports: native/xen/hvm/state.h) or in the devices, which are services of the domain and so are
+saved with it.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, cast
+
+from hv.devices.bus import Bus
+from hv.devices.device import DataPort, Device
+from hv.devices.layout import BIOS_WINDOW, FIRMWARE_END, SHADOW
+from hv.devices.vga_window import VgaWindow, VideoMemory
+from hv.native import ffi, lib, view
+
+if TYPE_CHECKING:
+    from hv.devices.pci import PciDevice
+    from hv.devices.pci_bus import PciBus
+    from hv.domain import Domain
+    from hv.vcpu import Vcpu
+
+PORTS = 1 << 16
+PHYSICAL = 1 << 40
+"""Guest-physical addresses: what the engine's device window has."""
+
+
+class Platform:
+    """The machine of one domain. `devices` by name; a device is added once, before the guest runs."""
+
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+        self.ports = Bus(PORTS)
+        self.memory = Bus(PHYSICAL)
+        self.devices: dict[str, Device] = {}
+        self._native = domain.hv.native
+        self._state: Any = lib.hv_hvm_domain(self._native, domain.c)
+        self._timers: dict[str, int] = {}
+        domain.platform = self
+
+    def add(self, device: Device) -> None:
+        """Put a device into the machine. ValueError: its name is taken."""
+        if device.name in self.devices:
+            raise ValueError(f"there are two devices {device.name}")
+        self._timers[device.name] = self.domain.add_timer(device.timer)
+        self.devices[device.name] = device
+        self.domain.services[device.name] = device
+
+    def reset(self) -> None:
+        """Power on, or the reset line: processors, controllers and devices."""
+        lib.hv_hvm_reset(self._native, self.domain.c)
+        for device in self.devices.values():
+            device.reset()
+
+    # ---- the guest's accesses ----
+
+    def answer(self, vcpu: Vcpu, out: Any) -> None:
+        """Answer an EXIT_IO or EXIT_MMIO."""
+        bus = self.ports if out.reason == lib.EXIT_IO else self.memory
+        address, size = int(out.address), int(out.error)
+        value = 0
+        if out.flags:
+            bus.write(address, size, int(out.aux))
+        else:
+            value = bus.read(address, size)
+        lib.hv_io_answer(self._native, vcpu.c, value)
+
+    # ---- hv.devices.device.Machine ----
+
+    @property
+    def now_ns(self) -> int:
+        """System time."""
+        return int(lib.hv_now(self._native))
+
+    def set_irq(self, gsi: int, level: bool) -> None:
+        """Drive an interrupt line."""
+        lib.hv_set_irq(self._native, self.domain.c, gsi, level)
+
+    def set_timer(self, device: Device, deadline_ns: int) -> None:
+        """Have `device.timer()` called at a time, or not."""
+        self.domain.set_timer(self._timers[device.name], deadline_ns)
+
+    def dma_read(self, address: int, length: int) -> bytes:
+        """Memory as a device reads it."""
+        return self.domain.read_physical(address, length)
+
+    def dma_write(self, address: int, data: bytes) -> None:
+        """Memory as a device writes it."""
+        self.domain.write_physical(address, data)
+
+    def data_port(self, port: int) -> DataPort:
+        """The machine's side of a data port. ValueError: it has no more of them."""
+        for index in range(lib.HVM_DATA_PORTS):
+            if self._state.data_port[index].port in (0, port):
+                return NativeDataPort(self._state.data_port[index], port)
+        raise ValueError(f"no data port is left for {port:#x}")
+
+    def power_off(self) -> None:
+        """The guest has switched itself off."""
+        self._shut_down(lib.HVM_END_POWEROFF)
+
+    def reboot(self) -> None:
+        """The guest has asked for a reset."""
+        self._shut_down(lib.HVM_END_REBOOT)
+
+    def print(self, data: bytes) -> None:
+        """Bytes for the console that the user sees."""
+        self.domain.write_console(data)
+
+    def _shut_down(self, code: int) -> None:
+        self.domain.c.shut_down = 1
+        self.domain.c.shutdown_code = code
+
+    def set_a20(self, enabled: bool) -> None:
+        """Address line 20: held low, or not."""
+        self._state.a20 = enabled
+        lib.machine_tlb_stale(self.domain.hv.machine)
+
+    def set_shadow(self, first: int, size: int, read_ram: bool, write_ram: bool) -> None:
+        """What is read and written at addresses of layout.SHADOW: RAM, or the ROM there. RAM that is written but not
+        read is not supported by the p2m: the ROM is read, and writes are lost."""
+        rom = self._rom_window()
+        for gfn in range(first >> 12, first + size >> 12):
+            if read_ram:
+                flags = lib.P2M_RAM | (lib.P2M_WRITABLE if write_ram else 0)
+                self.domain.map_frames(gfn, [self._state.shadow_frame[gfn - (SHADOW.start >> 12)]], flags)
+            elif gfn in rom:
+                self.domain.map_frames(gfn, [rom[gfn]], lib.P2M_RAM)
+            else:
+                self.domain.unmap_frame(gfn)
+
+    def _rom_window(self) -> dict[int, int]:
+        """Guest frame to machine frame of the firmware below 1 MiB, as far as it reaches."""
+        window = {}
+        for back in range(1, (len(BIOS_WINDOW) >> 12) + 1):
+            mfn = self.domain.frame_of((FIRMWARE_END >> 12) - back)
+            if mfn is None:
+                break
+            window[(BIOS_WINDOW.stop >> 12) - back] = mfn
+        return window
+
+    # ---- hv.devices.pci.PciMachine ----
+
+    def add_pci(self, device: PciDevice) -> None:
+        """Put a device into the machine and onto its PCI bus, which was added before."""
+        self.add(device)
+        self.bus.add(device)
+
+    @property
+    def bus(self) -> PciBus:
+        """The machine's PCI bus. KeyError: it has none."""
+        return cast("PciBus", self.devices["pci"])
+
+    def set_pci_irq(self, device: PciDevice, level: bool) -> None:
+        """Drive a PCI device's interrupt pin."""
+        self.bus.set_pin(device, level)
+
+    def map_ram(self, device: PciDevice, bar: int, base: int | None) -> None:
+        """Have video memory, the only RAM of a device, stand at `base`, and nowhere else."""
+        state, pages = self._state, int(self._state.video_frames)
+        old = int(state.video_gfn)
+        if base is not None and old == base >> 12:
+            return
+        if old:
+            for gfn in range(old, old + pages):
+                self.domain.unmap_frame(gfn)
+        state.video_gfn = 0
+        if base is not None and (base >> 12) + pages <= lib.P2M_FRAMES:
+            first = int(state.video_frame)
+            self.domain.map_frames(base >> 12, range(first, first + pages))
+            state.video_gfn = base >> 12
+
+    # ---- hv.devices.vga_window.VgaMachine ----
+
+    def take_video_memory(self, size: int) -> None:
+        """Give the machine video memory, once, before the VGA is added. MemoryError: there is none."""
+        frames = list(self.domain.alloc_frames(size >> 12))
+        if len(frames) < size >> 12 or frames != list(range(frames[0], frames[0] + len(frames))):
+            raise MemoryError("the machine has no room for video memory; remedy: give the domain less memory")
+        self._state.video_frame, self._state.video_frames = frames[0], len(frames)
+
+    @functools.cached_property
+    def _window(self) -> VgaWindow:
+        return VgaWindow(ffi.addressof(self._state, "vga"))
+
+    @functools.cached_property
+    def _video_memory(self) -> VideoMemory:
+        first, pages = int(self._state.video_frame), int(self._state.video_frames)
+        address = ffi.cast("uint8_t *", lib.machine_frame(self.domain.hv.machine, first))
+        machine = self.domain.hv.machine
+        return VideoMemory(address, pages << 12, lambda page: lib.machine_write_begin(machine, first + page))
+
+    def vga_window(self) -> VgaWindow:
+        """The legacy window."""
+        return self._window
+
+    def video_memory(self) -> VideoMemory:
+        """The memory behind it."""
+        return self._video_memory
+
+
+class NativeDataPort:
+    """A DataPort whose state is in the arena, and which C serves (native/xen/hvm/io.c)."""
+
+    def __init__(self, state: Any, port: int) -> None:
+        self._state = state
+        self._port = port
+
+    def _begin(self, length: int, writing: bool) -> None:
+        if length > lib.HVM_DATA_PORT_BYTES:
+            raise ValueError(f"a data port takes {lib.HVM_DATA_PORT_BYTES} bytes at once, not {length}")
+        state = self._state
+        state.port, state.at, state.length, state.writing = self._port, 0, length, writing
+
+    def give(self, data: bytes) -> None:
+        """Reads take from these bytes."""
+        self._begin(len(data), False)
+        ffi.memmove(self._state.data, data, len(data))
+
+    def take(self, count: int) -> None:
+        """Writes are collected."""
+        self._begin(count, True)
+
+    def rest(self) -> bytes:
+        """What has not been read yet."""
+        state = self._state
+        data = bytes(view(state.data + state.at, state.length - state.at))
+        self.stop()
+        return data
+
+    def collected(self) -> bytes:
+        """What has been written before the last write."""
+        data = bytes(view(self._state.data, self._state.at))
+        self.stop()
+        return data
+
+    def stop(self) -> None:
+        """The transfer is off."""
+        self._state.at = self._state.length = 0

@@ -1,0 +1,316 @@
+"""The PV devices of a domain: attached and detached as the toolstack does, while the domain runs or before.
+
+    disk = attach_disk(domain, open_image("root.img"))                  # xvda; the guest's driver finds it
+    attach_nic(domain, NicOptions(switch="lan"))
+    detach_disk(domain, "xvda")                                         # asks the guest to let go of it
+
+What devices there are is part of the domain's state, like all else: going back to a snapshot takes a disk away that was
+attached since, and a fork has the disks of its parent, over the same image. So they are one service, `Backends`, whose
+state says what each device was made of (immutable: an image, a name) and what has become of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+if TYPE_CHECKING:
+    from hv.backend.block import BlockBackend
+    from hv.backend.net import NetBackend
+    from hv.backend.xenbus import XenbusDevice
+    from hv.devices.device import Device, Machine
+    from hv.disk.image import Image
+    from hv.domain import Domain
+    from hv.net.attach import Networks
+    from hv.net.options import NicOptions
+    from hv.net.port import Port
+    from hv.toolstack.connect import XenstoreHost
+    from hv.xenstore.store import Store
+
+SERVICE = "backends"
+"""The name of the service of a domain that has its PV devices."""
+
+
+class DiskSpec(NamedTuple):
+    """What a disk was made of. `number`: 0 is xvda. `limit`: bytes that the guest may write, None: hv.disk's own."""
+
+    number: int
+    image: Image
+    read_only: bool = False
+    cdrom: bool = False
+    limit: int | None = None
+
+
+class NicSpec(NamedTuple):
+    """What a network interface was made of. `timer`: of the domain's timers, the one of its cable's other end."""
+
+    number: int
+    mac: bytes
+    options: NicOptions
+    timer: int
+
+
+class Backends:
+    """The PV devices of one domain, by their tokens (hv.backend.xenbus.XenbusDevice). Implements its Bus."""
+
+    def __init__(self, domain: Domain, host: XenstoreHost) -> None:
+        self.domain = domain
+        self._host = host
+        self.devices: dict[str, XenbusDevice] = {}
+        self._specs: dict[str, DiskSpec | NicSpec] = {}
+        domain.services[SERVICE] = self
+
+    # ---- hv.backend.xenbus.Bus ----
+
+    @property
+    def store(self) -> Store:
+        """The store of the hypervisor's one xenstored."""
+        return self._host.daemon.store
+
+    def flush(self) -> None:
+        """Let the guests know of what was changed."""
+        self._host.serve()
+
+    def closed(self, device: XenbusDevice) -> None:
+        """The guest has let go of a device that is to be detached: it goes."""
+        self._unwatch(device)
+        device.remove()
+        self._drop(device.token)
+
+    # ---- attach, detach ----
+
+    def attach(self, make: Callable[[], tuple[XenbusDevice, DiskSpec | NicSpec]]) -> XenbusDevice:
+        """Add a device and let the guest know."""
+        device, spec = make()
+        self._add(device, spec)
+        device.create(*_nodes(device, spec))
+        self._host.daemon.watch(f"{device.front}/state", device.token)
+        self.flush()
+        return device
+
+    def detach(self, device: XenbusDevice, *, force: bool = False) -> None:
+        """Ask the guest to let go of a device; it is gone when the guest has. force: without asking."""
+        if force:
+            device.disconnect()
+            self.closed(device)
+        else:
+            device.ask_to_close()
+        self.flush()
+
+    def free_number(self, kind: type[DiskSpec] | type[NicSpec]) -> int:
+        """The lowest number that no disk (interface) has."""
+        taken = {spec.number for spec in self._specs.values() if isinstance(spec, kind)}
+        return next(index for index in range(len(taken) + 1) if index not in taken)
+
+    def spec(self, device: XenbusDevice) -> DiskSpec | NicSpec:
+        """What a device was made of."""
+        return self._specs[device.token]
+
+    def _event(self, token: str) -> None:
+        device = self.devices.get(token)
+        if device is not None:
+            device.changed()
+
+    def _add(self, device: XenbusDevice, spec: DiskSpec | NicSpec) -> None:
+        if not self.devices:
+            self._host.watchers.append(self._event)
+        self.devices[device.token] = device
+        self._specs[device.token] = spec
+
+    def _drop(self, token: str) -> None:
+        """Forget a device; what the guest sees of it is the caller's business."""
+        device, spec = self.devices.pop(token), self._specs.pop(token)
+        device.forget()
+        if isinstance(spec, NicSpec):
+            port = self.domain.services.pop(port_name(spec.number))
+            port.close()
+            self.domain.drop_timer(spec.timer)
+        if not self.devices:
+            self._host.watchers.remove(self._event)
+
+    def _unwatch(self, device: XenbusDevice) -> None:
+        self._host.daemon.unwatch(f"{device.front}/state", device.token)
+
+    # ---- making them ----
+
+    def make_disk(self, spec: DiskSpec) -> tuple[BlockBackend, DiskSpec]:
+        """A disk, not yet among the devices. ValueError: no such number."""
+        from hv.backend.block import BlockBackend
+        from hv.backend.names import disk_number
+        from hv.disk.disk import DEFAULT_LIMIT, Disk
+
+        disk = Disk(spec.image, spec.read_only or spec.cdrom, DEFAULT_LIMIT if spec.limit is None else spec.limit)
+        number = disk_number(spec.number)
+        return BlockBackend(self, self.domain, number, disk, cdrom=spec.cdrom), spec
+
+    def make_nic(self, spec: NicSpec) -> tuple[NetBackend, NicSpec]:
+        """An interface with the other end of its cable, which is a service of the domain's of its own: what comes from
+        outside enters there. ValueError: the domain has no timer left."""
+        from hv.backend.net import NetBackend
+
+        nic = NetBackend(self, self.domain, spec.number)
+        clock = _Clock(self.domain, spec.timer)
+        port = _port(cast("Machine", clock), self.domain.hv.networks, spec)
+        try:
+            clock.start(port)
+        except ValueError:
+            port.close()
+            raise
+        port.plug(nic)
+        self.domain.services[port.name] = port
+        return nic, spec
+
+    # ---- hv.domain.Service ----
+
+    def save(self) -> tuple[tuple[DiskSpec | NicSpec, tuple[Any, ...]], ...]:
+        """What devices there are, and the state of each."""
+        return tuple((self._specs[token], device.save()) for token, device in self.devices.items())
+
+    def load(self, saved: tuple[tuple[DiskSpec | NicSpec, tuple[Any, ...]], ...]) -> None:
+        """Have just these devices. What the guest sees of them, nodes and event channels, is in store and arena."""
+        if [spec for spec, _ in saved] != list(self._specs.values()):
+            for token in tuple(self.devices):
+                self._drop(token)
+            for spec, _ in saved:
+                self._add(*self.make_nic(spec) if isinstance(spec, NicSpec) else self.make_disk(spec))
+        for device in self.devices.values():
+            device.forget()  # all before any: one may have had the event channel that is another's by then
+        for device, (_, state) in zip(self.devices.values(), saved, strict=True):
+            device.load(state)
+
+    def canonical(self) -> bytes:
+        """For the state hash."""
+        return b"".join(device.canonical() for device in self.devices.values())
+
+    def accept(self, data: bytes) -> None:
+        """Nothing from outside enters here: packets enter at the other end of an interface's cable."""
+        raise ValueError("the back ends take no input from outside")
+
+    def close(self) -> None:
+        """The domain goes away, with its memory: its devices go without touching that."""
+        for token, device in tuple(self.devices.items()):
+            self._unwatch(device)
+            device.remove()
+            self._drop(token)
+
+
+class _Clock:
+    """All that the other end of a cable wants of a machine: the time, and its one timer."""
+
+    def __init__(self, domain: Domain, timer: int) -> None:
+        self._domain = domain
+        self._timer = timer
+
+    def start(self, device: Device) -> None:
+        """From now on the timer is that device's."""
+        self._domain.add_timer(device.timer, self._timer)
+
+    @property
+    def now_ns(self) -> int:
+        """System time."""
+        return self._domain.hv.now_ns
+
+    def set_timer(self, device: Device, deadline_ns: int) -> None:
+        """Have the device called."""
+        self._domain.set_timer(self._timer, deadline_ns)
+
+
+def _port(machine: Machine, networks: Networks, spec: NicSpec) -> Port:
+    name = port_name(spec.number)
+    if spec.options.switch:
+        return networks.switch(spec.options.switch).port(machine, name)
+    from hv.net.nat import Nat
+
+    return Nat(machine, name, spec.options.nat)
+
+
+def port_name(index: int) -> str:
+    """The service that is the other end of an interface's cable."""
+    return f"vif{index}-net"
+
+
+def _nodes(device: XenbusDevice, spec: DiskSpec | NicSpec) -> tuple[dict[str, object], dict[str, object]]:
+    """Nodes of back and front end as Xen's toolstack writes them (tools/libs/light/libxl_disk.c, libxl_nic.c)."""
+    if isinstance(spec, NicSpec):
+        mac = spec.mac.hex(":")
+        bridge = spec.options.switch or "nat"
+        common: dict[str, object] = {"handle": spec.number, "mac": mac}
+        return {**common, "bridge": bridge, "type": "vif", "hotplug-status": "connected"}, common
+    from hv.backend.names import disk_name
+
+    kind = "cdrom" if spec.cdrom else "disk"
+    # The image by its plain name: where it lies on the host is none of the guest's business.
+    plain = spec.image.name.rpartition("/")[2]
+    back: dict[str, object] = {
+        "params": f"{spec.image.format}:{plain}",
+        "type": "qdisk",
+        "dev": disk_name(spec.number),
+        "mode": "r" if spec.read_only or spec.cdrom else "w",
+        "device-type": kind,
+        "bootable": 1,
+        "removable": int(spec.cdrom),
+        "discard-enable": 0,
+        "hotplug-status": "connected",
+    }
+    return back, {"virtual-device": device.number, "device-type": kind}
+
+
+# ---- for the toolstack ----
+
+
+def backends_of(domain: Domain) -> Backends:
+    """The PV devices of a domain. ValueError: it was made without a xenstore."""
+    found = domain.services.get(SERVICE)
+    if found is None:
+        raise ValueError(f"domain {domain.name} has no xenstore; remedy: launch it with hv.toolstack.launch")
+    return cast("Backends", found)
+
+
+def attach_disk(
+    domain: Domain, image: Image, *, name: str | None = None, read_only: bool = False, cdrom: bool = False,
+    limit: int | None = None,
+) -> BlockBackend:  # fmt: skip
+    """Attach a PV disk with the contents of `image`, as xvda ... or the first name that is free. What the guest writes
+    stays in memory (hv.disk). ValueError: the name is none, or taken, or there are too many."""
+    from hv.backend.names import disk_index, disk_name
+
+    backends = backends_of(domain)
+    index = backends.free_number(DiskSpec) if name is None else disk_index(name)
+    spec = DiskSpec(index, image, read_only, cdrom, limit)
+    if any(isinstance(other, DiskSpec) and other.number == index for other in backends._specs.values()):
+        raise ValueError(f"{disk_name(index)}: the domain has such a disk; remedy: give it another name")
+    return cast("BlockBackend", backends.attach(lambda: backends.make_disk(spec)))
+
+
+def detach_disk(domain: Domain, name: str, *, force: bool = False) -> None:
+    """Ask the guest to let go of a disk. force: take it away. ValueError: there is no such disk."""
+    from hv.backend.names import disk_index
+
+    _detach(domain, DiskSpec, disk_index(name), name, force)
+
+
+def attach_nic(domain: Domain, options: NicOptions) -> NetBackend:
+    """Attach a PV network interface, with a switch (of all domains of the hypervisor, by its name) or a NAT at the
+    other end of its cable. ValueError: the domain has too many devices."""
+    from hv.net.options import default_mac
+
+    backends = backends_of(domain)
+    index = backends.free_number(NicSpec)
+    mac = options.mac or default_mac(domain.name, index)
+    spec = NicSpec(index, mac, options, domain.free_timer())
+    return cast("NetBackend", backends.attach(lambda: backends.make_nic(spec)))
+
+
+def detach_nic(domain: Domain, index: int, *, force: bool = False) -> None:
+    """Ask the guest to let go of an interface. force: take it away. ValueError: there is no such interface."""
+    _detach(domain, NicSpec, index, f"interface {index}", force)
+
+
+def _detach(domain: Domain, kind: type[DiskSpec] | type[NicSpec], index: int, name: str, force: bool) -> None:
+    backends = backends_of(domain)
+    for device in backends.devices.values():
+        spec = backends.spec(device)
+        if isinstance(spec, kind) and spec.number == index:
+            backends.detach(device, force=force)
+            return
+    raise ValueError(f"{name}: the domain has no such device")

@@ -1,0 +1,117 @@
+"""What devices a guest is launched with: `--disk` and `--nic` as data, and putting them into the domain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from hv.builder.image import BuilderError
+
+if TYPE_CHECKING:
+    from hv.domain import Domain
+    from hv.net.host import NatHost
+    from hv.net.nat import Nat
+    from hv.net.options import NicOptions
+
+FORMATS = ("raw", "qcow2")
+BUSES = ("xvd", "ide")
+"""Buses that a disk can be on: the PV disk, and the IDE controller of an HVM domain."""
+
+
+class DiskOptions(NamedTuple):
+    """One disk. `format`: None: what the file looks like; `bus`: one of BUSES, empty: the usual one of the domain."""
+
+    path: str
+    format: str | None = None
+    bus: str = ""
+    read_only: bool = False
+    cdrom: bool = False
+
+
+def parse_disk(text: str) -> DiskOptions:
+    """Read `FILE[,format=raw|qcow2][,bus=xvd|ide][,ro]`, the text of a `--disk` option. ValueError: it is none; one
+    line that says what to do."""
+    path, *rest = text.split(",")
+    if not path:
+        raise ValueError(f"{text or 'nothing'}: no file; remedy: FILE[,format=raw|qcow2][,bus=xvd][,ro]")
+    found = DiskOptions(path)
+    for word in rest:
+        key, _, value = word.partition("=")
+        if word == "ro":
+            found = found._replace(read_only=True)
+        elif key == "format" and value in FORMATS:
+            found = found._replace(format=value)
+        elif key == "bus" and value in BUSES:
+            found = found._replace(bus=value)
+        else:
+            raise ValueError(f"{word}: unknown; remedy: format=raw, format=qcow2, bus=xvd, bus=ide or ro")
+    return found
+
+
+def parse_nic(text: str) -> NicOptions:
+    """Read the text of a `--nic` option (hv.net.options); without a model it is a PV interface. ValueError."""
+    from hv.net import options
+
+    found = options.parse_nic(text)
+    return found if "model=" in text else found._replace(model="xen")
+
+
+def add_devices(domain: Domain, disks: tuple[DiskOptions, ...], nics: tuple[NicOptions, ...]) -> None:
+    """Give a new domain its devices, the first disk being xvda. BuilderError: one cannot be."""
+    for disk in disks:
+        if disk.bus == "ide" or disk.cdrom:
+            raise BuilderError("--disk", "only an HVM domain has an IDE controller", "say --type hvm, or bus=xvd")
+        _add_disk(domain, disk)
+    for nic in nics:
+        _add_nic(domain, nic)
+
+
+def _add_disk(domain: Domain, options: DiskOptions) -> None:
+    from hv.disk.image import ImageError
+    from hv.disk.opening import open_image
+    from hv.toolstack.backends import attach_disk
+
+    try:
+        image = open_image(options.path, options.format)
+    except ImageError as error:
+        raise BuilderError("--disk", *str(error).rsplit("; ", 1)) from None
+    try:
+        attach_disk(domain, image, read_only=options.read_only)
+    except ValueError as error:
+        raise BuilderError("--disk", str(error), "give fewer") from None
+
+
+def _add_nic(domain: Domain, options: NicOptions) -> None:
+    from hv.toolstack.backends import attach_nic
+
+    if options.model != "xen":
+        raise BuilderError("--nic", f"a PV domain has no place for a card ({options.model})", "say model=xen, or none")
+    try:
+        attach_nic(domain, options)
+    except ValueError as error:
+        raise BuilderError("--nic", str(error), "give fewer") from None
+
+
+NETWORK_SLICE = 1_000_000
+"""Instructions at most between two looks at the sockets: a millisecond of guest time."""
+
+
+def serve_networks(domain: Domain, nics: tuple[NicOptions, ...]) -> list[NatHost]:
+    """Serve the NATs of a domain that was launched with these interfaces: each is to be polled between slices, and
+    closed. BuilderError: a forwarded port cannot be listened on."""
+    from hv.net.attach import serve
+    from hv.toolstack.backends import port_name
+
+    hosts: list[NatHost] = []
+    for number, options in enumerate(nics):
+        if options.switch:
+            continue
+        try:
+            nat = cast("Nat", domain.services[port_name(number)])
+            hosts.append(serve(domain.hv, domain, nat, options))
+        except OSError as error:
+            for host in hosts:
+                host.close()
+            raise BuilderError("--nic", f"a port cannot be forwarded: {error.strerror}", "choose another") from None
+    if hosts:
+        domain.hv.slice = min(domain.hv.slice, NETWORK_SLICE)
+    return hosts

@@ -1,0 +1,90 @@
+"""A guest under full virtualisation: firmware found or given, a kernel put in the firmware's hands, disks opened."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hv.builder.e820 import low_end
+from hv.builder.hvm import build_hvm, start
+from hv.builder.image import BuilderError, KernelImage
+from hv.builder.linux_boot import linux_items
+from hv.builder.load import load_kernel, read_file
+from hv.builder.pc import MOST_DRIVES, PcDisk, PcMachine, make_pc
+
+if TYPE_CHECKING:
+    from hv.domain import Domain
+    from hv.toolstack.devices import DiskOptions
+    from hv.toolstack.launch import GuestConfig
+
+FOLDERS = ("/usr/share/seabios", "/usr/share/qemu", "/usr/local/share/seabios")
+"""Where distributions put SeaBIOS."""
+FOLDERS_VARIABLE = "XENLAB_FIRMWARE"
+"""Environment variable: further folders, before these, as PATH has them."""
+FIRMWARE, VIDEO_BIOS = "bios-256k.bin", "vgabios-stdvga.bin"
+NOT_A_KERNEL = KernelImage("firmware", "x86_64", 64, 0, (), None, "firmware", (), "")
+
+
+def find_firmware(name: str) -> Path | None:
+    """A file of SeaBIOS's, where it is installed."""
+    folders = [*filter(None, os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep)), *FOLDERS]
+    return next((path for folder in folders if (path := Path(folder) / name).is_file()), None)
+
+
+def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) -> KernelImage:
+    """Build a PC in the empty `domain` and switch it on. The kernel's image, for symbols. BuilderError."""
+    firmware = config.firmware or find_firmware(FIRMWARE)
+    if firmware is None:
+        problem = f"there is no {FIRMWARE} in {', '.join(FOLDERS)}"
+        raise BuilderError("--firmware", problem, "install the package seabios, or give a BIOS image")
+    beside = Path(firmware).with_name(VIDEO_BIOS)
+    video = beside if beside.is_file() else find_firmware(VIDEO_BIOS)
+    built = build_hvm(domain, read_file(firmware, "firmware"), str(firmware))
+    machine = PcMachine(
+        config.vcpus, config.memory_mib << 20, _drives(config.disks), config.nics, config.boot or "cdn",
+        video.read_bytes() if video is not None else b"",
+    )  # fmt: skip
+    if kernel is not None:
+        machine = machine._replace(items=tuple(_kernel_items(config, kernel).items()), kernel=True)
+    try:
+        make_pc(domain, machine).reset()
+    except MemoryError as error:
+        raise BuilderError("--memory", str(error).split(";")[0], "give the domain less memory") from None
+    start(domain, built)
+    return _symbols(kernel)
+
+
+def _drives(disks: tuple[DiskOptions, ...]) -> tuple[PcDisk, ...]:
+    from hv.disk.image import ImageError
+    from hv.disk.opening import open_cd, open_image
+
+    drives = []
+    for disk in disks:
+        if disk.bus == "xvd":
+            continue
+        try:
+            image = open_cd(disk.path) if disk.cdrom else open_image(disk.path, disk.format)
+        except ImageError as error:
+            raise BuilderError("--cdrom" if disk.cdrom else "--disk", *str(error).rsplit("; ", 1)) from None
+        drives.append(PcDisk(image, disk.read_only, disk.cdrom))
+    if len(drives) > MOST_DRIVES:
+        remedy = f"an IDE controller has {MOST_DRIVES}: give the others bus=xvd"
+        raise BuilderError("--disk", f"{len(drives)} drives", remedy)
+    return tuple(drives)
+
+
+def _kernel_items(config: GuestConfig, kernel: str | Path) -> dict[str, bytes]:
+    ramdisk = b"" if config.ramdisk is None else read_file(config.ramdisk, "ramdisk")
+    memory = config.memory_mib << 20
+    return linux_items(
+        str(kernel), read_file(kernel, "kernel"), cmdline=config.cmdline, ramdisk=ramdisk, low_end=low_end(memory)
+    )
+
+
+def _symbols(kernel: str | Path | None) -> KernelImage:
+    """What the debugger takes symbols from; a kernel that only firmware can read has none."""
+    try:
+        return NOT_A_KERNEL if kernel is None else load_kernel(kernel)
+    except BuilderError:
+        return NOT_A_KERNEL

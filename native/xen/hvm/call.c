@@ -1,0 +1,116 @@
+/* call.c - hypercalls of HVM guests: VMCALL or VMMCALL, from ring 0, by the register convention of the caller's mode.
+ *
+ * The table of hypercalls is the one of PV (syscall.c) without those that speak of what an HVM guest does not have: page
+ * tables to be validated, trap tables, descriptor tables, segment bases. Facts: hvm_hypercall_table and
+ * hvm_hypercall_page() in xen/arch/x86/hvm/{hypercall,svm/svm}.c of Xen 4.17.
+ */
+#include "hvm.h"
+
+enum { VMCALL_BYTES = 3, STUB_BYTES = 32 };
+
+/* Numbers that an HVM guest has. Others are ENOSYS. */
+static const uint8_t ALLOWED[NR_HYPERCALLS] = {
+    [__HYPERVISOR_memory_op] = 1, [__HYPERVISOR_xen_version] = 1, [__HYPERVISOR_console_io] = 1,
+    [__HYPERVISOR_grant_table_op] = 1, [__HYPERVISOR_vm_assist] = 1, [__HYPERVISOR_vcpu_op] = 1,
+    [__HYPERVISOR_mmuext_op] = 0, [__HYPERVISOR_sched_op] = 1, [__HYPERVISOR_event_channel_op] = 1,
+    [__HYPERVISOR_physdev_op] = 1, [__HYPERVISOR_hvm_op] = 1, [__HYPERVISOR_set_timer_op] = 1,
+};
+
+bool hvm_in_64bit(struct cpu *cpu)
+{
+    struct x86_segment_state cs;
+    cpu_get_segment(cpu, SEG_CS, &cs);
+    return cpu_efer(cpu) & EFER_LMA && cs.attributes & SEG_ATTR_L;
+}
+
+static void arguments(const struct x86_gprs *g, bool wide, uint64_t args[6])
+{
+    const uint64_t of64[6] = {g->rdi, g->rsi, g->rdx, g->r10, g->r8, g->r9};
+    const uint64_t of32[6] = {g->rbx, g->rcx, g->rdx, g->rsi, g->rdi, g->rbp};
+    for (int i = 0; i < 6; i++)
+        args[i] = wide ? of64[i] : (uint32_t)of32[i];
+}
+
+void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t args[6])
+{
+    struct cpu *cpu = hv_cpu_of(hv, v);
+    struct x86_gprs *g = cpu_gprs(cpu);
+    uint64_t *const of64[6] = {&g->rdi, &g->rsi, &g->rdx, &g->r10, &g->r8, &g->r9};
+    uint64_t *const of32[6] = {&g->rbx, &g->rcx, &g->rdx, &g->rsi, &g->rdi, &g->rbp};
+    bool wide = hvm_in_64bit(cpu);
+    for (int i = 0; i < 6; i++)
+        *(wide ? of64[i] : of32[i]) = args[i];
+    g->rip -= VMCALL_BYTES;
+}
+
+/* 0: the answer is in *result; else one of HV_TO_PYTHON, HV_RETRY, HV_DONE, HV_LEAVE. */
+static bool call(struct hv *hv, struct vcpu *v, struct cpu *cpu)
+{
+    struct x86_gprs *g = cpu_gprs(cpu);
+    bool wide = hvm_in_64bit(cpu);
+    uint64_t nr = wide ? g->rax : (uint32_t)g->rax, args[6];
+    arguments(g, wide, args);
+    uint64_t record = hv_log_call(hv, v, TRAP_LOG_HYPERCALL, nr, args);
+    hv->last.hypercall = nr;
+    memcpy(hv->last.args, args, sizeof hv->last.args);
+    int64_t result = nr < NR_HYPERCALLS && ALLOWED[nr] ? hv_hypercall(hv, v, nr, args)
+                                                       : hv_refuse(hv, RULE_unknown_hypercall, nr, 0, 0, 0);
+    switch (result) {
+    case HV_TO_PYTHON:
+        hypercall_to_python(hv, v, nr, args, 0);
+        cpu_exit_record(cpu)->flags = wide ? 0 : HV_CALL_32;
+        return false;
+    case HV_RETRY:
+        hvm_hypercall_again(hv, v, args);
+        return true;
+    case HV_DONE:
+        return true;
+    case HV_LEAVE:
+        return false;
+    default:
+        g->rax = wide ? (uint64_t)result : (uint32_t)result;
+        hv_log_answer(hv, record, result);
+        return true;
+    }
+}
+
+bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on)
+{
+    struct cpu *cpu = hv_cpu_of(hv, v);
+    struct x86_gprs *g = cpu_gprs(cpu);
+    uint8_t bytes[VMCALL_BYTES];
+    uint64_t va = g->rip + (hvm_in_64bit(cpu) ? 0 : cpu_segment_base(cpu, SEG_CS));
+    if (hv_copy_from_guest(hv, v, bytes, va, sizeof bytes) != 0 || bytes[0] != 0x0f || bytes[1] != 0x01 ||
+        (bytes[2] != 0xc1 && bytes[2] != 0xd9) || !(cpu_cr(cpu, 0) & CR0_PE) || hvm_cpl(cpu) != 0)
+        return false;
+    if (hv_stops_on(hv, HV_STOP_HYPERCALL) && stops_hypercall(hv, v)) {
+        cpu_leave_at_breakpoint(cpu);
+        *go_on = false;
+        return true;
+    }
+    g->rip += VMCALL_BYTES;
+    cpu_retire(cpu);
+    *go_on = call(hv, v, cpu);
+    hvm_resume(hv, v);
+    return true;
+}
+
+void hv_latch_width(struct hv *hv, struct vcpu *v) { hv_domain(hv, v)->narrow = !hvm_in_64bit(hv_cpu_of(hv, v)); }
+
+/* mov $number, %eax; vmmcall; ret; iret, which no HVM guest has, is ud2. */
+void hvm_hypercall_page(struct hv *hv, uint8_t *page)
+{
+    (void)hv;
+    memset(page, 0, ENGINE_PAGE_SIZE);
+    for (uint32_t nr = 0; nr < ENGINE_PAGE_SIZE / STUB_BYTES; nr++) {
+        uint8_t *stub = page + nr * STUB_BYTES;
+        static const uint8_t CALL[] = {0x0f, 0x01, 0xd9, 0xc3}, UD2[] = {0x0f, 0x0b};
+        if (nr == __HYPERVISOR_iret) {
+            memcpy(stub, UD2, sizeof UD2);
+            continue;
+        }
+        stub[0] = 0xb8;
+        memcpy(stub + 1, &nr, sizeof nr);
+        memcpy(stub + 5, CALL, sizeof CALL);
+    }
+}

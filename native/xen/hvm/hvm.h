@@ -1,0 +1,130 @@
+/* hvm.h - what the C files of full virtualisation share. Not seen by Python.
+ *
+ * An HVM (or PVH) vcpu has a whole processor: the engine's `native` cpu. What it cannot do by itself is here: guest-physical
+ * addresses (p2m.c, paging.c), interrupt controllers (lapic.c, pic.c, ioapic.c), MSRs and CPUID, accesses to devices
+ * (io.c), hypercalls (call.c). cpu.c ties them to the engine.
+ */
+#ifndef XENLAB_HVM_H
+#define XENLAB_HVM_H
+#include "../pv.h"
+
+#define CR0_PG      0x80000000ull
+#define CR0_WP      0x10000ull
+#define CR0_PE      0x1ull
+#define CR4_PSE     0x10ull
+#define CR4_PAE     0x20ull
+#define CR4_TSD_BIT 0x4ull
+#define EFER_LMA    0x400ull
+#define EFER_NX     0x800ull
+
+static inline struct hvm_domain *hvm_of(struct hv *hv, const struct domain *d) { return &hv->hvm_domains[d->slot]; }
+static inline struct hvm_vcpu *hvm_vcpu_of(struct hv *hv, const struct vcpu *v) { return &hv->hvm_vcpus[v->slot]; }
+static inline bool is_hvm(const struct domain *d) { return d->type == DOMAIN_PVH || d->type == DOMAIN_HVM; }
+static inline unsigned hvm_cpl(struct cpu *cpu)
+{
+    struct x86_segment_state ss;
+    cpu_get_segment(cpu, SEG_SS, &ss);
+    return ss.attributes >> 13 & 3;
+}
+
+/* ---- cpu.c ---- */
+extern const struct engine_ops HVM_OPS;              /* without ctx */
+/* Before cpu_run(): attention, an instruction to be executed alone. */
+void hvm_resume(struct hv *hv, struct vcpu *v);
+/* A controller's registers were written, by the instruction that the vcpu executes, alone: another interrupt may be next,
+ * and the timer due before the end of the run. */
+void hvm_changed(struct hv *hv, struct vcpu *v);
+/* Something has come that may wake the vcpu, or that it may take. */
+/* Would an interrupt be taken now: is there one that waits, and the interrupt flag set, or an NMI? */
+bool hvm_can_wake(struct hv *hv, const struct vcpu *v);
+void hvm_kick(struct hv *hv, struct vcpu *v);
+/* The state of the processor after RESET or INIT (`init` keeps what INIT keeps). */
+void hvm_reset_cpu(struct hv *hv, struct vcpu *v, bool init);
+
+/* The upcall of the vcpu has become pending. */
+void hvm_events_pending(struct hv *hv, struct vcpu *v);
+void hvm_callback_line(struct hv *hv, struct domain *d, bool level);
+void hvm_cpuid(void *ctx, struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+/* ---- p2m.c ---- */
+void p2m_destroy(struct hv *hv, struct hvm_domain *h);
+/* The entry of a frame: P2M_*. */
+uint64_t p2m_get(struct hv *hv, const struct hvm_domain *h, uint64_t gfn);
+
+/* ---- paging.c ---- */
+bool hvm_translate(void *ctx, struct cpu *cpu, uint64_t va, enum access access, bool user, struct mapping *map);
+/* Guest-physical address of `va` with ring 0's rights; false: not mapped. No accessed bits unless `update`. */
+bool hvm_linear_to_physical(struct hv *hv, struct vcpu *v, uint64_t va, enum access access, bool update, uint64_t *gpa);
+/* RAM at guest-physical `gpa`, good to the end of its page; NULL: none there (or read-only, for writing). */
+uint8_t *hvm_ram(struct hv *hv, const struct domain *d, uint64_t gpa, bool write);
+
+/* ---- canonical.c ---- */
+bool hvm_canonical(uint64_t va);
+/* The exception that is due at rip for an access to an address that is not canonical: #SS or #GP. */
+uint32_t hvm_non_canonical_vector(struct hv *hv, struct vcpu *v);
+
+/* ---- io.c ---- */
+enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *access);
+/* The instruction is no longer about to go on: what was answered belongs to nothing. */
+void hvm_io_forget(struct hv *hv, const struct vcpu *v);
+/* Is an instruction under way that must go on before anything else? */
+bool hvm_io_under_way(struct hv *hv, const struct vcpu *v);
+
+/* ---- msr.c ---- */
+enum io_answer hvm_msr(void *ctx, struct cpu *cpu, uint32_t number, bool write, uint64_t *value, bool alone);
+bool hvm_write_cr(void *ctx, struct cpu *cpu, int n, uint64_t *value);
+void hvm_reset_msrs(struct hvm_vcpu *hvcpu);
+
+/* ---- call.c ---- */
+/* Does the processor run 64-bit code? */
+bool hvm_in_64bit(struct cpu *cpu);
+/* Is the undefined instruction at rip VMCALL or VMMCALL? Then it is a hypercall: true, and *go_on. */
+bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on);
+/* Execute the instruction again, with these arguments. */
+void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t args[6]);
+/* Fill a page with the hypercalls, for MSR 0x40000000. */
+void hvm_hypercall_page(struct hv *hv, uint8_t *page);
+
+/* ---- ../timer.c ---- */
+/* Is a timer of some device due? */
+bool hv_device_due(struct hv *hv);
+
+/* ---- lapic.c ---- */
+#define LAPIC_BASE 0xfee00000ull
+void lapic_reset(struct hvm_lapic *l, uint32_t id, bool init);
+uint32_t lapic_read(struct hv *hv, struct vcpu *v, uint32_t offset);
+void lapic_write(struct hv *hv, struct vcpu *v, uint32_t offset, uint32_t value);
+bool lapic_enabled(const struct hvm_lapic *l);
+/* An interrupt arrives. */
+void lapic_accept(struct hv *hv, struct vcpu *v, uint32_t vector, bool level);
+/* The vector that is to be taken next, -1: none above the processor's priority. */
+int lapic_pending(const struct hvm_lapic *l);
+/* The processor takes it: from IRR to ISR. */
+void lapic_acknowledge(struct hvm_lapic *l, uint32_t vector);
+/* Does LINT0 let the 8259A's interrupt through? */
+bool lapic_accepts_pic(const struct hvm_lapic *l);
+void lapic_set_tpr(struct hv *hv, struct vcpu *v, uint32_t tpr);
+bool lapic_set_base(struct hvm_lapic *l, uint64_t value);
+void lapic_set_tsc_deadline(struct hv *hv, struct vcpu *v, uint64_t tsc);
+/* Expire the timer if it is due. */
+void lapic_timer(struct hv *hv, struct vcpu *v, uint64_t now);
+/* Send a message with a destination, as the ICR and the IOAPIC do. `mode` 0 fixed .. 7 ExtINT (SDM vol. 3, 10.6.1). */
+void lapic_message(struct hv *hv, struct domain *d, uint32_t destination, bool logical, uint32_t mode, uint32_t vector, bool level);
+
+/* ---- pic.c, ioapic.c ---- */
+void pic_reset(struct hvm_pic *pic, bool slave);
+void pic_set_line(struct hvm_domain *h, uint32_t irq, bool level);
+/* The vector of the interrupt that the pair asks for now; acknowledging it. -1: none (any more). */
+bool pic_asks(const struct hvm_domain *h);
+int pic_acknowledge(struct hvm_domain *h);
+/* Ports 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1: true if the port is one. */
+bool pic_access(struct hvm_domain *h, struct io_access *access);
+#define IOAPIC_BASE 0xfec00000ull
+void ioapic_reset(struct hvm_ioapic *ioapic);
+void ioapic_set_pin(struct hv *hv, struct domain *d, uint32_t pin, bool level);
+uint32_t ioapic_read(const struct hvm_ioapic *ioapic, uint32_t offset);
+void ioapic_write(struct hv *hv, struct domain *d, uint32_t offset, uint32_t value);
+/* A level-triggered vector was ended at some LAPIC. */
+void ioapic_end(struct hv *hv, struct domain *d, uint32_t vector);
+
+#endif

@@ -1,0 +1,219 @@
+/* io.c - where an access to a port or to device memory goes: to a controller in C, to a block of data on its way through a
+ * port, or to Python's devices.
+ *
+ * What Python answers leaves hv_run() with an exit record; the instruction is executed again from its beginning with the
+ * answers so far (hvm_io_queue), until it gets through. The queue belongs to one instruction, known by the count at
+ * which it is next: nothing else can retire in between, as interrupts wait (hvm_io_under_way()), and an exception of the
+ * instruction forgets the queue.
+ */
+#include "hvm.h"
+
+struct video { struct hv *hv; uint64_t first; };
+enum { RFLAGS_IOPL_SHIFT = 12, TSS_IOMAP_BASE = 0x66, TSS32_MIN = 0x67 };
+
+/* ---- who may use a port ---- */
+
+/* A byte of the TSS, with ring 0's rights. */
+static bool tss_byte(struct hv *hv, struct vcpu *v, const struct x86_segment_state *tr, uint32_t offset, uint8_t *out)
+{
+    uint64_t gpa;
+    if (offset > tr->limit || !hvm_linear_to_physical(hv, v, tr->base + offset, ACCESS_READ, true, &gpa))
+        return false;
+    const uint8_t *byte = hvm_ram(hv, hv_domain(hv, v), gpa, false);
+    *out = byte ? *byte : 0xff;
+    return true;
+}
+
+/* SDM volume 1, 18.5: ring and IOPL, else the bit map behind the TSS, which in virtual-8086 mode decides alone. */
+static bool port_allowed(struct hv *hv, struct vcpu *v, struct cpu *cpu, uint32_t port, uint32_t size)
+{
+    uint64_t flags = cpu_rflags(cpu);
+    struct x86_segment_state tr;
+    uint8_t low, high;
+    if (!(cpu_cr(cpu, 0) & CR0_PE))
+        return true;
+    if (!(flags & RFLAGS_VM) && hvm_cpl(cpu) <= (flags >> RFLAGS_IOPL_SHIFT & 3))
+        return true;
+    cpu_get_segment(cpu, SEG_TR, &tr);
+    bool is32 = tr.attributes >> 11 & 1;
+    if (!is32 || tr.limit < TSS32_MIN || !tss_byte(hv, v, &tr, TSS_IOMAP_BASE, &low) ||
+        !tss_byte(hv, v, &tr, TSS_IOMAP_BASE + 1, &high))
+        return false;
+    uint32_t at = (low | (uint32_t)high << 8) + port / 8;
+    if (!tss_byte(hv, v, &tr, at, &low) || !tss_byte(hv, v, &tr, at + 1, &high))
+        return false;
+    return !((low | (uint32_t)high << 8) >> port % 8 & ((1u << size) - 1));
+}
+
+/* ---- blocks of data on their way through a port ---- */
+
+/* The last word is the device's: it has something to do then. */
+static bool data_port(struct hvm_domain *h, struct io_access *a)
+{
+    for (int i = 0; i < HVM_DATA_PORTS; i++) {
+        struct hvm_data_port *p = &h->data_port[i];
+        if (p->length == 0 || p->port != a->address || (bool)p->writing != a->write || p->at + a->size >= p->length)
+            continue;
+        if (a->write)
+            memcpy(p->data + p->at, &a->value, a->size);
+        else
+            memcpy(&a->value, p->data + p->at, a->size);
+        p->at += a->size;
+        return true;
+    }
+    return false;
+}
+
+/* ---- Python's devices ---- */
+
+/* Instructions of the vcpu up to now. */
+static uint64_t count_of(struct hv *hv, const struct vcpu *v)
+{
+    return v->retired + (hv->current == v ? (uint64_t)cpu_retired(hv_cpu_of(hv, v)) : 0);
+}
+
+bool hvm_io_under_way(struct hv *hv, const struct vcpu *v)
+{
+    const struct hvm_io_queue *q = &hvm_vcpu_of(hv, v)->io;
+    return q->at == count_of(hv, v) + 1;
+}
+
+void hvm_io_forget(struct hv *hv, const struct vcpu *v) { hvm_vcpu_of(hv, v)->io.at = 0; }
+
+static enum io_answer to_python(struct hv *hv, struct vcpu *v, struct cpu *cpu, struct io_access *a)
+{
+    struct hvm_io_queue *q = &hvm_vcpu_of(hv, v)->io;
+    uint64_t here = count_of(hv, v) + 1;
+    if (q->at != here) {
+        q->at = here;
+        q->answered = q->met = 0;
+    }
+    if (q->met < q->answered) {
+        a->value = q->value[q->met++];
+        return IO_DONE;
+    }
+    q->met = 0;
+    if (q->answered == HVM_IO_QUEUE) {                   /* no instruction makes so many */
+        a->value = UINT64_MAX;
+        return IO_DONE;
+    }
+    struct cpu_exit *e = cpu_exit_record(cpu);
+    memset(e, 0, sizeof *e);
+    e->reason = a->port ? EXIT_IO : EXIT_MMIO;
+    e->address = a->address;
+    e->error = a->size;
+    e->flags = a->write;
+    e->aux = a->value;
+    return IO_LEAVE;
+}
+
+void hv_io_answer(struct hv *hv, struct vcpu *v, uint64_t value)
+{
+    struct hvm_io_queue *q = &hvm_vcpu_of(hv, v)->io;
+    if (q->answered < HVM_IO_QUEUE)
+        q->value[q->answered++] = value;
+}
+
+/* ---- controllers in C ---- */
+
+/* Registers of 32 bits at multiples of 16; other widths read parts of them, and their writes are ignored. */
+static bool lapic(struct hv *hv, struct vcpu *v, struct io_access *a)
+{
+    uint32_t offset = (uint32_t)a->address & 0xfff;
+    if (!(hvm_vcpu_of(hv, v)->lapic.base >> 11 & 1))
+        return false;
+    if (!a->write)
+        a->value = (uint64_t)lapic_read(hv, v, offset) >> 8 * (offset & 3);
+    else if (a->size == 4 && (offset & 0xf) == 0)
+        lapic_write(hv, v, offset, (uint32_t)a->value);
+    return true;
+}
+
+static bool ioapic(struct hv *hv, struct domain *d, struct io_access *a)
+{
+    if (!hvm_of(hv, d)->has_ioapic)
+        return false;
+    uint32_t offset = (uint32_t)a->address & 0xff;
+    if (!a->write)
+        a->value = (uint64_t)ioapic_read(&hvm_of(hv, d)->ioapic, offset & ~3u) >> 8 * (offset & 3);
+    else if ((offset & 0xf) == 0)
+        ioapic_write(hv, d, offset, (uint32_t)a->value);
+    return true;
+}
+
+/* ---- the VGA's window and status, which programs look at all the time ---- */
+
+static void touch(void *ctx, uint64_t page)
+{
+    struct video *video = ctx;
+    machine_write_begin(video->hv->m, video->first + page);
+}
+
+static bool in_window(const struct io_access *a)
+{
+    return !a->port && a->address >= VGA_WINDOW_BASE && a->address < VGA_WINDOW_BASE + VGA_WINDOW_BYTES;
+}
+
+static bool vga(struct hv *hv, struct hvm_domain *h, struct io_access *a)
+{
+    enum { STATUS_MONO = 0x3ba, STATUS_COLOR = 0x3da };
+    if (h->video_frames == 0)
+        return false;
+    if (a->port) {
+        if (a->address != (h->vga.mono ? STATUS_MONO : STATUS_COLOR) || a->write || a->size != 1 || !h->vga.enabled)
+            return false;
+        a->value = vga_status(&h->vga, hv_now(hv));
+        return true;
+    }
+    struct video video = {hv, h->video_frame};
+    const struct vga_memory memory = {machine_frame(hv->m, h->video_frame), h->video_frames << ENGINE_PAGE_SHIFT, touch, &video};
+    uint64_t offset = a->address - VGA_WINDOW_BASE;
+    if (a->write)
+        vga_write(&h->vga, &memory, offset, a->size, a->value);
+    else
+        a->value = vga_read(&h->vga, &memory, offset, a->size);
+    return true;
+}
+
+/* What answers here may change which interrupt comes next, or when a timer fires: nothing may follow it in its block. */
+static bool is_controller(const struct io_access *a)
+{
+    uint64_t page = a->address >> ENGINE_PAGE_SHIFT;
+    if (a->port)
+        return (a->address & ~UINT64_C(0x81)) == 0x20 || (a->address & ~UINT64_C(1)) == 0x4d0;
+    return page == LAPIC_BASE >> ENGINE_PAGE_SHIFT || page == IOAPIC_BASE >> ENGINE_PAGE_SHIFT;
+}
+
+static bool controller(struct hv *hv, struct vcpu *v, struct io_access *a)
+{
+    if (a->port)
+        return pic_access(hvm_of(hv, hv_domain(hv, v)), a);
+    if (a->address >> ENGINE_PAGE_SHIFT == LAPIC_BASE >> ENGINE_PAGE_SHIFT)
+        return lapic(hv, v, a);
+    return ioapic(hv, hv_domain(hv, v), a);
+}
+
+enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *a)
+{
+    struct hv *hv = ctx;
+    struct vcpu *v = hv->current;
+    struct domain *d = hv_domain(hv, v);
+    if (a->port && !port_allowed(hv, v, cpu, (uint32_t)a->address, a->size))
+        return IO_FAULT;
+    if (a->port && data_port(hvm_of(hv, d), a))
+        return IO_DONE;
+    if ((a->port || in_window(a)) && vga(hv, hvm_of(hv, d), a))
+        return IO_DONE;
+    if (is_controller(a)) {
+        if (!a->alone)
+            return IO_ALONE;
+        if (controller(hv, v, a)) {
+            hvm_changed(hv, v);
+            return IO_DONE;
+        }
+    }
+    if (!a->port && a->write && p2m_get(hv, hvm_of(hv, d), a->address >> ENGINE_PAGE_SHIFT) & P2M_RAM)
+        return IO_DONE;           /* read-only memory */
+    hv_trace_io(hv, v, (uint32_t)a->address, a->size, a->value, a->write);
+    return to_python(hv, v, cpu, a);
+}

@@ -1,0 +1,123 @@
+/* p2m.c - guest-physical to machine: which frame of the machine stands at each frame number of a guest's own.
+ *
+ * A radix tree of three levels in frames of Xen's, 2^27 guest frames (512 GiB) wide; the tables lie in machine memory, so
+ * that they are saved and hashed with it. An entry is 0 or a machine frame number and P2M_* flags. No references are held by
+ * it: a frame of the domain's own stays its own until it is given back, which removes the entry first.
+ */
+#include "hvm.h"
+
+enum { LEVELS = 3, INDEX_BITS = 9, ENTRIES = 1 << INDEX_BITS, FRAME_SHIFT = 8 };
+
+static uint64_t *slot_of(struct hv *hv, const struct hvm_domain *h, uint64_t gfn, uint64_t *table)
+{
+    uint64_t frame = h->p2m_root;
+    for (int level = LEVELS - 1;; level--) {
+        uint64_t *entries = machine_frame(hv->m, frame);
+        uint64_t *slot = &entries[gfn >> level * INDEX_BITS & (ENTRIES - 1)];
+        if (level == 0 || *slot == 0) {
+            *table = frame;
+            return level == 0 ? slot : NULL;
+        }
+        frame = *slot >> FRAME_SHIFT;
+    }
+}
+
+uint64_t p2m_get(struct hv *hv, const struct hvm_domain *h, uint64_t gfn)
+{
+    uint64_t table;
+    const uint64_t *slot = h->p2m_root && gfn < P2M_FRAMES ? slot_of(hv, h, gfn, &table) : NULL;
+    return slot ? *slot : 0;
+}
+
+/* A table of Xen's own, zeroed; 0: no memory. */
+static uint64_t new_table(struct hv *hv, struct hvm_domain *h)
+{
+    uint64_t frame = hv_alloc_frame(hv, OWNER_XEN);
+    if (frame == ~UINT64_C(0))
+        return 0;
+    h->p2m_frames++;
+    return frame;
+}
+
+static int make_tables(struct hv *hv, struct hvm_domain *h, uint64_t gfn)
+{
+    if (!h->p2m_root && !(h->p2m_root = new_table(hv, h)))
+        return -ENOMEM;
+    uint64_t frame = h->p2m_root;
+    for (int level = LEVELS - 1; level > 0; level--) {
+        uint64_t *slot = (uint64_t *)machine_frame(hv->m, frame) + (gfn >> level * INDEX_BITS & (ENTRIES - 1));
+        if (*slot == 0) {
+            uint64_t table = new_table(hv, h);
+            if (!table)
+                return -ENOMEM;
+            machine_write_begin(hv->m, frame);
+            *slot = table << FRAME_SHIFT | P2M_TABLE;
+        }
+        frame = *slot >> FRAME_SHIFT;
+    }
+    return 0;
+}
+
+int hv_p2m_set(struct hv *hv, struct domain *d, uint64_t gfn, uint64_t mfn, uint32_t flags)
+{
+    struct hvm_domain *h = hvm_of(hv, d);
+    uint64_t table, *slot;
+    if (!is_hvm(d) || gfn >= P2M_FRAMES || (flags && mfn >= hv->s->frames))
+        return -EINVAL;
+    if (flags) {
+        int error = make_tables(hv, h, gfn);
+        if (error)
+            return error;
+        if (gfn > h->highest_gfn)
+            h->highest_gfn = gfn;
+    }
+    slot = h->p2m_root ? slot_of(hv, h, gfn, &table) : NULL;
+    if (!slot)
+        return 0;
+    machine_write_begin(hv->m, table);
+    *slot = flags ? mfn << FRAME_SHIFT | flags : 0;
+    machine_tlb_stale(hv->m);
+    return 0;
+}
+
+int hv_p2m_fill(struct hv *hv, struct domain *d, uint64_t gfn, const uint64_t *mfns, uint64_t count, uint32_t flags)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        int error = hv_p2m_set(hv, d, gfn + i, mfns[i], flags);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+uint64_t hv_p2m_get(struct hv *hv, const struct domain *d, uint64_t gfn, uint32_t *flags)
+{
+    uint64_t entry = is_hvm(d) ? p2m_get(hv, hvm_of(hv, d), gfn) : 0;
+    *flags = entry & P2M_FLAGS;
+    return entry ? entry >> FRAME_SHIFT : ~UINT64_C(0);
+}
+
+uint64_t hv_frame_of(struct hv *hv, const struct domain *d, uint64_t gfn)
+{
+    if (!is_hvm(d))
+        return gfn;
+    uint64_t entry = p2m_get(hv, hvm_of(hv, d), gfn);
+    return entry & P2M_RAM && entry & P2M_WRITABLE ? entry >> FRAME_SHIFT : ~UINT64_C(0);
+}
+
+static void free_tables(struct hv *hv, uint64_t frame, int level)
+{
+    for (unsigned i = 0; level > 0 && i < ENTRIES; i++) {
+        uint64_t entry = ((uint64_t *)machine_frame(hv->m, frame))[i];
+        if (entry)
+            free_tables(hv, entry >> FRAME_SHIFT, level - 1);
+    }
+    hv_free_frame(hv, frame);
+}
+
+void p2m_destroy(struct hv *hv, struct hvm_domain *h)
+{
+    if (h->p2m_root)
+        free_tables(hv, h->p2m_root, LEVELS - 1);
+    h->p2m_root = 0;
+}

@@ -1,0 +1,118 @@
+/* paging.c - from a linear address of an HVM guest to memory: its own page tables, then the p2m.
+ *
+ * The guest's paging mode follows from CR0, CR4 and EFER. What the walk gives is a guest frame; where the p2m has RAM
+ * for it, that is mapped; where it has none, or read-only memory is written to, the access is a device's (io.c).
+ */
+#include "hvm.h"
+
+#define A20 (UINT64_C(1) << 20)
+
+static uint64_t frame_of(void *ctx, uint64_t gfn)
+{
+    struct hv *hv = ctx;
+    uint64_t entry = p2m_get(hv, hvm_of(hv, hv_domain(hv, hv->walker)), gfn);
+    return entry & P2M_RAM ? entry >> 8 : UINT64_MAX;
+}
+
+static struct x86_paging paging_of(struct hv *hv, struct cpu *cpu, const struct vcpu *v)
+{
+    uint64_t cr4 = cpu_cr(cpu, 4), efer = cpu_efer(cpu);
+    hv->walker = v;
+    return (struct x86_paging){
+        .root = cpu_cr(cpu, 3), .levels = efer & EFER_LMA ? 4 : cr4 & CR4_PAE ? 3 : 2, .nx = efer & EFER_NX,
+        .write_protect = cpu_cr(cpu, 0) & CR0_WP, .large = cr4 & CR4_PSE, .frame_of = frame_of, .ctx = hv};
+}
+
+/* The guest frame of `va`. */
+static bool walk(struct hv *hv, struct cpu *cpu, const struct vcpu *v, uint64_t va, enum access access, bool user,
+                 bool update, struct mapping *map)
+{
+    if (cpu_cr(cpu, 0) & CR0_PG) {
+        const struct x86_paging paging = paging_of(hv, cpu, v);
+        if (!x86_translate_guest(hv->m, &paging, va, access, user, update, map, NULL))
+            return false;
+    } else {
+        map->frame = (va & 0xffffffff) >> ENGINE_PAGE_SHIFT;
+        map->prot = MAP_READ | MAP_WRITE | MAP_EXEC;
+        map->page_bytes = 0;
+    }
+    if (!hvm_of(hv, hv_domain(hv, v))->a20)
+        map->frame &= ~(A20 >> ENGINE_PAGE_SHIFT);
+    return true;
+}
+
+bool hvm_translate(void *ctx, struct cpu *cpu, uint64_t va, enum access access, bool user, struct mapping *map)
+{
+    struct hv *hv = ctx;
+    const struct vcpu *v = hv->current;
+    const struct hvm_domain *h = hvm_of(hv, hv_domain(hv, v));
+    if (!walk(hv, cpu, v, va, access, user, true, map))
+        return false;
+    uint64_t entry = map->frame == LAPIC_BASE >> ENGINE_PAGE_SHIFT ? 0 : p2m_get(hv, h, map->frame);
+    if (!(entry & P2M_RAM) || (access == ACCESS_WRITE && !(entry & P2M_WRITABLE))) {
+        map->prot |= MAP_DEVICE;
+        map->prot &= ~(uint32_t)(access == ACCESS_WRITE ? MAP_READ : 0);
+        return true;
+    }
+    if (!(entry & P2M_WRITABLE))
+        map->prot &= ~(uint32_t)MAP_WRITE;
+    map->frame = entry >> 8;
+    return true;
+}
+
+bool hvm_linear_to_physical(struct hv *hv, struct vcpu *v, uint64_t va, enum access access, bool update, uint64_t *gpa)
+{
+    struct mapping map = {0};
+    if (!walk(hv, hv_cpu_of(hv, v), v, va, access, false, update, &map))
+        return false;
+    *gpa = map.frame << ENGINE_PAGE_SHIFT | (va & (ENGINE_PAGE_SIZE - 1));
+    return true;
+}
+
+uint8_t *hvm_ram(struct hv *hv, const struct domain *d, uint64_t gpa, bool write)
+{
+    uint64_t entry = p2m_get(hv, hvm_of(hv, d), gpa >> ENGINE_PAGE_SHIFT);
+    if (!(entry & P2M_RAM) || (write && !(entry & P2M_WRITABLE)))
+        return NULL;
+    if (write)
+        machine_write_begin(hv->m, entry >> 8);
+    return (uint8_t *)machine_frame(hv->m, entry >> 8) + (gpa & (ENGINE_PAGE_SIZE - 1));
+}
+
+int hv_physical_read(struct hv *hv, const struct domain *d, uint64_t gpa, uint8_t *out, uint64_t len)
+{
+    int result = 0;
+    while (len != 0) {
+        uint64_t part = ENGINE_PAGE_SIZE - (gpa & (ENGINE_PAGE_SIZE - 1));
+        part = part < len ? part : len;
+        const uint8_t *from = hvm_ram(hv, d, gpa, false);
+        if (from)
+            memcpy(out, from, part);
+        else
+            memset(out, 0xff, part), result = -EFAULT;
+        out += part, gpa += part, len -= part;
+    }
+    return result;
+}
+
+int hv_physical_write(struct hv *hv, const struct domain *d, uint64_t gpa, const uint8_t *data, uint64_t len)
+{
+    int result = 0;
+    while (len != 0) {
+        uint64_t part = ENGINE_PAGE_SIZE - (gpa & (ENGINE_PAGE_SIZE - 1));
+        part = part < len ? part : len;
+        uint8_t *to = hvm_ram(hv, d, gpa, true);
+        if (to)
+            memcpy(to, data, part);
+        else
+            result = -EFAULT;
+        data += part, gpa += part, len -= part;
+    }
+    return result;
+}
+
+uint64_t hv_linear_page(struct hv *hv, struct vcpu *v, uint64_t va)
+{
+    uint64_t gpa;
+    return hvm_linear_to_physical(hv, v, va, ACCESS_READ, false, &gpa) ? gpa & ~UINT64_C(0xfff) : ~UINT64_C(0);
+}

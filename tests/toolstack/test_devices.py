@@ -1,0 +1,72 @@
+"""`--disk` and `--nic`: what they mean, what is wrong with them in one line, and what the guest gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hv.builder.image import BuilderError
+from hv.cli.main import main
+from hv.testing.build import build_guest, find_guest
+from hv.toolstack.backends import backends_of
+from hv.toolstack.devices import DiskOptions, parse_disk, parse_nic
+from hv.toolstack.launch import GuestConfig, launch
+
+
+@pytest.fixture(scope="module")
+def kernel() -> str:
+    return str(build_guest(find_guest("hello")))
+
+
+def test_texts() -> None:
+    assert parse_disk("a.img") == DiskOptions("a.img")
+    assert parse_disk("a b.img,format=qcow2,bus=xvd,ro") == DiskOptions("a b.img", "qcow2", "xvd", True)
+    assert parse_nic("switch=lan").model == "xen" and parse_nic("user,model=e1000").model == "e1000"
+
+
+@pytest.mark.parametrize("text", ["", ",ro", "a,format=vmdk", "a,bus=scsi", "a,readonly", "a,ro=1", "a,"])
+def test_texts_that_mean_nothing(text: str) -> None:
+    with pytest.raises(ValueError, match="remedy: ") as caught:
+        parse_disk(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_disks_and_interfaces_come_in_order(kernel: str, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(bytes(1000))
+    config = GuestConfig(
+        memory_mib=8, disks=(parse_disk(f"{tmp_path}/one"), parse_disk(f"{tmp_path}/two,ro")),
+        nics=(parse_nic("switch=lan"), parse_nic("user,allow=none")),
+    )  # fmt: skip
+    guest = launch(kernel, config)
+    assert list(backends_of(guest.domain).devices) == ["vbd/1/51712", "vbd/1/51728", "vif/1/0", "vif/1/1"]
+    assert guest.store.daemon.store.read(0, "/local/domain/0/backend/vbd/1/51728/params") == b"raw:two"
+    assert guest.store.daemon.store.read(0, "/local/domain/0/backend/vbd/1/51728/mode") == b"r"
+
+
+@pytest.mark.parametrize(("option", "text", "said"), [
+    ("disks", DiskOptions("/nowhere/x.img"), "--disk: /nowhere/x.img: No such file or directory; give"),
+    ("nics", parse_nic("switch=lan,model=e1000"), "--nic: a PV domain has no place for a card (e1000); say"),
+])  # fmt: skip
+def test_what_cannot_be_is_said_in_one_line(kernel: str, option: str, text: object, said: str) -> None:
+    with pytest.raises(BuilderError) as caught:
+        launch(kernel, GuestConfig(memory_mib=8)._replace(**{option: (text,)}))
+    assert str(caught.value).startswith(said) and "\n" not in str(caught.value)
+
+
+def test_on_the_command_line(kernel: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    image = tmp_path / "disk.img"
+    image.write_bytes(bytes(4096))
+    assert main(["run", kernel, "--memory", "8", "--disk", f"{image},ro", "--nic", "switch=lan"]) == 0
+    assert main(["run", kernel, "--memory", "8", "--disk", f"{tmp_path}/none"]) == 2
+    assert "hv run: --disk: " in capfd.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main(["run", kernel, "--disk", f"{image},bus=scsi"])
+    assert ended.value.code == 2 and "bus=scsi: unknown; remedy" in capfd.readouterr().err
+    for option in (["--record", str(tmp_path / "r")], ["--on-crash", "snapshot"]):
+        assert main(["run", kernel, "--memory", "8", "--disk", str(image), *option]) == 2
+        assert "has no place for disks" in capfd.readouterr().err
+    saved = str(tmp_path / "s")
+    assert main(["snapshot", "save", saved, kernel, "--memory", "8", "--disk", str(image), "--at", "1000"]) == 2
+    assert "no place for PV disks" in capfd.readouterr().err
