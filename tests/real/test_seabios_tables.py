@@ -15,7 +15,6 @@ from hv.builder.linux_boot import ROM_FILE, linux_items
 from hv.devices.bus import Region
 from hv.devices.fw_cfg import FwCfg
 from hv.devices.i440fx import HostBridge
-from hv.devices.pci import PciDevice
 from hv.devices.pci_bus import PciBus
 from hv.devices.piix3 import IsaBridge
 from hv.devices.platform import Platform
@@ -51,11 +50,9 @@ class Board(Platform):
     def __init__(self, domain: Any, contents: dict[str, bytes], registers: dict[int, int]) -> None:
         super().__init__(domain)
         self.said = b""
-        self.bus = PciBus(self)
+        self.add(PciBus(self))
         for device in (HostBridge(self), IsaBridge(self, self.bus)):
-            self.bus.add(device)
-            self.add(device)
-        self.add(self.bus)
+            self.add_pci(device)
         self.add(FwCfg(self, contents))
         self._index, self._cmos = 0, registers
         self.ports.map(Region("cmos", 2, self._read_cmos, self._write_cmos), 0x70)
@@ -63,9 +60,6 @@ class Board(Platform):
                               lambda offset, size, value: None, (4,)), PM_TIMER)  # fmt: skip
         for port in DEBUG_PORTS:
             self.ports.map(Region(f"debug {port:#x}", 1, lambda offset, size: 0xE9, self._say), port)
-
-    def set_pci_irq(self, device: PciDevice, level: bool) -> None:
-        self.bus.set_pin(device, level)
 
     def _read_cmos(self, offset: int, size: int) -> int:
         return self._cmos.get(self._index, 0) if offset else 0xFF
