@@ -18,7 +18,7 @@ static void on_ping(unsigned vector)
 static void other(void *arg)
 {
     check_eq((unsigned long)arg, this_cpu()->id);
-    check_eq(this_cpu()->apic_id, 2 * this_cpu()->id);
+    check_eq(this_cpu()->arch.apic_id, 2 * this_cpu()->id);
     __atomic_fetch_add(&up, 1, __ATOMIC_SEQ_CST);
     for (;;)
         wait_for_interrupt();

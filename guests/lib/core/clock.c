@@ -34,3 +34,10 @@ void clock_spin(uint64_t ns)
     while (clock_ns() < end)
         ;
 }
+
+bool wait_while(const volatile unsigned *word, unsigned value, unsigned turns)
+{
+    while (*word == value && turns--)
+        hcall(sched_op, SCHEDOP_yield, 0);
+    return *word != value;
+}

@@ -9,7 +9,7 @@ void apic_enable(void)
 {
     wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | 1 << 11);
     lapic_write(LAPIC_SVR, 0x1ff);
-    this_cpu()->apic_id = lapic_read(LAPIC_ID) >> 24;
+    this_cpu()->arch.apic_id = lapic_read(LAPIC_ID) >> 24;
 }
 
 void apic_send(uint32_t to, uint32_t command)

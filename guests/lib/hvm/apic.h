@@ -15,10 +15,6 @@ enum { LVT_MASKED = 1 << 16, LVT_PERIODIC = 1 << 17, LVT_TSC_DEADLINE = 1 << 18 
 
 static inline uint32_t lapic_read(unsigned reg) { return *(volatile uint32_t *)(LAPIC_BASE + reg); }
 static inline void lapic_write(unsigned reg, uint32_t value) { *(volatile uint32_t *)(LAPIC_BASE + reg) = value; }
-static inline bool lapic_bit(unsigned bank, unsigned vector)
-{
-    return lapic_read(bank + vector / 32 * 16) >> vector % 32 & 1;
-}
 
 /* Software-enable this processor's APIC; spurious vector 0xff. */
 void apic_enable(void);

@@ -26,7 +26,5 @@ void map_grant_frame(void *page, unsigned index, uint64_t mfn);
 
 /* Start processor `id` by INIT and SIPI, to run fn(arg). 0, or -1 when it does not come. When fn returns, it halts. */
 long vcpu_start(unsigned id, void (*fn)(void *), void *arg);
-/* Spin until the word is not `value` any more, at most about `turns` times. */
-bool wait_while(const volatile unsigned *word, unsigned value, unsigned turns);
 
 #endif

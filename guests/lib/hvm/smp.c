@@ -33,10 +33,3 @@ long vcpu_start(unsigned id, void (*fn)(void *), void *arg)
     apic_send(2 * id, ICR_START_UP | AP_TRAMPOLINE >> PAGE_SHIFT);
     return wait_while(&running, 0, TURNS) && running == id ? 0 : -1;
 }
-
-bool wait_while(const volatile unsigned *word, unsigned value, unsigned turns)
-{
-    while (*word == value && turns--)
-        hcall(sched_op, SCHEDOP_yield, 0);
-    return *word != value;
-}

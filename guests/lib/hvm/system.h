@@ -50,7 +50,6 @@ PORT_ACCESS(l, uint32_t)
 
 static inline void irq_disable(void) { __asm__ volatile("cli" : : : "memory"); }
 static inline void irq_enable(void) { __asm__ volatile("sti" : : : "memory"); }
-static inline void invlpg(const void *p) { __asm__ volatile("invlpg (%0)" : : "r"(p) : "memory"); }
 /* Wait for an interrupt, with no chance of missing it; interrupts are off afterwards. */
 static inline void wait_for_interrupt(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
 

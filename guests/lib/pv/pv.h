@@ -22,7 +22,5 @@ static inline void map_grant_frame(void *page, unsigned index, uint64_t mfn) { m
 void vcpu_context(struct vcpu_guest_context *context, unsigned id, void (*fn)(void *), void *arg);
 /* VCPUOP_initialise and VCPUOP_up. 0 or an errno. When fn returns, the vcpu takes itself down. */
 long vcpu_start(unsigned id, void (*fn)(void *), void *arg);
-/* Yield until the word is not `value` any more, at most about `turns` times. */
-bool wait_while(const volatile unsigned *word, unsigned value, unsigned turns);
 
 #endif

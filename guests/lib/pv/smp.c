@@ -45,10 +45,3 @@ long vcpu_start(unsigned id, void (*fn)(void *), void *arg)
 
     return rc ? rc : hcall(vcpu_op, VCPUOP_up, id, 0);
 }
-
-bool wait_while(const volatile unsigned *word, unsigned value, unsigned turns)
-{
-    while (*word == value && turns--)
-        hcall(sched_op, SCHEDOP_yield, 0);
-    return *word != value;
-}

@@ -7,18 +7,8 @@ struct trap_stub {
 };
 extern const struct trap_stub trap_stubs_start[], trap_stubs_end[];
 
-enum { MAX_STUBS = 32, HANDLERS = TRAP_FAILSAFE + 1, USER_STACK = 8192 };
+enum { MAX_STUBS = 32 };
 static struct trap_info table[MAX_STUBS + 1];
-static trap_handler *handlers[HANDLERS];
-static char user_stack[MAX_VCPUS][USER_STACK] __attribute__((aligned(4096)));
-static bool user_table_set[MAX_VCPUS];
-
-void trap_entry(struct regs *regs);
-
-void trap_set_handler(unsigned vector, trap_handler *handler)
-{
-    handlers[vector] = handler;
-}
 
 const struct trap_info *traps_table(void)
 {
@@ -69,42 +59,24 @@ void traps_init(void)
         broken("stack_switch failed");
 }
 
-void trap_entry(struct regs *regs)
+bool arch_interrupt(struct regs *regs)
 {
-    struct percpu *cpu = this_cpu();
-
-    if (regs->vector < HANDLERS && handlers[regs->vector] && handlers[regs->vector](regs))
-        return;
-    if (regs->vector == TRAP_SYSCALL && cpu->in_user && regs->ax == USER_EXIT) {
-        cpu->user_result = regs->di;
-        context_restore(&cpu->user_exit, 1);
-    }
-    if (!fault_expected(regs))
-        fault_unexpected(regs);
+    return false;               /* events come by their callback */
 }
 
-unsigned long user_call(unsigned long (*fn)(unsigned long), unsigned long arg)
+unsigned long arch_user_begin(void)
 {
     struct percpu *cpu = this_cpu();
-    struct context *outer = cpu->recover;
-    uint8_t mask = guest_vcpu_info()->evtchn_upcall_mask;
 
-    if (!user_table_set[cpu->id]) {
-        user_table_set[cpu->id] = true;
+    if (!cpu->arch.user_table_set) {
+        cpu->arch.user_table_set = true;
         if (pt_ext(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(pt_root())))
             broken("MMUEXT_NEW_USER_BASEPTR failed");
     }
-    cpu->user_result = 0;
-    if (context_save(&cpu->user_exit) == 0) {
-        unsigned long *top = (unsigned long *)(user_stack[cpu->id] + USER_STACK) - 1;
+    return guest_vcpu_info()->evtchn_upcall_mask;
+}
 
-        *top = (unsigned long)user_return;
-        cpu->recover = &cpu->user_exit;
-        WRITE_ONCE(cpu->in_user, true);
-        user_enter((unsigned long)fn, (unsigned long)top, arg, X86_EFLAGS_IF);
-    }
-    cpu->in_user = false;
-    cpu->recover = outer;
-    WRITE_ONCE(guest_vcpu_info()->evtchn_upcall_mask, mask);
-    return cpu->user_result;
+void arch_user_end(unsigned long kept_away)
+{
+    WRITE_ONCE(guest_vcpu_info()->evtchn_upcall_mask, (uint8_t)kept_away);
 }

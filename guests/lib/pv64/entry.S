@@ -2,34 +2,12 @@
  *
  * Xen pushes rcx and r11 last (on top), since SYSRET destroys them. Below them is what a processor would have
  * pushed. The way back is the iret hypercall on: rax, r11, rcx, flags, rip, cs, rflags, rsp, ss.
- *
- * The .cfi lines lead a debugger from a handler to the code that was interrupted. They are in .debug_frame, which is
- * not loaded. CFA is where the interrupted rip is saved.
  */
 #include <arch.h>
+#include <frame.h>
 #include <abi/xen.h>
 
-    .cfi_sections .debug_frame
     .text
-/* At vector and error code. */
-.macro TRAP_FRAME
-    .cfi_startproc simple
-    .cfi_signal_frame
-    .cfi_def_cfa %rsp, 16
-    .cfi_offset %rip, 0
-    .cfi_offset %rsp, 24
-.endm
-
-/* Behind save_registers. */
-.macro SAVED_REGISTERS
-    .cfi_def_cfa_offset 136
-    .set saved_at, -136
-    .irp register, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
-    .cfi_offset %\register, saved_at
-    .set saved_at, saved_at + 8
-    .endr
-.endm
-
 .macro STUB name vector has_error=0
     .globl \name
 \name:
@@ -100,22 +78,7 @@ trap_common:
     .cfi_endproc
 
 restore:
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
-    pop %r11
-    pop %r10
-    pop %r9
-    pop %r8
-    pop %rax
-    pop %rcx
-    pop %rdx
-    pop %rsi
-    pop %rdi
-    add $16, %rsp                           /* vector, error code */
+    POP_REGISTERS
     push $0                                 /* flags: restore rcx and r11 too */
 hypervisor_iret:
     push %rcx
@@ -129,20 +92,7 @@ hypervisor_iret:
 save_registers:
     cld
     xchg %rdi, (%rsp)                       /* rdi is saved, the return address in rdi */
-    push %rsi
-    push %rdx
-    push %rcx
-    push %rax
-    push %r8
-    push %r9
-    push %r10
-    push %r11
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    PUSH_REGISTERS
     jmp *%rdi
 
 /* void user_enter(rip, rsp, arg, rflags): never comes back by itself */
@@ -166,42 +116,6 @@ user_enter:
 frame_return:
     mov %rdi, %rsp
     jmp restore
-
-/* Whatever the user function returns is passed to the guest kernel. */
-    .globl user_return
-user_return:
-    mov %rax, %rdi
-    xor %eax, %eax                          /* USER_EXIT */
-    syscall
-    ud2
-
-    .globl context_save
-context_save:
-    mov %rbx, 0(%rdi)
-    mov %rbp, 8(%rdi)
-    mov %r12, 16(%rdi)
-    mov %r13, 24(%rdi)
-    mov %r14, 32(%rdi)
-    mov %r15, 40(%rdi)
-    lea 8(%rsp), %rax
-    mov %rax, 48(%rdi)
-    mov (%rsp), %rax
-    mov %rax, 56(%rdi)
-    xor %eax, %eax
-    ret
-
-    .globl context_restore
-context_restore:
-    cld
-    mov 0(%rdi), %rbx
-    mov 8(%rdi), %rbp
-    mov 16(%rdi), %r12
-    mov 24(%rdi), %r13
-    mov 32(%rdi), %r14
-    mov 40(%rdi), %r15
-    mov 48(%rdi), %rsp
-    mov %esi, %eax
-    jmp *56(%rdi)
 
     .bss
     .balign 8

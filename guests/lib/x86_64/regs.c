@@ -1,4 +1,4 @@
-/* regs.c (hvm64) - registers as text. */
+/* regs.c - registers as text. */
 #include <guest.h>
 
 void arch_print_regs(const struct regs *r)
