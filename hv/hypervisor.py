@@ -168,6 +168,10 @@ class Hypervisor:
             self._networks = Networks()
         return self._networks
 
+    def forget_networks(self) -> None:
+        """The domains are replaced: switches have nothing but the ports of those that were, and are made anew."""
+        self._networks = None
+
     @property
     def state_hash(self) -> str:
         """SHA-256 of the canonical form of all state (hv.statehash)."""

@@ -23,23 +23,28 @@ def add(ctx: Context, space: int, index: int, gfn: int) -> None:
     """Put page `index` of a space (shared_info, the grant table, or a page of the domain's own) at guest frame `gfn`.
     What stood there is given back. XenError: there is no such page or frame."""
     domain = ctx.domain
-    _check_gfn(gfn)
+    check_gfn(gfn)
     if space == abi.XENMAPSPACE_shared_info:
         mfn = _shared_info(domain, index)
     elif space == abi.XENMAPSPACE_grant_table:
         mfn = _grant_frame(ctx, index)
     elif space in (abi.XENMAPSPACE_gmfn, abi.XENMAPSPACE_gmfn_range):
         mfn = own_frame(domain, index)
-        domain.unmap_frame(index)
     else:
         raise XenError("physmap_space", space=space)
     put(domain, gfn, mfn)
+    if index != gfn and space in (abi.XENMAPSPACE_gmfn, abi.XENMAPSPACE_gmfn_range):
+        domain.unmap_frame(index)  # only now: a page that could not be put stays where it was
 
 
 def put(domain: Domain, gfn: int, mfn: int) -> None:
-    """Have `mfn` stand at `gfn`, and give back the page of the domain's own that stood there."""
+    """Have `mfn` stand at `gfn`, and give back the page of the domain's own that stood there. XenError: the machine has
+    no frame left for the tables of the physmap."""
     old = domain.frame_of(gfn)
-    domain.map_frames(gfn, [mfn], RAM)
+    try:
+        domain.map_frames(gfn, [mfn], RAM)
+    except MemoryError:
+        raise XenError("memory_exhausted", frames=1, free=int(domain.hv.state.free_frames)) from None
     if old is not None and old != mfn:
         _give_back(domain, old)
 
@@ -64,7 +69,8 @@ def _give_back(domain: Domain, mfn: int) -> None:
     lib.hv_release_frame(domain.hv.native, domain.c, mfn)
 
 
-def _check_gfn(gfn: int) -> None:
+def check_gfn(gfn: int) -> None:
+    """XenError: the physmap does not reach that far."""
     if gfn >= lib.P2M_FRAMES:
         raise XenError("physmap_gfn", gfn=gfn, limit=int(lib.P2M_FRAMES))
 

@@ -93,13 +93,25 @@ def decrease(ctx: Context, r: dict[str, Any], index: int) -> None:
 def populate(ctx: Context, r: dict[str, Any], index: int) -> None:
     """A new extent at the pfn that the list names; its machine frame is the answer."""
     gpfn = entry(ctx, r["extent_start"], index)
+    if ctx.domain.translated:
+        physmap.check_gfn(gpfn + (1 << r["extent_order"]) - 1)
     first = allocate(ctx, r["extent_order"], address_bits(ctx, r["mem_flags"]))
     if ctx.domain.translated:
-        for offset in range(1 << r["extent_order"]):
-            physmap.put(ctx.domain, gpfn + offset, first + offset)
+        _put_extent(ctx, gpfn, range(first, first + (1 << r["extent_order"])))
         return
     place(ctx, first, gpfn, r["extent_order"])
     set_entry(ctx, r["extent_start"], index, first)
+
+
+def _put_extent(ctx: Context, gpfn: int, mfns: range) -> None:
+    """Frames just allocated go into the physmap; those that cannot be put go back. XenError: one could not."""
+    for offset, mfn in enumerate(mfns):
+        try:
+            physmap.put(ctx.domain, gpfn + offset, mfn)
+        except XenError:
+            for left in mfns[offset:]:
+                release(ctx, left)
+            raise
 
 
 class Exchange:

@@ -113,6 +113,7 @@ def _adopt(hv: Hypervisor, snapshot: Snapshot) -> None:
     """Make Domain and Vcpu objects for what the arena holds, and have their back ends connected."""
     hv.domains.clear()
     hv.vcpus.clear()
+    hv.forget_networks()
     for saved in snapshot.domains:
         domain = Domain(hv, saved.slot, saved.name)
         domain.machine = saved.machine

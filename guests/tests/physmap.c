@@ -44,6 +44,18 @@ void test_main(void)
     check_eq((unsigned char)a[0], 0xff);
     check_eq(change(XENMEM_decrease_reservation, virt_to_mfn(a)), 0);
 
+    /* Beyond the end of the physmap: refused, and nothing is allocated for it. */
+    long pages = hcall(memory_op, XENMEM_current_reservation, &(domid_t){ DOMID_SELF });
+    static const xen_pfn_t beyond[] = { 1ul << 27, 1ul << 52, ~0ul };
+
+    for (unsigned i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++)
+        check_eq(change(XENMEM_populate_physmap, beyond[i]), 0);
+    check_eq(hcall(memory_op, XENMEM_current_reservation, &(domid_t){ DOMID_SELF }), pages);
+    /* A page put where it is stays there. */
+    memcpy(b, "stays", 6);
+    check_eq(add(XENMAPSPACE_gmfn, virt_to_mfn(b), virt_to_mfn(b)), 0);
+    check(strcmp(b, "stays") == 0);
+
     /* shared_info can be had in a second place. */
     check_eq(add(XENMAPSPACE_shared_info, 0, virt_to_mfn(a)), 0);
     check(memcmp(a, guest_shared_info(), 64) == 0);

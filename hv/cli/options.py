@@ -70,7 +70,7 @@ def _boot(text: str) -> str:
 
 
 def _nic(text: str) -> Any:
-    from hv.toolstack.devices import parse_nic
+    from hv.net.options import parse_nic
 
     return _or_bad(parse_nic, text)
 
@@ -116,7 +116,7 @@ GUEST_OPTIONS = (
     Option("--disk", _DEVICES, _disk, None, "FILE[,format=raw|qcow2][,bus=xvd|ide][,ro]",
            "a disk with what is in FILE: xvda, or the first IDE disk (hvm); writes stay in memory", repeat=True),
     Option("--cdrom", _DEVICES, _cdrom, None, "FILE", "an ISO image in a CD-ROM drive (hvm)", repeat=True),
-    Option("--nic", _DEVICES, _nic, None, "user|switch=NAME[,mac=ADDRESS]",
+    Option("--nic", _DEVICES, _nic, None, "user|switch=NAME[,model=xen|e1000|rtl8139][,mac=ADDRESS]",
            "a network interface: behind a NAT of its own (more in docs/network.md), or on a switch", repeat=True),
     Option("--boot", _DEVICES, _boot, None, "ORDER",
            "what the firmware boots, in this order: c disk, d CD-ROM, n network (hvm; usually cdn)"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hv.net.host import NatHost
 
 CARDS: dict[str, Callable[[PciMachine, str, int, bytes], NicDevice]] = {"e1000": E1000, "rtl8139": Rtl8139}
+DEFAULT_CARD = "e1000"
 
 
 class Platform(PciMachine, Protocol):
@@ -55,6 +56,11 @@ class Attached(NamedTuple):
     port: Port
 
 
+def port_name(number: int) -> str:
+    """The device that is the other end of a card's cable."""
+    return f"net{number}"
+
+
 def attach(
     platform: Platform, networks: Networks, options: NicOptions, *, domain: str, number: int, slot: int,
     roms: Iterable[Path] | None = None,
@@ -62,13 +68,14 @@ def attach(
     """Add card `number` of a domain at a PCI slot, as "nic0" with "net0" behind it. roms: folders of fetched packages
     that option ROMs are looked for in besides the usual places; None: the card gets none. ValueError: the model is no
     PCI card."""
-    card = CARDS.get(options.model)
+    model = options.model or DEFAULT_CARD
+    card = CARDS.get(model)
     if card is None:
-        raise ValueError(f"model={options.model}: no PCI card; remedy: one of {', '.join(CARDS)}")
+        raise ValueError(f"model={model} is no PCI card; remedy: say one of {', '.join(CARDS)}")
     nic = card(platform, f"nic{number}", slot, options.mac or default_mac(domain, number))
-    name = f"net{number}"
+    name = port_name(number)
     port = networks.switch(options.switch).port(platform, name) if options.switch else Nat(platform, name, options.nat)
-    rom = None if roms is None else find_rom(options.model, roms)
+    rom = None if roms is None else find_rom(model, roms)
     if rom is not None:
         nic.attach_rom(rom)
     platform.add(nic)

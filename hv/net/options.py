@@ -30,10 +30,10 @@ _FORWARD = re.compile(r"(tcp|udp):([0-9.]*):([0-9]{1,5})-([0-9.]*):([0-9]{1,5})"
 
 class NicOptions(NamedTuple):
     """One network card. `switch`: the name of the switch that it is plugged into; empty: a NAT of its own, with all
-    that follows. `mac`: None: default_mac()."""
+    that follows. `model`: one of MODELS, empty: the usual one of the domain. `mac`: None: default_mac()."""
 
     switch: str = ""
-    model: str = "e1000"
+    model: str = ""
     mac: bytes | None = None
     policy: Policy = Policy()
     forwards: tuple[Forward, ...] = ()
@@ -63,8 +63,8 @@ def parse_nic(text: str, allow: Sequence[str] = DEFAULT_ALLOW) -> NicOptions:
         given.setdefault(key, []).append(value)
         if key in _ONCE and len(given[key]) > 1:
             raise ValueError(f"{word}: {key} was given before; remedy: give it once")
-    model = given.get("model", ["e1000"])[0]
-    if model not in MODELS:
+    model = given.get("model", [""])[0]
+    if model and model not in MODELS:
         raise ValueError(f"model={model}: no such card; remedy: one of {', '.join(MODELS)}")
     mac = parse_mac(given["mac"][0]) if "mac" in given else None
     if name:

@@ -47,14 +47,6 @@ def parse_disk(text: str) -> DiskOptions:
     return found
 
 
-def parse_nic(text: str) -> NicOptions:
-    """Read the text of a `--nic` option (hv.net.options); without a model it is a PV interface. ValueError."""
-    from hv.net import options
-
-    found = options.parse_nic(text)
-    return found if "model=" in text else found._replace(model="xen")
-
-
 def add_devices(domain: Domain, disks: tuple[DiskOptions, ...], nics: tuple[NicOptions, ...]) -> None:
     """Give a new domain its devices, the first disk being xvda. BuilderError: one cannot be."""
     for disk in disks:
@@ -83,7 +75,7 @@ def _add_disk(domain: Domain, options: DiskOptions) -> None:
 def _add_nic(domain: Domain, options: NicOptions) -> None:
     from hv.toolstack.backends import attach_nic
 
-    if options.model != "xen":
+    if options.model not in ("", "xen"):
         raise BuilderError("--nic", f"a PV domain has no place for a card ({options.model})", "say model=xen, or none")
     try:
         attach_nic(domain, options)
@@ -98,16 +90,17 @@ NETWORK_SLICE = 1_000_000
 def serve_networks(domain: Domain, nics: tuple[NicOptions, ...]) -> list[NatHost]:
     """Serve the NATs of a domain that was launched with these interfaces: each is to be polled between slices, and
     closed. BuilderError: a forwarded port cannot be listened on."""
-    from hv.net.attach import serve
-    from hv.toolstack.backends import port_name
+    from hv.net import attach
+    from hv.toolstack import backends
 
+    port_name = backends.port_name if domain.machine is None else attach.port_name
     hosts: list[NatHost] = []
     for number, options in enumerate(nics):
         if options.switch:
             continue
+        nat = cast("Nat", domain.services[port_name(number)])
         try:
-            nat = cast("Nat", domain.services[port_name(number)])
-            hosts.append(serve(domain.hv, domain, nat, options))
+            hosts.append(attach.serve(domain.hv, domain, nat, options))
         except OSError as error:
             for host in hosts:
                 host.close()

@@ -38,6 +38,8 @@ def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) ->
     if firmware is None:
         problem = f"there is no {FIRMWARE} in {', '.join(FOLDERS)}"
         raise BuilderError("--firmware", problem, "install the package seabios, or give a BIOS image")
+    if any(nic.model == "xen" for nic in config.nics):
+        raise BuilderError("--nic", "a PC has no place for a PV interface (xen)", "say model=e1000, or none")
     beside = Path(firmware).with_name(VIDEO_BIOS)
     video = beside if beside.is_file() else find_firmware(VIDEO_BIOS)
     built = build_hvm(domain, read_file(firmware, "firmware"), str(firmware))

@@ -222,3 +222,14 @@ def test_two_domains_on_a_switch_and_one_leaves() -> None:
     store = backends_of(two.domain).store
     assert store.directory(0, "/local/domain/0/backend/vif/1") == ()
     assert len(two.hv.networks.switch("lan").ports) == 1
+
+
+def test_going_back_to_before_a_domain_leaves_no_port_of_the_replaced_one() -> None:
+    one = guest()
+    attach_nic(one.domain, LAN)
+    hv = one.hv
+    before, state = hv.snapshot(), hv.state_hash
+    attach_nic(guest(one, "other").domain, LAN)
+    assert len(hv.networks.switch("lan").ports) == 2
+    hv.restore(before)
+    assert len(hv.networks.switch("lan").ports) == 1 and hv.state_hash == state

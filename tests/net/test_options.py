@@ -21,7 +21,7 @@ from tests.net.guest import Guest, Stream, address
 
 def test_what_texts_mean(tmp_path: Path) -> None:
     plain = parse_nic("user")
-    assert (plain.switch, plain.model, plain.mac, plain.nat) == ("", "e1000", None, (True, False, ""))
+    assert (plain.switch, plain.model, plain.mac, plain.nat) == ("", "", None, (True, False, ""))
     assert parse_nic("user", allow=("none",)).nat.outside is False
     full = parse_nic(f"user,model=rtl8139,mac=52:54:00:AB:cd:01,allow=dns,allow=none,hostfwd=tcp::8080-:80,"
                      f"hostfwd=udp:0.0.0.0:53-10.0.2.16:5353,tftp={tmp_path},bootfile=a.ipxe")  # fmt: skip

@@ -8,9 +8,10 @@ import pytest
 
 from hv.builder.image import BuilderError
 from hv.cli.main import main
+from hv.net.options import parse_nic
 from hv.testing.build import build_guest, find_guest
 from hv.toolstack.backends import backends_of
-from hv.toolstack.devices import DiskOptions, parse_disk, parse_nic
+from hv.toolstack.devices import DiskOptions, parse_disk
 from hv.toolstack.launch import GuestConfig, launch
 
 
@@ -22,7 +23,7 @@ def kernel() -> str:
 def test_texts() -> None:
     assert parse_disk("a.img") == DiskOptions("a.img")
     assert parse_disk("a b.img,format=qcow2,bus=xvd,ro") == DiskOptions("a b.img", "qcow2", "xvd", True)
-    assert parse_nic("switch=lan").model == "xen" and parse_nic("user,model=e1000").model == "e1000"
+    assert parse_nic("switch=lan").model == "" and parse_nic("user,model=e1000").model == "e1000"
 
 
 @pytest.mark.parametrize("text", ["", ",ro", "a,format=vmdk", "a,bus=scsi", "a,readonly", "a,ro=1", "a,"])
@@ -70,3 +71,27 @@ def test_on_the_command_line(kernel: str, tmp_path: Path, capfd: pytest.CaptureF
     saved = str(tmp_path / "s")
     assert main(["snapshot", "save", saved, kernel, "--memory", "8", "--disk", str(image), "--at", "1000"]) == 2
     assert "no place for PV disks" in capfd.readouterr().err
+
+
+@pytest.fixture
+def bios(tmp_path: Path) -> str:
+    """A BIOS image that does nothing for ever, from the reset vector on."""
+    path = tmp_path / "bios.bin"
+    path.write_bytes(bytes(65536 - 16) + b"\xeb\xfe" + bytes(14))
+    return str(path)
+
+
+@pytest.mark.parametrize(("text", "card"), [
+    ("user", "e1000"), ("user,allow=none,model=rtl8139", "rtl8139"), ("switch=lan", "e1000"),
+])  # fmt: skip
+def test_a_pc_has_cards(bios: str, text: str, card: str) -> None:
+    assert main(["run", "--type", "hvm", "--firmware", bios, "--max-insns", "1000", "--nic", text]) == 7
+    guest = launch(None, GuestConfig(kind="hvm", firmware=bios, memory_mib=8, nics=(parse_nic(text),)))
+    assert type(guest.domain.services["nic0"]).__name__.lower() == card
+    assert "net0" in guest.domain.services
+
+
+def test_a_pc_has_no_pv_interface(bios: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--type", "hvm", "--firmware", bios, "--nic", "user,model=xen"]) == 2
+    said = capfd.readouterr().err
+    assert "--nic: a PC has no place for a PV interface" in said and said.count("\n") == 1
