@@ -19,7 +19,7 @@ from hv import abi
 from hv.backend.block_requests import MAX_INDIRECT_SEGMENTS, PROTOCOLS, Requests, ring_layout
 from hv.backend.granted import GrantedArea
 from hv.backend.ring import OpenRing, RingState
-from hv.backend.xenbus import BackendError, Bus, XenbusDevice
+from hv.backend.xenbus import WORDS, BackendError, Bus, XenbusDevice
 from hv.disk.disk import Disk
 from hv.disk.image import SECTOR
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from hv.domain import Domain
 
 MAX_RING_ORDER = 2
-_GRANTS = 1 << 32
 
 
 class BlockLink(NamedTuple):
@@ -82,18 +81,17 @@ class BlockBackend(XenbusDevice):
         protocol = self.wanted("protocol", native)
         if protocol not in PROTOCOLS:
             raise BackendError(f"{self.front}/protocol is {protocol[:20]!a}; {' and '.join(PROTOCOLS)} are known")
-        if self.wanted_number("multi-queue-num-queues", _GRANTS, 1) != 1:
-            raise BackendError(f"{self.front}/multi-queue-num-queues: one queue was offered")
+        self.one_queue()
         layout = PROTOCOLS[protocol]
-        port = self.wanted_number("event-channel", _GRANTS)
+        port = self.wanted_number("event-channel", WORDS)
         return BlockLink(RingState(self._ring_refs(), ring_layout(layout).entry), port, layout)
 
     def _ring_refs(self) -> tuple[int, ...]:
         order = self.wanted_number("ring-page-order", MAX_RING_ORDER + 1, 0)
         if order == 0:
             name = "ring-ref" if self.wanted("ring-ref", "") else "ring-ref0"
-            return (self.wanted_number(name, _GRANTS),)
-        return tuple(self.wanted_number(f"ring-ref{page}", _GRANTS) for page in range(1 << order))
+            return (self.wanted_number(name, WORDS),)
+        return tuple(self.wanted_number(f"ring-ref{page}", WORDS) for page in range(1 << order))
 
     def attach(self, link: BlockLink) -> BlockLink:
         """Take up the ring."""

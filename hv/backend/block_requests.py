@@ -138,15 +138,10 @@ class Requests:
         """Between the disk and the guest's pages. A write is done as a whole or not at all."""
         if any(not segment.first <= segment.last <= _LAST_SECTOR for segment in segments):
             raise _Bad
-        total = sum(segment.sectors for segment in segments)
-        if sector + total > self._disk.sectors:
-            raise _Bad
         if operation == abi.BLKIF_OP_WRITE:
-            if self._disk.read_only:
-                raise _Bad
             self._disk.write(sector, b"".join(self._from_guest(segment) for segment in segments))
             return
-        data, at = self._disk.read(sector, total), 0
+        data, at = self._disk.read(sector, sum(segment.sectors for segment in segments)), 0
         for segment in segments:
             length = segment.sectors * SECTOR
             with GrantedPage(self._domain, segment.ref) as page:

@@ -17,7 +17,7 @@ from hv import abi
 from hv.backend.granted import GrantedArea, NotGranted
 from hv.backend.net_frames import RX_ENTRY, TX_ENTRY, gather, put_responses, scatter, slots_for, take_packet
 from hv.backend.ring import OpenRing, RingState
-from hv.backend.xenbus import BackendError, Bus, XenbusDevice
+from hv.backend.xenbus import WORDS, BackendError, Bus, XenbusDevice
 from hv.net.port import LONGEST
 from hv.shared_ring import RingError
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from hv.domain import Domain
     from hv.net.port import Port
 
-_GRANTS = 1 << 32
 
 
 class NetLink(NamedTuple):
@@ -79,14 +78,13 @@ class NetBackend(XenbusDevice):
         """Read rings, event channels and features."""
         if not self.wanted_number("request-rx-copy", 2, 0):
             raise BackendError(f"{self.front}/request-rx-copy is not 1: pages are not flipped")
-        if self.wanted_number("multi-queue-num-queues", _GRANTS, 1) != 1:
-            raise BackendError(f"{self.front}/multi-queue-num-queues: one queue was offered")
+        self.one_queue()
         split = bool(self.wanted("event-channel-tx", ""))
         return NetLink(
-            tx=RingState((self.wanted_number("tx-ring-ref", _GRANTS),), TX_ENTRY),
-            rx=RingState((self.wanted_number("rx-ring-ref", _GRANTS),), RX_ENTRY),
-            tx_port=self.wanted_number("event-channel-tx" if split else "event-channel", _GRANTS),
-            rx_port=self.wanted_number("event-channel-rx" if split else "event-channel", _GRANTS),
+            tx=RingState((self.wanted_number("tx-ring-ref", WORDS),), TX_ENTRY),
+            rx=RingState((self.wanted_number("rx-ring-ref", WORDS),), RX_ENTRY),
+            tx_port=self.wanted_number("event-channel-tx" if split else "event-channel", WORDS),
+            rx_port=self.wanted_number("event-channel-rx" if split else "event-channel", WORDS),
             gathers=bool(self.wanted_number("feature-sg", 2, 0)),
         )
 

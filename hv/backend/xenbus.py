@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 BACKENDS = f"{domain_path(PRIVILEGED)}/backend"
 ONLINE = "online"
+WORDS = 1 << 32
+"""How many grant references, event channels and so on there are at most."""
 
 
 class BackendError(Exception):
@@ -141,6 +143,11 @@ class XenbusDevice:
         if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) >= limit:
             raise BackendError(f"{self.front}/{name} is no number below {limit}: {text[:20]!a}")
         return int(text)
+
+    def one_queue(self) -> None:
+        """BackendError: the front end wants more queues than the one that it was offered."""
+        if self.wanted_number("multi-queue-num-queues", WORDS, 1) != 1:
+            raise BackendError(f"{self.front}/multi-queue-num-queues: one queue was offered")
 
     def _write(self, path: str, nodes: Mapping[str, object]) -> None:
         for name, value in nodes.items():

@@ -15,9 +15,9 @@ import struct
 from collections.abc import Iterable
 
 ZERO, ONE = b"\x00", b"\x01"
-LOCAL0, LOCAL1 = b"\x60", b"\x61"
+LOCAL0 = b"\x60"
 ARG0 = b"\x68"
-SYSTEM_IO, PCI_CONFIG = 1, 2
+PCI_CONFIG = 2
 """Address spaces of an operation region."""
 BYTE_ACCESS = 1
 

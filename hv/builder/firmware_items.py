@@ -86,11 +86,6 @@ def network_path(slot: int) -> str:
     return f"{_ROOT}/ethernet@{slot:x}/ethernet-phy@0"
 
 
-def usb_disk_path(port: int, slot: int = 1, function: int = 2) -> str:
-    """A mass storage device at a port (from 1) of the USB controller."""
-    return f"{_ROOT}/usb@{slot:x},{function:x}/storage@{port:x}/channel@0/disk@0,0"
-
-
 def rom_path(file: str) -> str:
     """A boot ROM that is a file of fw_cfg, such as genroms/linuxboot.bin."""
     return f"/rom@{file}"

@@ -30,11 +30,14 @@ class Disk:
 
     def read(self, sector: int, count: int) -> bytes:
         """The contents of `count` sectors, which must be on the disk. MediumError: the image is damaged there."""
-        if not 0 <= sector <= sector + count <= self.sectors:
-            raise MediumError(f"{self.image.name}: sectors {sector} to {sector + count} of {self.sectors}")
+        self._check(sector, count)
         if self.overlay.count == 0:
             return self.image.read(sector * SECTOR, count * SECTOR)
         return self._read_blocks(sector * SECTOR, count * SECTOR)
+
+    def _check(self, sector: int, count: int) -> None:
+        if not 0 <= sector <= sector + count <= self.sectors:
+            raise MediumError(f"{self.image.name}: sectors {sector} to {sector + count} of {self.sectors}")
 
     def _read_blocks(self, start: int, length: int) -> bytes:
         parts: list[bytes] = []
@@ -59,8 +62,7 @@ class Disk:
         count = len(data) // SECTOR
         if self.read_only:
             raise MediumError(f"{self.image.name}: it is read-only")
-        if not 0 <= sector <= sector + count <= self.sectors:
-            raise MediumError(f"{self.image.name}: sectors {sector} to {sector + count} of {self.sectors}")
+        self._check(sector, count)
         if count == 0:
             return
         first, last = sector // _PER_BLOCK, (sector + count - 1) // _PER_BLOCK

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def open_below(folder: Path, name: str) -> Path | None:
-    """The regular file that `name` means below `folder`, links followed; None: there is none, or it lies elsewhere."""
+def open_below(folder: Path, name: str) -> tuple[Path, int] | None:
+    """The regular file that `name` means below `folder`, links followed, and its size in bytes; None: there is none, or
+    it lies elsewhere."""
     try:
         root = folder.resolve(strict=True)
         path = (root / name.replace("\\", "/").lstrip("/")).resolve(strict=True)
-        return path if path.is_relative_to(root) and path.is_file() else None
+        return (path, path.stat().st_size) if path.is_relative_to(root) and path.is_file() else None
     except (OSError, ValueError, RuntimeError):  # no such file; a zero byte; a loop of links
         return None
 

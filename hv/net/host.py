@@ -246,12 +246,12 @@ class NatHost:
             self._lingering.append(stream)
 
     def _open_file(self, flow: int, name: str) -> None:
-        path = None if self.served.folder is None else open_below(self.served.folder, name)
-        if path is None:
+        found = None if self.served.folder is None else open_below(self.served.folder, name)
+        if found is None:
             self._event(Event.REFUSED, flow, bytes((Refusal.UNREACHABLE,)))
             return
-        self._files[flow] = path
-        self._event(Event.FILE, flow, path.stat().st_size.to_bytes(8, "big"))
+        self._files[flow], size = found
+        self._event(Event.FILE, flow, size.to_bytes(8, "big"))
 
     def _read_file(self, flow: int, offset: int, length: int) -> None:
         path = self._files.get(flow)

@@ -21,7 +21,7 @@ FIRST_PORT = 0xC000
 """The server's ends of transfers have ports from here on."""
 PORTS = 0x2000
 _READ, _WRITE, _DATA, _ACK, _ERROR, _OACK = range(1, 7)
-NOT_FOUND, DENIED, ILLEGAL, UNKNOWN_TRANSFER = 1, 2, 4, 5
+NOT_FOUND, DENIED = 1, 2
 LONGEST_BLOCK = 1428
 """So that a block's packet is not cut: 1500 less the headers of IPv4, UDP and TFTP, in whole words."""
 
@@ -88,8 +88,12 @@ class Tftp(Part):
         code, words = int.from_bytes(datagram.payload[:2], "big"), datagram.payload[2:].split(b"\0")
         if code not in (_READ, _WRITE) or len(words) < 3:
             return
-        if any(t.guest == guest and t.guest_port == datagram.source_port for t in self.transfers.values()):
+        ends = (guest, datagram.source_port)
+        old = next((t for t in self.transfers.values() if (t.guest, t.guest_port) == ends), None)
+        if old is not None and old.size < 0:
             return  # asked again, and the host has not answered yet
+        if old is not None:
+            self._end(old)  # the client has begun anew
         flow = self.net.new_flow()
         transfer = Transfer(flow, guest, datagram.source_port, server, FIRST_PORT + flow % PORTS)
         if code == _WRITE or not files:

@@ -296,6 +296,18 @@ def test_files_are_served_by_tftp(make: Make, tmp_path: Path) -> None:
     assert not world.nat.flows()
 
 
+def test_a_client_that_gave_up_may_ask_anew_from_the_same_port(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(BIG[:2000])
+    world = make(folder=tmp_path)
+    world.guest.udp(GATEWAY, 69, b"\0\1file\0octet\0", 2000)
+    world.guest.udp(GATEWAY, 69, b"\0\1file\0octet\0", 2000)  # asked again, before the host has looked
+    world.host.poll()
+    (first,) = world.guest.packets()
+    assert first.data.data == b"\0\3\0\1" + BIG[:512]
+    assert fetch(world, "file", source=2000) == (BIG[:2000], [])
+    assert not world.nat.flows()
+
+
 @pytest.mark.parametrize("name", ["../secret", "boot/../../secret", "/etc/passwd", "link", "", "no", "x\udcff", "."])
 def test_other_files_are_not(make: Make, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "folder"
