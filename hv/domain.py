@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 4096
 TRANSLATED = (lib.DOMAIN_PVH, lib.DOMAIN_HVM)
+_SHUTDOWN = ("poweroff", "reboot", "suspend", "crash", "watchdog", "soft_reset")
 CONSOLE_LOG = 1 << 16
 """Bytes of console_io output that are kept while nobody takes them."""
 
@@ -67,6 +68,14 @@ class Domain:
     def translated(self) -> bool:
         """Whether the guest has frame numbers of its own (PVH, HVM), which a p2m leads to the machine's."""
         return int(self.c.type) in TRANSLATED
+
+    @property
+    def shutdown_name(self) -> str | None:
+        """Why the domain has shut down, in SHUTDOWN_*'s words; None while it runs."""
+        if not self.c.shut_down:
+            return None
+        code = int(self.c.shutdown_code)
+        return _SHUTDOWN[code] if code < len(_SHUTDOWN) else f"reason {code}"
 
     @property
     def domid(self) -> int:

@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from hv.builder.image import BuilderError
-from hv.cli import statistics
 from hv.debug.crash_file import about_guest, moments_of, write_crash
 from hv.debug.recording import Recorder
 
@@ -70,7 +69,7 @@ class KeptMoments:
 
     def close(self, command: str, stop: str | None) -> None:
         """Write them, if it is worth it."""
-        if stop is None or statistics.shutdown_name(self._session.domain) != "crash":
+        if stop is None or self._session.domain.shutdown_name != "crash":
             if self._given and os.path.exists(self._given) and os.path.getsize(self._given) == 0:
                 os.unlink(self._given)  # made to see whether it could be
             return

@@ -30,9 +30,7 @@ _SAYINGS = {
 
 def report_crash(session: Session) -> bool:
     """Print the report of a crashed guest; False when it did not crash."""
-    from hv.cli import statistics
-
-    if statistics.shutdown_name(session.domain) != "crash":
+    if session.domain.shutdown_name != "crash":
         return False
     sys.stderr.write(session.crash_report())
     return True
@@ -40,9 +38,7 @@ def report_crash(session: Session) -> bool:
 
 def exit_code(session: Session, command: str, stop: str) -> int:
     """The exit code; says on stderr what is worth a word. `stop` is what Session.run() returned."""
-    from hv.cli import statistics
-
-    shutdown = statistics.shutdown_name(session.domain)
+    shutdown = session.domain.shutdown_name
     if shutdown in ("crash", "watchdog"):
         return EXIT_CRASH
     if shutdown is not None:

@@ -10,17 +10,6 @@ from hv.native import ffi, lib
 if TYPE_CHECKING:
     from hv.domain import Domain
 
-_SHUTDOWN = ("poweroff", "reboot", "suspend", "crash", "watchdog", "soft_reset")
-
-
-def shutdown_name(domain: Domain) -> str | None:
-    """Why the domain has shut down, in SHUTDOWN_*'s words; None while it runs."""
-    if not domain.c.shut_down:
-        return None
-    code = int(domain.c.shutdown_code)
-    return _SHUTDOWN[code] if code < len(_SHUTDOWN) else f"reason {code}"
-
-
 def counts(domain: Domain) -> tuple[dict[str, int], dict[str, int]]:
     """(exceptions, hypercalls) of the domain by name, those that came at all, in the order of their numbers."""
     from hv.debug.trace import vector_name
@@ -45,7 +34,7 @@ def collect(domain: Domain, stop: str) -> dict[str, Any]:
         "state_hash": domain.hv.state_hash,
         "traps": traps,
         "hypercalls": hypercalls,
-        "shutdown": shutdown_name(domain),
+        "shutdown": domain.shutdown_name,
         "seconds": domain.hv.now_ns / 1e9,
         "stop": stop,
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hv.cli.statistics import shutdown_name
 from hv.debug.fields import U64, FieldError, flag, items, number, record, text
 from hv.debug.filters import Filter
 from hv.debug.records import KINDS, Trap, exception_text
@@ -40,7 +39,7 @@ class Crash(NamedTuple):
 
 def crashed(hv: Hypervisor) -> Domain | None:
     """The first domain that has crashed."""
-    return next((domain for domain in hv.domains.values() if shutdown_name(domain) == "crash"), None)
+    return next((domain for domain in hv.domains.values() if domain.shutdown_name == "crash"), None)
 
 
 def reason_of(domain: Domain) -> str:

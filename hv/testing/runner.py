@@ -144,7 +144,7 @@ class DomainUnderTest:
     @property
     def shutdown(self) -> str | None:
         """Why it has shut down, by the names of SHUTDOWN_*; None while it has not."""
-        return statistics.shutdown_name(self.domain)
+        return self.domain.shutdown_name
 
     @property
     def traps(self) -> dict[str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hv import abi
-from hv.cli.statistics import shutdown_name
 from hv.debug.call_names import constants
 from hv.debug.commands import command
 from hv.debug.commands.arguments import counts, domain
@@ -39,7 +38,7 @@ def domains(debugger: Debugger, args: list[str]) -> str:
     lines = ["domid  name              state           vcpus     pages   ports  grant frames"]
     for found in debugger.hv.domains.values():
         c = found.c
-        ended = shutdown_name(found)
+        ended = found.shutdown_name
         state = f"ended: {ended}" if ended else "running"
         ports = sum(1 for port in range(1, c.ports) if lib.hv_evtchn(debugger.hv.native, c, port).state not in _HIDDEN)
         lines.append(

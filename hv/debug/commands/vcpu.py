@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from hv.cli.report import registers as report
 from hv.cli.report import segments
-from hv.cli.statistics import shutdown_name
 from hv.debug.commands import CommandError, command
 from hv.debug.commands.arguments import address, counts, evaluate, limited, number
 from hv.debug.here import around, disassemble, line_text, place_text, stack_words, who
@@ -92,7 +91,7 @@ def vcpus(debugger: Debugger, args: list[str]) -> str:
 
 def _line(debugger: Debugger, vcpu: Vcpu) -> str:
     mark = "*" if vcpu.slot == debugger.vcpu.slot else " "
-    ended = shutdown_name(vcpu.domain)
+    ended = vcpu.domain.shutdown_name
     state = f"ended: {ended}" if ended else _STATES[vcpu.c.runstate] if vcpu.c.runstate < len(_STATES) else "unknown"
     return f"{mark} {who(vcpu)}  {state:<8} {place_text(vcpu, debugger.symbols)}"
 
