@@ -28,13 +28,11 @@ class SavedDomain(NamedTuple):
     slot: int
     domid: int
     name: str
-    abi: str
     vcpus: tuple[int, ...]
     crash_reason: str
     console_log: bytes
     services: dict[str, Any]
     machine: Any = None
-    translated: bool = False
 
 
 class Snapshot:
@@ -71,10 +69,9 @@ def take(hv: Hypervisor) -> Snapshot:
 
 def _saved(domain: Domain) -> SavedDomain:
     return SavedDomain(
-        domain.slot, domain.domid, domain.name, domain.abi, tuple(vcpu.slot for vcpu in domain.vcpus),
+        domain.slot, domain.domid, domain.name, tuple(vcpu.slot for vcpu in domain.vcpus),
         domain.crash_reason, domain.console_log,
         {name: service.save() for name, service in domain.services.items()}, domain.machine,
-        domain.translated,
     )  # fmt: skip
 
 

@@ -21,9 +21,9 @@ def keep(session: Session) -> None:
     if session.config is not None and (session.config.disks or session.config.nics):
         option = "--record" if options.record else "--on-crash snapshot"
         raise BuilderError(option, "it has no place for disks and network interfaces", "leave out --disk and --nic")
-    if session.domain.translated and (options.record or options.on_crash == "snapshot"):
+    if session.domain.machine is not None and (options.record or options.on_crash == "snapshot"):
         option = "--record" if options.record else "--on-crash snapshot"
-        raise BuilderError(option, "it has no place for PVH and HVM domains", "leave it out, or run the kernel as PV")
+        raise BuilderError(option, "it has no place for HVM domains", "leave it out, or run the kernel as PV or PVH")
     try:
         if options.record:
             session.keepers.append(KeptRecording(session))

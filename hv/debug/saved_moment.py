@@ -46,7 +46,7 @@ def moment_plain(snapshot: Snapshot, nodes: Nodes) -> dict[str, Any]:
 def _cpus_plain(native: Any) -> list[Any]:
     count = ffi.new("uint32_t *")
     cpus = lib.hv_snapshot_cpus(native, count)
-    return [[int(cpus[i].slot), plain(cpus[i].state, _CPU)] for i in range(count[0])]
+    return [[int(cpus[i].slot), int(cpus[i].whole), plain(cpus[i].state, _CPU)] for i in range(count[0])]
 
 
 def _domain_plain(domain: SavedDomain, snapshot: Snapshot, nodes: Nodes) -> dict[str, Any]:
@@ -54,16 +54,15 @@ def _domain_plain(domain: SavedDomain, snapshot: Snapshot, nodes: Nodes) -> dict
     counts = lib.hv_snapshot_counts(snapshot.native, count)
     said = lib.hv_snapshot_crash_reason(snapshot.native)
     reason = domain.crash_reason or ("" if said == ffi.NULL else ffi.string(said).decode())
+    if domain.machine is not None:
+        raise OSError(errno.ENOTSUP, "the format has no place for HVM domains")
     unknown = {name for name, saved in domain.services.items() if saved or name in _WRITTEN} - _WRITTEN
     if unknown:
         raise OSError(errno.ENOTSUP, "the format has no place for PV disks and network interfaces")
-    if domain.translated:
-        raise OSError(errno.ENOTSUP, "the format has no place for PVH and HVM domains")
     return {
         "slot": domain.slot,
         "domid": domain.domid,
         "name": domain.name,
-        "abi": domain.abi,
         "vcpus": list(domain.vcpus),
         "crash_reason": reason,
         "console_log": domain.console_log.hex(),
@@ -118,22 +117,21 @@ def _cpus_from(hv: Hypervisor, before: Snapshot | None, data: Any) -> Any:
     native = ffi.gc(out[0], lib.hv_snapshot_release)
     cpus = lib.hv_snapshot_cpus(native, ffi.new("uint32_t *"))
     for i, entry in enumerate(entries):
-        slot, state = items(entry, f"cpu {i}", 2, 2)
+        slot, whole, state = items(entry, f"cpu {i}", 3, 3)
         cpus[i].slot = number(slot, f"slot of cpu {i}", int(lib.HV_MAX_VCPUS) - 1)
+        cpus[i].whole = number(whole, f"kind of cpu {i}", 1)
         fill(cpus[i].state, _CPU, state, f"cpu {i}")
     return native
 
 
 def _domain_from(data: Any, native: Any, nodes: list[Node]) -> SavedDomain:
-    slot, domid, name, abi, vcpus, crash_reason, log, counts, console, store = record(
-        data, "a domain", "slot", "domid", "name", "abi", "vcpus", "crash_reason", "console_log", "counts", "console",
+    slot, domid, name, vcpus, crash_reason, log, counts, console, store = record(
+        data, "a domain", "slot", "domid", "name", "vcpus", "crash_reason", "console_log", "counts", "console",
         "xenstore",
     )  # fmt: skip
     number(slot, "slot of a domain", int(lib.HV_MAX_DOMAINS) - 1)
     if counts is not None:
         fill(lib.hv_snapshot_counts(native, ffi.new("uint32_t *"))[slot], _COUNTS, counts, "counts of a domain")
-    if abi != "x86_64":
-        raise FieldError("the ABI of a domain is not known")
     services: dict[str, Any] = {}
     if console is not None:
         waiting, broken, printed = items(console, "console", 3, 3)
@@ -143,7 +141,7 @@ def _domain_from(data: Any, native: Any, nodes: list[Node]) -> SavedDomain:
         services["xenstore"] = store_from(store, nodes)
         services[BACKENDS] = ()
     return SavedDomain(
-        slot, number(domid, "domid", 0x7FEF), text(name, "name of a domain", 255), abi,
+        slot, number(domid, "domid", 0x7FEF), text(name, "name of a domain", 255),
         tuple(number(vcpu, "slot of a vcpu", int(lib.HV_MAX_VCPUS) - 1) for vcpu in items(vcpus, "vcpus", 64)),
         text(crash_reason, "crash_reason", 1000), hexbytes(log, "console_log", CONSOLE_LOG), services,
     )  # fmt: skip

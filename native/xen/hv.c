@@ -232,7 +232,7 @@ int hv_vcpu_create(struct hv *hv, uint32_t domain_slot, uint32_t id)
         v->gdt_frames[GDT_XEN_PAGE] = hv->s->xen_gdt_frame;
         pv_reset_cpu(hv->cpus[slot], slot);
     }
-    if ((error = hv_bind_cpu(hv, v)) != 0) {
+    if ((error = hv_bind_cpu(hv, slot, is_hvm(d))) != 0) {
         cpu_destroy(hv->cpus[slot]);
         hv->cpus[slot] = NULL;
         return error;

@@ -103,8 +103,8 @@ static inline uint64_t hv_retired(struct hv *hv)
     return hv->s->retired + (hv->current ? (uint64_t)cpu_retired(hv_cpu_of(hv, hv->current)) : 0);
 }
 
-/* Have the cpu of a vcpu answer to the kind of guest that it runs. 0 or -ENOMEM */
-int hv_bind_cpu(struct hv *hv, const struct vcpu *v);
+/* Have the cpu of a vcpu slot answer to the kind of guest that it runs: one on a whole processor, or PV. 0 or -ENOMEM */
+int hv_bind_cpu(struct hv *hv, uint32_t slot, bool whole);
 
 /* Log a trap as it arrives; the caller fills in address, error, args and emulated of the record. (traplog.c) */
 struct trap_record *hv_log_trap(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);

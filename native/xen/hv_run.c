@@ -37,11 +37,9 @@ void hv_bind_ops(struct hv *hv)
     hv->pv_ops = ops;
 }
 
-int hv_bind_cpu(struct hv *hv, const struct vcpu *v)
+int hv_bind_cpu(struct hv *hv, uint32_t slot, bool whole)
 {
-    if (v->domain_slot >= HV_MAX_DOMAINS)                /* of a snapshot file that is yet to be validated */
-        return cpu_set_ops(hv_cpu_of(hv, v), &hv->pv_ops);
-    return cpu_set_ops(hv_cpu_of(hv, v), is_hvm(hv_domain(hv, v)) ? &hv->hvm_ops : &hv->pv_ops);
+    return cpu_set_ops(hv->cpus[slot], whole ? &hv->hvm_ops : &hv->pv_ops);
 }
 
 /* A whole processor that gives up (a triple fault) is its domain's end. */

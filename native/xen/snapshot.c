@@ -87,6 +87,7 @@ static void save_cpus(const struct hv *hv, struct hv_snapshot *snapshot)
             continue;
         struct hv_saved_cpu *saved = &snapshot->cpu[snapshot->cpus++];
         saved->slot = slot;
+        saved->whole = is_hvm(&hv->s->domains[hv->s->vcpus[slot].domain_slot]);
         cpu_get_state(hv->cpus[slot], &saved->state);
     }
 }
@@ -216,8 +217,8 @@ int hv_snapshot_restore(struct hv *hv, const struct hv_snapshot *snapshot)
         error = match_cpus(hv, snapshot);
     if (error)
         return error;
-    for (uint32_t i = 0; i < snapshot->cpus; i++)
-        if ((error = hv_bind_cpu(hv, &hv->s->vcpus[snapshot->cpu[i].slot])) != 0)
+    for (uint32_t i = 0; i < snapshot->cpus; i++)     /* the arena may be a file's that nobody has looked at yet */
+        if ((error = hv_bind_cpu(hv, snapshot->cpu[i].slot, snapshot->cpu[i].whole)) != 0)
             return error;
     for (uint32_t i = 0; i < snapshot->cpus; i++)
         cpu_set_state(hv->cpus[snapshot->cpu[i].slot], &snapshot->cpu[i].state);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include "../abi/event_channel.h"
 #include "../abi/grant_table.h"
+#include "hvm/hvm.h"
 #include "validate.h"
 
 bool validate_fail(struct validation *c, const char *format, ...)
@@ -26,18 +27,18 @@ bool validate_fail(struct validation *c, const char *format, ...)
     return false;
 }
 
-/* Fields of a struct and the largest value of each. */
-struct limit { const char *name; size_t offset, size; uint64_t max; };
-#define LIMIT(type, field, max) {#field, offsetof(type, field), sizeof(((type *)NULL)->field), max}
-#define COUNT(table) (sizeof(table) / sizeof(table)[0])
-#define FAR_FUTURE (UINT64_C(1) << 62)   /* counts and ns beyond which sums could wrap around */
+uint64_t limit_value(const void *object, const struct limit *limit)
+{
+    uint64_t value = 0;
+    memcpy(&value, (const char *)object + limit->offset, limit->size);
+    return value;
+}
 
-static bool within(struct validation *c, const void *object, const struct limit *limits, size_t count, const char *what,
-                   unsigned number)
+bool validate_within(struct validation *c, const void *object, const struct limit *limits, size_t count, const char *what,
+                     unsigned number)
 {
     for (size_t i = 0; i < count; i++) {
-        uint64_t value = 0;
-        memcpy(&value, (const char *)object + limits[i].offset, limits[i].size);
+        uint64_t value = limit_value(object, &limits[i]);
         if (value > limits[i].max)
             return validate_fail(c, "%s %u: %s is %#llx, at most %#llx is possible", what, number, limits[i].name,
                                  (unsigned long long)value, (unsigned long long)limits[i].max);
@@ -66,9 +67,10 @@ static bool check_root(struct validation *c)
     hv_lay_out(&layout, machine_frames(hv->m));
     if (s->version != layout.version || s->frames != layout.frames || s->evtchn_offset != layout.evtchn_offset ||
         s->grant_offset != layout.grant_offset || s->maptrack_offset != layout.maptrack_offset ||
-        s->page_offset != layout.page_offset)
+        s->page_offset != layout.page_offset || s->hvm_vcpu_offset != layout.hvm_vcpu_offset ||
+        s->hvm_domain_offset != layout.hvm_domain_offset)
         return validate_fail(c, "the tables of the arena are not laid out as here");
-    if (!within(c, s, root_limits, COUNT(root_limits), "hypervisor", 0))
+    if (!validate_within(c, s, root_limits, COUNT(root_limits), "hypervisor", 0))
         return false;
     if (s->m2p_frame != 1 || s->m2p_frames != (s->frames + 511) / 512 || s->free_hint > s->frames)
         return validate_fail(c, "the machine-to-phys table or the frame allocator is not where it must be");
@@ -103,7 +105,8 @@ static bool check_leftovers(struct validation *c)
 
 static const struct limit domain_limits[] = {
     LIMIT(struct domain, domid, DOMID_FIRST_RESERVED - 1), LIMIT(struct domain, used, 1), LIMIT(struct domain, dying, 0),
-    LIMIT(struct domain, type, DOMAIN_PV64), LIMIT(struct domain, narrow, 0), LIMIT(struct domain, narrow_pad, 0), LIMIT(struct domain, shut_down, 1), LIMIT(struct domain, privileged, 1),
+    LIMIT(struct domain, type, DOMAIN_PVH), LIMIT(struct domain, narrow, 1), LIMIT(struct domain, narrow_pad, 0),
+    LIMIT(struct domain, shut_down, 1), LIMIT(struct domain, privileged, 1),
     LIMIT(struct domain, fifo, 1), LIMIT(struct domain, vcpu_count, HV_DOMAIN_VCPUS),
     LIMIT(struct domain, e820_entries, HV_E820_ENTRIES), LIMIT(struct domain, rings_held, HV_RING_STORE | HV_RING_CONSOLE),
     LIMIT(struct domain, max_pages, UINT64_C(1) << 40), LIMIT(struct domain, store_port, HV_MAX_PORTS - 1),
@@ -156,10 +159,12 @@ static bool check_domain(struct validation *c, unsigned slot)
     const struct domain *d = &hv->s->domains[slot];
     if (!d->used)
         return all_zero(d, sizeof *d) || validate_fail(c, "domain slot %u is not used and not empty", slot);
-    if (!within(c, d, domain_limits, COUNT(domain_limits), "domain slot", slot))
+    if (!validate_within(c, d, domain_limits, COUNT(domain_limits), "domain slot", slot))
         return false;
     if (slot >= hv->s->domain_slots || d->slot != slot || d->grant_version == 0 || hv_domain_by_id(c->hv, d->domid) != d)
         return validate_fail(c, "domain slot %u: it does not know its place", slot);
+    if (d->type == DOMAIN_PV32 || (d->type == DOMAIN_PV64 && d->narrow))
+        return validate_fail(c, "domain slot %u: 32-bit PV domains are not there", slot);
     if (d->grant_version == 2 && d->grant_status_frames * 8 < d->grant_frames)
         return validate_fail(c, "domain %u: its grants of version 2 have no place for their status", d->domid);
     return own(c, d, d->shared_info_frame, true, "shared_info") &&
@@ -204,7 +209,7 @@ static bool check_vcpu_frames(struct validation *c, const struct domain *d, cons
               own(c, d, v->cr3_user >> ENGINE_PAGE_SHIFT, false, "cr3_user") && own(c, d, v->old_table, false, "old_table") &&
               own(c, d, v->fifo_control_frame, false, "a control block");
     for (unsigned i = 0; ok && i < HV_GDT_PAGES; i++)
-        ok = i == HV_GDT_PAGES - 2 ? v->gdt_frames[i] == c->hv->s->xen_gdt_frame : own(c, d, v->gdt_frames[i], false, "a GDT");
+        ok = i == HV_GDT_PAGES - 2 ? v->gdt_frames[i] == (is_hvm(d) ? 0 : c->hv->s->xen_gdt_frame) : own(c, d, v->gdt_frames[i], false, "a GDT");
     for (unsigned i = 0; ok && i < HV_GDT_PAGES; i++)
         ok = own(c, d, v->ldt_frames[i], false, "an LDT");
     uint64_t info = v->info_pa >> ENGINE_PAGE_SHIFT, offset = v->info_pa & (ENGINE_PAGE_SIZE - 1);
@@ -221,6 +226,8 @@ static bool check_vcpu_frames(struct validation *c, const struct domain *d, cons
 static bool check_loaded(struct validation *c, struct vcpu *v)
 {
     struct x86_state before, after;
+    if (is_hvm(hv_domain(c->hv, v)))
+        return validate_hvm_vcpu(c, v);
     if (!pv_debugregs_ok(v) || v->ctrlreg[4] != pv_fixup_cr4(v->ctrlreg[4]) || v->ldt_base % ENGINE_PAGE_SIZE ||
         !pv_guest_address(v->ldt_base) || !pv_canonical(v->ldt_base))
         return validate_fail(c, "vcpu slot %u: a control or debug register, or where its LDT is", v->slot);
@@ -231,6 +238,16 @@ static bool check_loaded(struct validation *c, struct vcpu *v)
     cpu_get_state(hv_cpu_of(c->hv, v), &after);
     return memcmp(&before, &after, sizeof before) == 0 ||
            validate_fail(c, "vcpu slot %u: its registers are not those of its state", v->slot);
+}
+
+/* Were the registers judged as those of a whole processor? */
+static bool judged_whole(const struct validation *c, uint32_t slot)
+{
+    uint32_t count, i = 0;
+    const struct hv_saved_cpu *cpus = hv_snapshot_cpus(c->snapshot, &count);
+    while (i + 1 < count && cpus[i].slot != slot)
+        i++;
+    return cpus[i].whole;
 }
 
 static bool check_vcpu(struct validation *c, uint32_t slot)
@@ -247,8 +264,23 @@ static bool check_vcpu(struct validation *c, uint32_t slot)
     const struct domain *d = v->domain_slot < HV_MAX_DOMAINS ? &hv->s->domains[v->domain_slot] : NULL;
     if (!d || !d->used || v->id >= HV_DOMAIN_VCPUS || d->vcpu_slot[v->id] != slot)
         return validate_fail(c, "vcpu slot %u belongs to no domain", slot);
-    return within(c, v, vcpu_limits, COUNT(vcpu_limits), "vcpu slot", slot) && check_arrays(c, v) &&
+    if (is_hvm(d) != judged_whole(c, slot))
+        return validate_fail(c, "vcpu slot %u: its domain has other processors", slot);
+    return validate_within(c, v, vcpu_limits, COUNT(vcpu_limits), "vcpu slot", slot) && check_arrays(c, v) &&
            check_vcpu_frames(c, d, v) && check_loaded(c, v);
+}
+
+/* What domains under full virtualisation have beside. */
+static bool check_hvm_domains(struct validation *c)
+{
+    uint8_t *seen = calloc(c->hv->s->frames, 1);
+    bool ok = seen || validate_fail(c, "the host has no memory to check it");
+    for (uint32_t slot = 0; ok && slot < c->hv->s->domain_slots; slot++) {
+        const struct domain *d = &c->hv->s->domains[slot];
+        ok = !d->used || !is_hvm(d) || validate_hvm_domain(c, d, seen);
+    }
+    free(seen);
+    return ok;
 }
 
 /* Slots up to the last with a processor, and what shares its last page of the arena. */
@@ -279,7 +311,7 @@ static bool check_channels(struct validation *c, const struct domain *d)
     for (uint32_t port = 0; port < (d->ports + A_PAGE - 1) / A_PAGE * A_PAGE; port++) {
         if (port >= d->ports && e[port].state != ECS_FREE)
             return validate_fail(c, "domain %u: port %u is in use, and there are %u", d->domid, port, d->ports);
-        if (!within(c, &e[port], evtchn_limits, COUNT(evtchn_limits), "port", port))
+        if (!validate_within(c, &e[port], evtchn_limits, COUNT(evtchn_limits), "port", port))
             return false;
         if (e[port].state == ECS_VIRQ && e[port].remote_port >= HV_VIRQS)
             return validate_fail(c, "domain %u: port %u is of virq %u", d->domid, port, e[port].remote_port);
@@ -305,5 +337,6 @@ bool hv_validate(struct hv *hv, struct hv_snapshot *snapshot, char *text, uint64
     for (unsigned slot = 0; slot < HV_MAX_DOMAINS; slot++)
         if (!check_domain(&c, slot))
             return false;
-    return check_leftovers(&c) && validate_frames(&c) && check_vcpus(&c) && check_all_domains(&c, check_channels) && check_all_domains(&c, validate_grants);
+    return check_leftovers(&c) && validate_frames(&c) && check_vcpus(&c) && check_hvm_domains(&c) &&
+           check_all_domains(&c, check_channels) && check_all_domains(&c, validate_grants);
 }

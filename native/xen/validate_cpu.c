@@ -1,4 +1,4 @@
-/* validate_cpu.c - may these registers be a PV guest's? Asked of registers that come from a file.
+/* validate_cpu.c - may these registers be a guest's? Asked of registers that come from a file.
  *
  * A PV guest runs at CPL 3 in long mode from its first to its last instruction, on the hypervisor's descriptor tables.
  * What it cannot change must therefore be what pv_reset_cpu() makes it; what it can change must be a value that the
@@ -7,6 +7,7 @@
  */
 #include <stddef.h>
 #include <stdio.h>
+#include "hvm/hvm.h"
 #include "pv.h"
 
 #define RFLAGS_GUEST (RFLAGS_ARITHMETIC | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)
@@ -70,16 +71,21 @@ static const char *bad_value(const struct hv *hv, const struct x86_state *s)
     return bad_segment(s);
 }
 
-static bool check_cpu(struct hv *hv, struct cpu *scratch, const struct hv_saved_cpu *saved, char *text, uint64_t len)
+static const char *bad_pv_register(const struct hv *hv, struct cpu *scratch, const struct hv_saved_cpu *saved)
 {
     struct x86_state reset;
     pv_reset_cpu(scratch, saved->slot);
     cpu_get_state(scratch, &reset);
     const char *bad = bad_fixed(&saved->state, &reset);
-    if (!bad)
-        bad = bad_value(hv, &saved->state);
+    return bad ? bad : bad_value(hv, &saved->state);
+}
+
+static bool check_cpu(struct hv *hv, struct cpu *scratch, const struct hv_saved_cpu *saved, char *text, uint64_t len)
+{
+    const char *bad = saved->whole > 1 || cpu_set_ops(scratch, saved->whole ? &hv->hvm_ops : &hv->pv_ops) ? "a processor"
+                      : saved->whole ? hvm_bad_register(scratch, &saved->state) : bad_pv_register(hv, scratch, saved);
     if (bad)
-        snprintf(text, len, "vcpu slot %u: %s cannot be a PV guest's", saved->slot, bad);
+        snprintf(text, len, "vcpu slot %u: %s cannot be a guest's", saved->slot, bad);
     return !bad;
 }
 

@@ -18,6 +18,7 @@ from hv.cli.main import main
 from hv.debug.crash import from_about
 from hv.debug.recording import read
 from hv.debug.snapshot_file import load, save
+from hv.testing.build import build_guest, find_guest
 from tests.cli.machinecode import DATA_VA, LOOP, UD2, call, guest, repeat, say, shutdown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -249,3 +250,27 @@ def test_no_crash_leaves_no_file(hv: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "f").exists()
     assert hv("run", "crash", *SMALL, "--on-crash", "snapshot", "--snapshot", "f")[0] == 1
     assert load("f").about["kernel"][0].endswith("/crash")
+
+
+def test_a_pvh_guest_too(hv: Any) -> None:
+    kernel = str(build_guest(find_guest("crash_shutdown"), "pvh64"))
+    run = ("run", kernel, "--memory", "16", "--on-crash", "snapshot", "--snapshot", "f", "--record", "r", "--stats")
+    code, _, err = hv(*run)
+    assert code == 1 and "moments up to the crash" in err
+    loaded = load("f")
+    assert loaded.hv.state_hash == _hash(err) and loaded.hv.audit() == ""
+    loaded.hv.restore(loaded.snapshots[0])
+    loaded.hv.run()
+    assert loaded.hv.state_hash == _hash(err)
+    code, _, shown = hv("replay", "r")
+    assert "the same after" in shown and _hash(shown) == _hash(err)
+    commands = ("--command", "reverse-step 3", "--command", "backtrace")
+    code, out, _ = hv("debug", "f", "--line", *commands)
+    assert code == 0 and "the guest itself said so (SCHEDOP_shutdown)" in out and "test_main" in out
+
+
+def test_a_pc_is_refused_in_one_line(hv: Any, tmp_path: Path) -> None:
+    (tmp_path / "bios").write_bytes(bytes(65536 - 16) + b"\xeb\xfe" + bytes(14))
+    for option in (("--record", "r"), ("--on-crash", "snapshot")):
+        code, _, err = hv("run", "--type", "hvm", "--firmware", "bios", "--max-insns", "1000", *option)
+        assert code == 2 and "it has no place for HVM domains; " in err and err.count("\n") == 1

@@ -41,7 +41,8 @@ class Sample:
             self.pages = reader.pieces(b"PAGE", 1 << 30)(reader.size(b"PAGE"))
         hv = Hypervisor(memory_mib=self.about["memory_mib"])
         state = hv.state  # as long as hv lives
-        names = ("evtchn_offset", "grant_offset", "maptrack_offset", "page_offset")
+        tables = ("evtchn", "grant", "maptrack", "page", "hvm_vcpu", "hvm_domain")
+        names = [f"{table}_offset" for table in tables]
         self.tables = {name: int(getattr(state, name)) for name in names}
         self.frames = int(state.frames)
         # the arena's pages by their number in it; of the last moment, where there are several
@@ -145,6 +146,8 @@ def field(sample: Sample, rng: random.Random) -> tuple[int, int]:
         (sample.tables["grant_offset"], "struct active_grant", 16),
         (sample.tables["maptrack_offset"], "struct maptrack", 4),
         (sample.tables["page_offset"], "struct page_info", sample.frames),
+        (sample.tables["hvm_vcpu_offset"], "struct hvm_vcpu", 4),
+        (sample.tables["hvm_domain_offset"], "struct hvm_domain", 1),
     )
     while True:
         offset, name, count = rng.choice(tables)

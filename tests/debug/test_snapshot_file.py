@@ -21,7 +21,7 @@ from hv.debug.trace import drain
 from hv.hypervisor import Stop
 from hv.native import ffi, lib
 from hv.testing.build import build_guest, find_guest
-from hv.testing.runner import DomainUnderTest
+from hv.testing.runner import DomainUnderTest, Options
 from hv.toolstack.launch import GuestConfig, launch
 from hv.xenstore.permissions import Access, Permission
 from hv.xenstore.state import Connection, StoreState
@@ -29,6 +29,8 @@ from hv.xenstore.tree import Node
 
 ROOT = Path(__file__).resolve().parents[2]
 GUESTS = ["smp", "grant_self", "grant_v2", "xenstore", "evtchn_fifo", "pt_pin", "debug_io", "user_tables", "multicall"]
+PVH_GUESTS = ["hvm_smp", "physmap", "lapic_timer", "hvm_exceptions", "evtchn_poll"]
+"""In what is left of memory beside the tables of the physmap, and with whole processors."""
 MOMENTS = 6
 DAMAGES = int(os.environ.get("XENLAB_DAMAGES", "600"))
 """Damaged files that are tried; 10,000 take some minutes."""
@@ -51,10 +53,10 @@ for path in sys.argv[1:]:
 """
 
 
-def _moments(name: str, count: int = MOMENTS) -> tuple[DomainUnderTest, list[Any], list[str], str]:
+def _moments(name: str, count: int = MOMENTS, env: str = "pv64") -> tuple[DomainUnderTest, list[Any], list[str], str]:
     """A guest, moments of its run, the state hashes there, and the one at its end."""
-    whole = DomainUnderTest(name).run()
-    dom = DomainUnderTest(name)
+    whole = DomainUnderTest(name, Options(env=env)).run()
+    dom = DomainUnderTest(name, Options(env=env))
     saved, hashes = [], []
     for piece in range(count):
         dom.hv.run(max_insns=whole.instructions * piece // count)
@@ -63,16 +65,16 @@ def _moments(name: str, count: int = MOMENTS) -> tuple[DomainUnderTest, list[Any
     return dom, saved, hashes, whole.state_hash
 
 
-def _good(path: Path, name: str = "smp") -> Path:
-    dom, saved, _, _ = _moments(name, 3)
+def _good(path: Path, name: str = "smp", env: str = "pv64") -> Path:
+    dom, saved, _, _ = _moments(name, 3, env)
     save(path, dom.hv, saved[1:], {})
     return path
 
 
 def test_another_process_loads_what_was_saved(tmp_path: Path) -> None:
     expected = {}
-    for name in GUESTS:
-        dom, saved, hashes, end = _moments(name)
+    for env, name in (*(("pv64", name) for name in GUESTS), *(("pvh64", name) for name in PVH_GUESTS)):
+        dom, saved, hashes, end = _moments(name, env=env)
         path = tmp_path / name
         save(path, dom.hv, saved, {"name": name, "moments": len(saved)})
         expected[path] = [{"name": name, "moments": len(saved)}, hashes, [end]]
@@ -271,7 +273,7 @@ def test_a_bomb_is_refused_before_it_unpacks(tmp_path: Path) -> None:
 
 
 def _cpu(state: Any) -> Any:
-    return state["moments"][0]["cpus"][0][1]
+    return state["moments"][0]["cpus"][0][2]
 
 
 ES, CS, SS = 0, 1, 2
@@ -320,6 +322,7 @@ def test_damaged_files_are_refused_or_sound(tmp_path: Path) -> None:
     """In a process of its own: a crash of the host would be its end, with a report of where."""
     names = ("smp", "grant_self", "xenstore", "evtchn_fifo", "pt_writable")
     paths = [str(_good(tmp_path / name, name)) for name in names]
+    paths += [str(_good(tmp_path / name, name, "pvh64")) for name in ("hvm_smp", "physmap", "lapic_timer")]
     command = [sys.executable, "-X", "faulthandler", "-m", "tests.debug.damage", "1", str(DAMAGES), *paths]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False

@@ -58,6 +58,17 @@ bool hvm_linear_to_physical(struct hv *hv, struct vcpu *v, uint64_t va, enum acc
 /* RAM at guest-physical `gpa`, good to the end of its page; NULL: none there (or read-only, for writing). */
 uint8_t *hvm_ram(struct hv *hv, const struct domain *d, uint64_t gpa, bool write);
 
+/* ---- validate.c ---- */
+/* The name of a register that no guest of a whole processor could have, NULL: all can be. `scratch`: a cpu to try them on. */
+const char *hvm_bad_register(struct cpu *scratch, const struct x86_state *state);
+
+/* ---- p2m.c ---- */
+enum { P2M_LEVELS = 3, P2M_INDEX_BITS = 9 };
+
+/* ---- msr.c ---- */
+/* Can a processor be in this mode? */
+bool hvm_mode_ok(uint64_t cr0, uint64_t cr4, uint64_t efer);
+
 /* ---- canonical.c ---- */
 bool hvm_canonical(uint64_t va);
 /* The exception that is due at rip for an access to an address that is not canonical: #SS or #GP. */
@@ -92,6 +103,8 @@ bool hv_device_due(struct hv *hv);
 /* ---- lapic.c ---- */
 #define LAPIC_BASE 0xfee00000ull
 void lapic_reset(struct hvm_lapic *l, uint32_t id, bool init);
+/* Could its registers be read back like this? */
+bool lapic_ok(const struct hvm_lapic *l);
 uint32_t lapic_read(struct hv *hv, struct vcpu *v, uint32_t offset);
 void lapic_write(struct hv *hv, struct vcpu *v, uint32_t offset, uint32_t value);
 bool lapic_enabled(const struct hvm_lapic *l);

@@ -43,6 +43,15 @@ void lapic_reset(struct hvm_lapic *l, uint32_t id, bool init)
         l->lvt[i] = LVT_MASKED;
 }
 
+bool lapic_ok(const struct hvm_lapic *l)
+{
+    for (int i = 0; i < LAPIC_LVTS; i++)
+        if (l->lvt[i] & ~LVT_BITS[i])
+            return false;
+    return !(l->base & ~(uint64_t)(BASE_ENABLE | BASE_BSP) & ~LAPIC_BASE) &&
+           !((l->id | l->ldr | l->icr_high) & 0xffffff) && (l->dfr & 0xfffffff) == 0xfffffff;
+}
+
 bool lapic_enabled(const struct hvm_lapic *l) { return l->base & BASE_ENABLE && l->svr & SVR_ENABLE; }
 
 bool lapic_set_base(struct hvm_lapic *l, uint64_t value)

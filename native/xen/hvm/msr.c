@@ -184,6 +184,13 @@ enum io_answer hvm_msr(void *ctx, struct cpu *cpu, uint32_t number, bool is_writ
 
 /* ---- control registers ---- */
 
+bool hvm_mode_ok(uint64_t cr0, uint64_t cr4, uint64_t efer)
+{
+    bool long_mode = efer & EFER_LMA;
+    return !(cr0 & ~CR0_BITS) && cr0 & 0x10 && !(cr4 & ~CR4_BITS) && !(efer & ~EFER_BITS) && (cr0 & CR0_PE || !(cr0 & CR0_PG)) &&
+           (cr0 & 0x40000000 || !(cr0 & 0x20000000)) && (cr4 & CR4_PAE || !long_mode);
+}
+
 bool hvm_write_cr(void *ctx, struct cpu *cpu, int n, uint64_t *value)
 {
     struct hv *hv = ctx;
