@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from hv.devices import vga_registers as regs
 from hv.devices import vga_vbe as vbe
 from hv.devices.bus import Bus, Region
-from hv.devices.pci import BAR_MEMORY, BAR_PREFETCHABLE, COMMAND_MEMORY, ROM_BAR, Bar, Identity, PciDevice, PciState
+from hv.devices.pci import BAR_MEMORY, BAR_PREFETCHABLE, Bar, Identity, PciDevice, PciState
 from hv.devices.registers import Register, register_region
 from hv.devices.vga_window import Beam, VgaMachine
 from hv.native import lib
@@ -32,7 +32,6 @@ _LITTLE_ENDIAN = 0x1E1E1E1E
 _MONITOR_PRESENT = 0x10
 _FEATURE_BITS = 0x10
 _DAC_READING, _DAC_WRITING = 3, 0
-_ROM_ENABLE, _ROM_UNIT = 1, 2048
 
 
 @dataclass
@@ -74,12 +73,6 @@ class Vga(PciDevice):
         if len(rom) > 1 << 16:
             raise ValueError(f"a video BIOS of {len(rom):,} bytes; remedy: give one of 65,536 at most")
         self.window, self.memory = machine.vga_window(), machine.video_memory()
-        self._rom: Region | None = None
-        if rom:
-            size = max(_ROM_UNIT, 1 << (len(rom) - 1).bit_length())
-            self._rom = _rom_region(f"{name} rom", rom.ljust(size, b"\xff"))
-            mask = (~(size - 1) & 0xFFFFFFFF | _ROM_ENABLE).to_bytes(4, "little")
-            self.WRITABLE = {ROM_BAR + at: bits for at, bits in enumerate(mask)}
         super().__init__(machine, name, slot)
         legacy = register_region(self, f"{name} ports", LEGACY_SIZE, _LEGACY)
         extensions = Region(f"{name} vbe", 4, self._vbe_port_read, self._vbe_port_write, (1, 2))
@@ -90,6 +83,8 @@ class Vga(PciDevice):
             2: Bar(BAR_MEMORY, REGISTER_BYTES, self._registers_in_memory(legacy)),
         }
         self.reset()
+        if rom:
+            self.attach_rom(rom)
 
     def _registers_in_memory(self, legacy: Region) -> Region:
         inside = Bus(REGISTER_BYTES)
@@ -114,15 +109,6 @@ class Vga(PciDevice):
         super().loaded()
         self.window.set_planes(self.state.sequencer, self.state.graphics)
         self._tell_mode()
-        if self._rom is not None:
-            self._map_rom(self._rom)
-
-    def _map_rom(self, rom: Region) -> None:
-        where = self.config_read(ROM_BAR, 4)
-        if where & _ROM_ENABLE and self.command & COMMAND_MEMORY:
-            self.machine.memory.map(rom, where & ~_ROM_ENABLE)
-        else:
-            self.machine.memory.unmap(rom)
 
     # ---- what follows from the registers ----
 
@@ -271,13 +257,6 @@ def _beam(cr: bytes, misc: int, clocking: int) -> Beam:
 
 def _indexed(values: bytes, index: int) -> int:
     return values[index] if index < len(values) else 0
-
-
-def _rom_region(name: str, rom: bytes) -> Region:
-    def read(offset: int, size: int) -> int:
-        return int.from_bytes(rom[offset : offset + size], "little")
-
-    return Region(name, len(rom), read, lambda offset, size, value: None, (1, 2, 4, 8))
 
 
 def _where(color: bool, register: Register) -> Register:
