@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hv.devices.vga_window import Beam
 
-SR_CLOCKING, SR_MAP_MASK, SR_CHARACTER_MAP, SR_MEMORY_MODE = 1, 2, 3, 4
+SR_CLOCKING, SR_CHARACTER_MAP = 1, 3
 SR1_8_DOTS, SR1_HALF_CLOCK, SR1_SCREEN_OFF = 0x01, 0x08, 0x20
 GR_MODE, GR_MISC = 5, 6
 GR6_GRAPHICS = 0x01
