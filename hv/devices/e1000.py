@@ -18,7 +18,7 @@ from hv.devices.bus import Region
 from hv.devices.device import NEVER
 from hv.devices.eeprom import WORDS, Eeprom, address_words
 from hv.devices.nic import ETHERNET_CONTROLLER, NicDevice
-from hv.devices.pci import BAR_IO, BAR_MEMORY, Bar, Identity, PciMachine
+from hv.devices.pci import BAR_IO, BAR_MEMORY, QEMU_SUBSYSTEM, Bar, Identity, PciMachine
 from hv.devices.registers import Register, register_region
 
 VENDOR, DEVICE = 0x8086, 0x100E
@@ -26,7 +26,7 @@ MEMORY_SIZE, IO_SIZE = 128 << 10, 64
 ITR_NS = 256
 """The unit of ITR."""
 ALL = 0xFFFFFFFF
-IDENTITY = Identity(VENDOR, DEVICE, ETHERNET_CONTROLLER, revision=3, subsystem_vendor=0x1AF4, subsystem=0x1100, pin=1)
+IDENTITY = Identity(VENDOR, DEVICE, ETHERNET_CONTROLLER, 3, *QEMU_SUBSYSTEM, pin=1)
 
 
 def eeprom_words(mac: bytes) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hv.devices.device import NEVER
-from hv.devices.pci import COMMAND, INTERRUPT_LINE, STATUS, Identity, PciDevice, PciMachine, PciState
+from hv.devices.pci import COMMAND, INTERRUPT_LINE, QEMU_SUBSYSTEM, STATUS, Identity, PciDevice, PciMachine, PciState
 from hv.devices.registers import Register, mixed_region
 from hv.devices.ticks import PM_CLOCK
 
@@ -75,7 +75,7 @@ class PmState(PciState):
 class Piix4Pm(PciDevice):
     """The function. Its ports are nowhere until firmware says where."""
 
-    IDENTITY = Identity(0x8086, 0x7113, 0x068000, 3, 0x1AF4, 0x1100, pin=1)
+    IDENTITY = Identity(0x8086, 0x7113, 0x068000, 3, *QEMU_SUBSYSTEM, pin=1)
     State: type[Any] = PmState
     state: PmState
     WRITABLE: Mapping[int, int] = {

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from hv.devices import vga_registers as regs
 from hv.devices import vga_vbe as vbe
 from hv.devices.bus import Bus, Region
-from hv.devices.pci import BAR_MEMORY, BAR_PREFETCHABLE, Bar, Identity, PciDevice, PciState
+from hv.devices.pci import BAR_MEMORY, BAR_PREFETCHABLE, QEMU_SUBSYSTEM, Bar, Identity, PciDevice, PciState
 from hv.devices.registers import Register, register_region
 from hv.devices.vga_window import Beam, VgaMachine
 from hv.native import lib
@@ -64,7 +64,7 @@ class VgaState(PciState):
 class Vga(PciDevice):
     """A standard VGA. rom: the video BIOS, 64 KiB at most; without it there is no ROM. ValueError: it is too large."""
 
-    IDENTITY = Identity(0x1234, 0x1111, 0x030000, revision=2, subsystem_vendor=0x1AF4, subsystem=0x1100)
+    IDENTITY = Identity(0x1234, 0x1111, 0x030000, 2, *QEMU_SUBSYSTEM)
     State = VgaState
     state: VgaState
     machine: VgaMachine
@@ -245,9 +245,6 @@ class Vga(PciDevice):
             self.memory.clear(mode.stride * mode.height)
         self._tell_mode()
 
-    def _memory_register_size(self) -> int:
-        return 8
-
 
 @functools.lru_cache(64)
 def _beam(cr: bytes, misc: int, clocking: int) -> Beam:
@@ -296,6 +293,6 @@ _LEGACY = {
     0x3CF - LEGACY: Register("graphics data", read=Vga._graphics_read, write=Vga._graphics_write),
 }  # fmt: skip
 _QEMU = {
-    0: Register("size of these registers", read=Vga._memory_register_size),
+    0: Register("size of these registers", floating=8),
     4: Register("byte order of the frame buffer: little-endian only", floating=_LITTLE_ENDIAN),
 }
