@@ -20,6 +20,7 @@ from hv.devices.eeprom import WORDS, Eeprom, address_words
 from hv.devices.nic import ETHERNET_CONTROLLER, NicDevice
 from hv.devices.pci import BAR_IO, BAR_MEMORY, QEMU_SUBSYSTEM, Bar, Identity, PciMachine
 from hv.devices.registers import Register, register_region
+from hv.devices.values import replaced
 
 VENDOR, DEVICE = 0x8086, 0x100E
 MEMORY_SIZE, IO_SIZE = 128 << 10, 64
@@ -238,12 +239,8 @@ class E1000(NicDevice):
         """Reading clears."""
         value = self.state.statistics[number]
         if value:
-            self.state.statistics = _replaced(self.state.statistics, number, 0)
+            self.state.statistics = replaced(self.state.statistics, number, 0)
         return int(value)
-
-
-def _replaced(values: tuple[int, ...], index: int, value: int) -> tuple[int, ...]:
-    return (*values[:index], value, *values[index + 1 :])
 
 
 def _element(field: str, index: int) -> Register:
@@ -252,7 +249,7 @@ def _element(field: str, index: int) -> Register:
         return int(getattr(device.state, field)[index])
 
     def write(device: E1000, value: int) -> None:
-        setattr(device.state, field, _replaced(getattr(device.state, field), index, value))
+        setattr(device.state, field, replaced(getattr(device.state, field), index, value))
     return Register(f"{field}[{index}]", read=read, write=write)
 
 

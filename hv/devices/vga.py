@@ -21,6 +21,7 @@ from hv.devices import vga_vbe as vbe
 from hv.devices.bus import Bus, Region
 from hv.devices.pci import BAR_MEMORY, BAR_PREFETCHABLE, QEMU_SUBSYSTEM, Bar, Identity, PciDevice, PciState
 from hv.devices.registers import Register, register_region
+from hv.devices.values import byte_replaced
 from hv.devices.vga_window import Beam, VgaMachine
 from hv.native import lib
 
@@ -144,7 +145,7 @@ class Vga(PciDevice):
     def _sequencer_write(self, value: int) -> None:
         index = self.state.sequencer_index
         if index < len(regs.SEQUENCER_MASKS):
-            self.state.sequencer = regs.replaced(self.state.sequencer, index, value & regs.SEQUENCER_MASKS[index])
+            self.state.sequencer = byte_replaced(self.state.sequencer, index, value & regs.SEQUENCER_MASKS[index])
             self.window.set_planes(self.state.sequencer, self.state.graphics)
             if index == regs.SR_CLOCKING:
                 self._tell_mode()
@@ -155,7 +156,7 @@ class Vga(PciDevice):
     def _graphics_write(self, value: int) -> None:
         index = self.state.graphics_index
         if index < len(regs.GRAPHICS_MASKS):
-            self.state.graphics = regs.replaced(self.state.graphics, index, value & regs.GRAPHICS_MASKS[index])
+            self.state.graphics = byte_replaced(self.state.graphics, index, value & regs.GRAPHICS_MASKS[index])
             self.window.set_planes(self.state.sequencer, self.state.graphics)
 
     # ---- CRTC, status ----
@@ -169,7 +170,7 @@ class Vga(PciDevice):
             return
         if index <= 7 and old[0x11] & regs.CR11_PROTECT:
             value = old[index] & ~regs.CR7_LINE_COMPARE | value & regs.CR7_LINE_COMPARE if index == 7 else old[index]
-        self.state.crtc = regs.replaced(old, index, value)
+        self.state.crtc = byte_replaced(old, index, value)
         if self.state.crtc != old:
             self._tell_mode()
 
@@ -192,7 +193,7 @@ class Vga(PciDevice):
             return
         index = self.state.attribute_index & 0x1F
         if index < len(regs.ATTRIBUTE_MASKS):
-            self.state.attribute = regs.replaced(self.state.attribute, index, value & regs.ATTRIBUTE_MASKS[index])
+            self.state.attribute = byte_replaced(self.state.attribute, index, value & regs.ATTRIBUTE_MASKS[index])
 
     # ---- DAC: three accesses a colour ----
 

@@ -105,8 +105,3 @@ def beam_60hz(lines: int) -> Beam:
     hidden = max(lines // 20, 4)
     line_ns = 1_000_000_000 // 60 // (lines + hidden)
     return Beam(line_ns, lines + hidden, line_ns * 4 // 5, lines, lines + 1, 2)
-
-
-def replaced(values: bytes, index: int, value: int) -> bytes:
-    """`values` with one of them changed."""
-    return values[:index] + bytes((value,)) + values[index + 1 :]
