@@ -220,17 +220,13 @@ class E1000(NicDevice):
 
     # ---- counters ----
 
-    def count(self, *numbers: int) -> None:
-        """Count one more; counters stop at their largest value."""
+    def count(self, *numbers: int, size: int = 0, sizes: tuple[int, ...] = ()) -> None:
+        """Count one more of each of `numbers`, which stop at their largest value, and add `size` to the counters of 64
+        bits in `sizes`. All at once, as each change makes the whole state's tuple anew."""
         counters = list(self.state.statistics)
         for number in numbers:
             counters[number] = min(counters[number] + 1, ALL)
-        self.state.statistics = tuple(counters)
-
-    def count_bytes(self, size: int, *numbers: int) -> None:
-        """Add to counters of 64 bits."""
-        counters = list(self.state.statistics)
-        for number in numbers:
+        for number in sizes:
             value = counters[number] + (counters[number + 1] << 32) + size
             counters[number], counters[number + 1] = value & ALL, value >> 32 & ALL
         self.state.statistics = tuple(counters)
