@@ -195,7 +195,6 @@ class Channel:
     def _both(self, step: str, ns: int) -> None:
         for drive in self._there():
             drive.later(step, ns)
-        self._controller.schedule()
 
     # ---- commands ----
 

@@ -39,7 +39,6 @@ class Command:
     """A command: its method, and how that is to be understood. `extended`: 48-bit address and 16-bit count;
     `multiple`: blocks of several sectors."""
 
-    name: str
     run: Callable[[HardDisk, Command], None]
     extended: bool = False
     multiple: bool = False
@@ -289,35 +288,35 @@ def _table(rows: Iterable[tuple[tuple[int, ...], Command]]) -> dict[int, Command
 
 
 COMMANDS = _table([
-    (tuple(range(0x10, 0x20)), Command("RECALIBRATE", HardDisk.no_data)),
-    ((0x20, 0x21), Command("READ SECTORS", HardDisk.read_sectors)),
-    ((0x24,), Command("READ SECTORS EXT", HardDisk.read_sectors, extended=True)),
-    ((0x25,), Command("READ DMA EXT", HardDisk.read_dma, extended=True)),
-    ((0x27,), Command("READ NATIVE MAX ADDRESS EXT", HardDisk.native_max, extended=True)),
-    ((0x29,), Command("READ MULTIPLE EXT", HardDisk.read_sectors, extended=True, multiple=True)),
-    ((0x30, 0x31), Command("WRITE SECTORS", HardDisk.write_sectors)),
-    ((0x34,), Command("WRITE SECTORS EXT", HardDisk.write_sectors, extended=True)),
-    ((0x35,), Command("WRITE DMA EXT", HardDisk.write_dma, extended=True)),
-    ((0x39,), Command("WRITE MULTIPLE EXT", HardDisk.write_sectors, extended=True, multiple=True)),
-    ((0x40, 0x41), Command("READ VERIFY SECTORS", HardDisk.read_verify)),
-    ((0x42,), Command("READ VERIFY SECTORS EXT", HardDisk.read_verify, extended=True)),
-    ((0x70,), Command("SEEK", HardDisk.seek)),
-    ((0x91,), Command("INITIALIZE DEVICE PARAMETERS", HardDisk.initialize_parameters)),
-    ((0xC4,), Command("READ MULTIPLE", HardDisk.read_sectors, multiple=True)),
-    ((0xC5,), Command("WRITE MULTIPLE", HardDisk.write_sectors, multiple=True)),
-    ((0xC6,), Command("SET MULTIPLE MODE", HardDisk.set_multiple)),
-    ((0xC8, 0xC9), Command("READ DMA", HardDisk.read_dma)),
-    ((0xCA, 0xCB), Command("WRITE DMA", HardDisk.write_dma)),
-    ((0xE0, 0x94), Command("STANDBY IMMEDIATE", HardDisk.no_data)),
-    ((0xE1, 0x95), Command("IDLE IMMEDIATE", HardDisk.no_data)),
-    ((0xE2, 0x96), Command("STANDBY", HardDisk.no_data)),
-    ((0xE3, 0x97), Command("IDLE", HardDisk.no_data)),
-    ((0xE5, 0x98), Command("CHECK POWER MODE", HardDisk.power_mode)),
-    ((0xE6, 0x99), Command("SLEEP", HardDisk.no_data)),
-    ((0xE7,), Command("FLUSH CACHE", HardDisk.flush)),
-    ((0xEA,), Command("FLUSH CACHE EXT", HardDisk.flush)),
-    ((0xEC,), Command("IDENTIFY DEVICE", HardDisk.identify)),
-    ((0xEF,), Command("SET FEATURES", HardDisk.features_command)),
-    ((0xF8,), Command("READ NATIVE MAX ADDRESS", HardDisk.native_max)),
+    (tuple(range(0x10, 0x20)), Command(HardDisk.no_data)),  # RECALIBRATE
+    ((0x20, 0x21), Command(HardDisk.read_sectors)),  # READ SECTORS
+    ((0x24,), Command(HardDisk.read_sectors, extended=True)),  # READ SECTORS EXT
+    ((0x25,), Command(HardDisk.read_dma, extended=True)),  # READ DMA EXT
+    ((0x27,), Command(HardDisk.native_max, extended=True)),  # READ NATIVE MAX ADDRESS EXT
+    ((0x29,), Command(HardDisk.read_sectors, extended=True, multiple=True)),  # READ MULTIPLE EXT
+    ((0x30, 0x31), Command(HardDisk.write_sectors)),  # WRITE SECTORS
+    ((0x34,), Command(HardDisk.write_sectors, extended=True)),  # WRITE SECTORS EXT
+    ((0x35,), Command(HardDisk.write_dma, extended=True)),  # WRITE DMA EXT
+    ((0x39,), Command(HardDisk.write_sectors, extended=True, multiple=True)),  # WRITE MULTIPLE EXT
+    ((0x40, 0x41), Command(HardDisk.read_verify)),  # READ VERIFY SECTORS
+    ((0x42,), Command(HardDisk.read_verify, extended=True)),  # READ VERIFY SECTORS EXT
+    ((0x70,), Command(HardDisk.seek)),  # SEEK
+    ((0x91,), Command(HardDisk.initialize_parameters)),  # INITIALIZE DEVICE PARAMETERS
+    ((0xC4,), Command(HardDisk.read_sectors, multiple=True)),  # READ MULTIPLE
+    ((0xC5,), Command(HardDisk.write_sectors, multiple=True)),  # WRITE MULTIPLE
+    ((0xC6,), Command(HardDisk.set_multiple)),  # SET MULTIPLE MODE
+    ((0xC8, 0xC9), Command(HardDisk.read_dma)),  # READ DMA
+    ((0xCA, 0xCB), Command(HardDisk.write_dma)),  # WRITE DMA
+    ((0xE0, 0x94), Command(HardDisk.no_data)),  # STANDBY IMMEDIATE
+    ((0xE1, 0x95), Command(HardDisk.no_data)),  # IDLE IMMEDIATE
+    ((0xE2, 0x96), Command(HardDisk.no_data)),  # STANDBY
+    ((0xE3, 0x97), Command(HardDisk.no_data)),  # IDLE
+    ((0xE5, 0x98), Command(HardDisk.power_mode)),  # CHECK POWER MODE
+    ((0xE6, 0x99), Command(HardDisk.no_data)),  # SLEEP
+    ((0xE7,), Command(HardDisk.flush)),  # FLUSH CACHE
+    ((0xEA,), Command(HardDisk.flush)),  # FLUSH CACHE EXT
+    ((0xEC,), Command(HardDisk.identify)),  # IDENTIFY DEVICE
+    ((0xEF,), Command(HardDisk.features_command)),  # SET FEATURES
+    ((0xF8,), Command(HardDisk.native_max)),  # READ NATIVE MAX ADDRESS
 ])
 """By opcode. What is left out is aborted, NOP and SMART among it."""

@@ -83,6 +83,11 @@ class Machine(Protocol):
         """Bytes for the console that the user sees (serial port, debug ports)."""
 
 
+def state_values(state: Any) -> tuple[Any, ...]:
+    """The values of all fields of a state."""
+    return tuple(getattr(state, field.name) for field in dataclasses.fields(state))
+
+
 class Device:
     """One device of a machine. `name` is unique there: "serial0", "ide". Subclasses define `State`, a dataclass
     whose defaults are what the device is after power-on."""
@@ -115,7 +120,7 @@ class Device:
 
     def save(self) -> tuple[Any, ...]:
         """The values of all fields of the state."""
-        return tuple(getattr(self.state, field.name) for field in dataclasses.fields(self.state))
+        return state_values(self.state)
 
     def load(self, saved: tuple[Any, ...]) -> None:
         """Become what save() described."""

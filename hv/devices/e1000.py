@@ -18,15 +18,16 @@ from hv.devices.bus import Region
 from hv.devices.device import NEVER
 from hv.devices.eeprom import WORDS, Eeprom, address_words
 from hv.devices.nic import ETHERNET_CONTROLLER, NicDevice
-from hv.devices.pci import BAR_IO, BAR_MEMORY, Bar, Identity, PciMachine
+from hv.devices.pci import BAR_IO, BAR_MEMORY, QEMU_SUBSYSTEM, Bar, Identity, PciMachine
 from hv.devices.registers import Register, register_region
+from hv.devices.values import replaced
 
 VENDOR, DEVICE = 0x8086, 0x100E
 MEMORY_SIZE, IO_SIZE = 128 << 10, 64
 ITR_NS = 256
 """The unit of ITR."""
 ALL = 0xFFFFFFFF
-IDENTITY = Identity(VENDOR, DEVICE, ETHERNET_CONTROLLER, revision=3, subsystem_vendor=0x1AF4, subsystem=0x1100, pin=1)
+IDENTITY = Identity(VENDOR, DEVICE, ETHERNET_CONTROLLER, 3, *QEMU_SUBSYSTEM, pin=1)
 
 
 def eeprom_words(mac: bytes) -> tuple[int, ...]:
@@ -219,17 +220,13 @@ class E1000(NicDevice):
 
     # ---- counters ----
 
-    def count(self, *numbers: int) -> None:
-        """Count one more; counters stop at their largest value."""
+    def count(self, *numbers: int, size: int = 0, sizes: tuple[int, ...] = ()) -> None:
+        """Count one more of each of `numbers`, which stop at their largest value, and add `size` to the counters of 64
+        bits in `sizes`. All at once, as each change makes the whole state's tuple anew."""
         counters = list(self.state.statistics)
         for number in numbers:
             counters[number] = min(counters[number] + 1, ALL)
-        self.state.statistics = tuple(counters)
-
-    def count_bytes(self, size: int, *numbers: int) -> None:
-        """Add to counters of 64 bits."""
-        counters = list(self.state.statistics)
-        for number in numbers:
+        for number in sizes:
             value = counters[number] + (counters[number + 1] << 32) + size
             counters[number], counters[number + 1] = value & ALL, value >> 32 & ALL
         self.state.statistics = tuple(counters)
@@ -238,12 +235,8 @@ class E1000(NicDevice):
         """Reading clears."""
         value = self.state.statistics[number]
         if value:
-            self.state.statistics = _replaced(self.state.statistics, number, 0)
+            self.state.statistics = replaced(self.state.statistics, number, 0)
         return int(value)
-
-
-def _replaced(values: tuple[int, ...], index: int, value: int) -> tuple[int, ...]:
-    return (*values[:index], value, *values[index + 1 :])
 
 
 def _element(field: str, index: int) -> Register:
@@ -252,7 +245,7 @@ def _element(field: str, index: int) -> Register:
         return int(getattr(device.state, field)[index])
 
     def write(device: E1000, value: int) -> None:
-        setattr(device.state, field, _replaced(getattr(device.state, field), index, value))
+        setattr(device.state, field, replaced(getattr(device.state, field), index, value))
     return Register(f"{field}[{index}]", read=read, write=write)
 
 

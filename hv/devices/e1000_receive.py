@@ -117,10 +117,8 @@ def _store(nic: E1000, data: bytes, write_back: bytes, target: bytes) -> None:
     state = nic.state
     room = buffer_size(state.rctl)
     needed, free, count = -(-len(data) // room), buffers(nic), state.rdlen // DESCRIPTOR
-    nic.count(r.TOTAL_RX)
-    nic.count_bytes(len(data), r.TOTAL_RX_BYTES)
     if needed > free:
-        nic.count(r.MISSED, r.NO_BUFFER)
+        nic.count(r.TOTAL_RX, r.MISSED, r.NO_BUFFER, size=len(data), sizes=(r.TOTAL_RX_BYTES,))
         nic.cause(r.RXO)
         return
     base = state.rdbah << 32 | state.rdbal & ~0xF
@@ -132,9 +130,9 @@ def _store(nic: E1000, data: bytes, write_back: bytes, target: bytes) -> None:
         nic.dma_write(where + 8, len(piece).to_bytes(2, "little") + write_back[2:4]
                       + bytes((write_back[4] | last,)) + write_back[5:])
         state.rdh = (state.rdh + 1) % count
-    nic.count(r.GOOD_RX)
-    nic.count_bytes(len(data), r.GOOD_RX_BYTES)
+    kinds = [r.TOTAL_RX, r.GOOD_RX]
     if target[0] & 1:
-        nic.count(r.BROADCAST_RX if target == b"\xff" * 6 else r.MULTICAST_RX)
+        kinds.append(r.BROADCAST_RX if target == b"\xff" * 6 else r.MULTICAST_RX)
+    nic.count(*kinds, size=len(data), sizes=(r.TOTAL_RX_BYTES, r.GOOD_RX_BYTES))
     few = count >> (state.rctl >> 8 & 3) + 1
     nic.cause(r.RXT0 | (r.RXDMT0 if free - needed <= few else 0))

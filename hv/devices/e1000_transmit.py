@@ -198,10 +198,10 @@ def _send(nic: E1000, frame: bytes, tag: int) -> None:
         frame = frame.ljust(SHORTEST_FRAME, b"\0")
     if len(frame) < 14:
         return
-    nic.count(r.GOOD_TX, r.TOTAL_TX)
-    nic.count_bytes(len(frame), r.GOOD_TX_BYTES, r.TOTAL_TX_BYTES)
+    kinds = [r.GOOD_TX, r.TOTAL_TX]
     if frame[0] & 1:
-        nic.count(r.BROADCAST_TX if frame[:6] == b"\xff" * 6 else r.MULTICAST_TX)
+        kinds.append(r.BROADCAST_TX if frame[:6] == b"\xff" * 6 else r.MULTICAST_TX)
+    nic.count(*kinds, size=len(frame), sizes=(r.GOOD_TX_BYTES, r.TOTAL_TX_BYTES))
     if state.rctl & r.LOOPBACK or state.phy[0] & r.PHY_LOOPBACK:
         nic.accept(frame)
     else:

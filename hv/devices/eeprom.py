@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from hv.devices.values import replaced
+
 WORDS = 64
 _EXTENDED, _WRITE, _READ, _ERASE = range(4)
 _COMMAND = 9
@@ -78,7 +80,7 @@ class Eeprom(NamedTuple):
         return self
 
     def _store(self, address: int, word: int) -> Eeprom:
-        return self._replace(words=(*self.words[:address], word, *self.words[address + 1 :]))
+        return self._replace(words=replaced(self.words, address, word))
 
 
 def address_words(mac: bytes) -> tuple[int, int, int]:

@@ -20,6 +20,7 @@ from hv.devices.bus import Region
 from hv.devices.device import NEVER, Device, Machine
 from hv.devices.layout import HPET
 from hv.devices.ticks import HPET_CLOCK, SHORTEST_NS
+from hv.devices.values import replaced
 
 SIZE, TIMERS = 0x400, 3
 FEMTOSECONDS = 10_000_000
@@ -139,9 +140,7 @@ class Hpet(Device):
         state.since_ns = self.machine.now_ns
 
     def _put(self, number: int, timer: Comparator) -> None:
-        timers = list(self.state.timers)
-        timers[number] = timer
-        self.state.timers = tuple(timers)
+        self.state.timers = replaced(self.state.timers, number, timer)
 
     def _look(self) -> None:
         """See to what has matched by now."""

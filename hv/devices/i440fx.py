@@ -9,13 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hv.devices.layout import SHADOW
-from hv.devices.pci import STATUS, Identity, PciDevice, PciMachine
+from hv.devices.pci import QEMU_SUBSYSTEM, STATUS, Identity, PciDevice, PciMachine
 
 PAM0, SMRAM = 0x59, 0x72
 READ_RAM, WRITE_RAM = 1, 2
 SMRAM_CLOSED, SMRAM_OPEN, SMRAM_LOCK, SMRAM_ENABLE, SMRAM_SEGMENT = 0x20, 0x40, 0x10, 0x08, 0x02
-SUBSYSTEM = (0x1AF4, 0x1100)
-"""Vendor and device of the subsystem of every part of the machine: "QEMU virtual machine"."""
 
 
 class ShadowRange(NamedTuple):
@@ -36,7 +34,7 @@ SHADOW_RANGES = (
 class HostBridge(PciDevice):
     """The host bridge. There is no system management mode: SMRAM keeps its bits and its lock, and changes no memory."""
 
-    IDENTITY = Identity(0x8086, 0x1237, 0x060000, 2, *SUBSYSTEM)
+    IDENTITY = Identity(0x8086, 0x1237, 0x060000, 2, *QEMU_SUBSYSTEM)
     WRITABLE = {PAM0: 0x30} | dict.fromkeys(range(PAM0 + 1, PAM0 + 7), 0x33)
 
     def __init__(self, machine: PciMachine, name: str = "host-bridge") -> None:

@@ -10,7 +10,6 @@ Source: Intel 82371SB (PIIX3) data sheet, sections 2.3 and 2.5.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +18,7 @@ from hv.devices.ata_disk import HardDisk
 from hv.devices.ata_drive import Drive
 from hv.devices.bus import Region
 from hv.devices.bus_master import REGISTERS
-from hv.devices.device import NEVER, DataPort
+from hv.devices.device import NEVER, DataPort, state_values
 from hv.devices.pci import BAR_IO, STATUS, Bar, Identity, PciDevice, PciMachine
 
 COMMAND_PORTS, CONTROL_PORTS, INTERRUPTS = (0x1F0, 0x170), (0x3F6, 0x376), (14, 15)
@@ -119,9 +118,9 @@ class Ide(PciDevice):
         """Configuration space; the channels with their bus masters; the drives with their overlays."""
         return (
             self.state.config,
-            tuple((_values(channel.state), _values(channel.master.state)) for channel in self.channels),
+            tuple((state_values(channel.state), state_values(channel.master.state)) for channel in self.channels),
             tuple(
-                None if drive is None else (_values(drive.state), drive.disk.save() if drive.disk else None)
+                None if drive is None else (state_values(drive.state), drive.disk.save() if drive.disk else None)
                 for drive in self.drives
             ),
         )
@@ -139,7 +138,3 @@ class Ide(PciDevice):
                     drive.disk.load(values[1])
         self.state = self.State(config)
         self.loaded()
-
-
-def _values(state: Any) -> tuple[Any, ...]:
-    return tuple(getattr(state, field.name) for field in dataclasses.fields(state))

@@ -7,7 +7,7 @@
     chord("ctrl+alt+f2")    key NAME+NAME...    pressed in this order, released in the other one
     typed("root\\n")         text STRING         \\n is enter, \\t tab, \\b backspace, \\e escape, \\\\ a backslash
 
-`named()` finds the key of an X11 keysym, as VNC clients send it.
+The X11 keysyms of the table are for VNC (hv.toolstack.vnc.keys).
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ BREAK_KEY = (b"\xe0\x46\xe0\xc6", b"\xe0\x7e\xe0\xf0\x7e")
 TYPED_KEYS = {"\n": "enter", "\t": "tab", "\b": "backspace", "\x1b": "esc"}
 ESCAPES = {"n": "\n", "t": "\t", "b": "\b", "e": "\x1b", "\\": "\\"}
 SHIFT = "shift"
-LATIN_1 = range(0x20, 0x100)
-"""Keysyms that are characters."""
 
 
 class Key(NamedTuple):
@@ -69,20 +67,6 @@ def characters() -> dict[str, tuple[int, bool]]:
         if key.shifted:
             found[key.shifted] = number, True
     return found
-
-
-def named(keysym: int) -> str | None:
-    """The name of the key that an X11 keysym means; None: this keyboard has no such key. A character that needs shift
-    has its key's name: clients send shift by itself."""
-    if keysym in LATIN_1:
-        found = characters().get(chr(keysym))
-        return None if found is None else table()[found[0]].name
-    return _by_keysym().get(keysym)
-
-
-@cache
-def _by_keysym() -> dict[int, str]:
-    return {keysym: key.name for key in table() for keysym in key.keysyms}
 
 
 def scan_codes(number: int, code_set: int, released: bool) -> bytes:

@@ -24,6 +24,8 @@ STATUS_INTERRUPT = 0x08
 """Of the status register's low byte: the device's pin is asserted."""
 BAR_IO, BAR_MEMORY, BAR_PREFETCHABLE = 1, 0, 8
 ROM_ENABLE = 1
+QEMU_SUBSYSTEM = (0x1AF4, 0x1100)
+"""Vendor and device of the subsystem of every part of the machine: "QEMU virtual machine"."""
 ROM_SMALLEST, ROM_LARGEST = 2 << 10, 16 << 20
 """Sizes of an expansion ROM in bytes."""
 

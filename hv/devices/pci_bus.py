@@ -25,16 +25,15 @@ NOWHERE = 0
 """As the ISA interrupt of a link: it leads to none (0 is the timer's, which no link can have)."""
 
 
-@dataclass(frozen=True)
 class Wiring:
-    """Which link and IOAPIC input a slot's pins (1 to 4 for INTA# to INTD#) are soldered to. `turn`: by how many links
-    slot 0 is turned."""
+    """Which link and IOAPIC input a slot's pins (1 to 4 for INTA# to INTD#) are soldered to: as PC main boards with a
+    PIIX3 have it, and QEMU. SeaBIOS fills in interrupt line registers, the $PIR table and the MP table by it. The
+    IOAPIC inputs are Xen's."""
 
-    turn: int
-
-    def link(self, slot: int, pin: int) -> int:
+    @staticmethod
+    def link(slot: int, pin: int) -> int:
         """0 to 3 for PIRQA# to PIRQD#."""
-        return (slot + pin - 1 + self.turn) % LINKS
+        return (slot + pin - 2) % LINKS
 
     @staticmethod
     def gsi(slot: int, pin: int) -> int:
@@ -42,11 +41,7 @@ class Wiring:
         return FIRST_GSI + ((slot * PINS + slot // FUNCTIONS + pin - 1) & (PCI_GSIS - 1))
 
 
-XEN_WIRING = Wiring(0)
-"""As hvmloader expects it: hvm_pci_intx_link()."""
-PIIX_WIRING = Wiring(-1)
-"""As PC main boards with a PIIX3 have it, and QEMU: SeaBIOS fills in interrupt line registers, the $PIR table and the
-MP table by it. The IOAPIC inputs are the same."""
+PIIX_WIRING = Wiring()
 
 
 class LinkRouter(Protocol):
@@ -72,9 +67,9 @@ class PciBus(Device):
 
     State = PciBusState
     state: PciBusState
+    wiring = PIIX_WIRING
 
-    def __init__(self, machine: Machine, name: str = "pci", wiring: Wiring = PIIX_WIRING) -> None:
-        self.wiring = wiring
+    def __init__(self, machine: Machine, name: str = "pci") -> None:
         self.router: LinkRouter | None = None
         """The ISA bridge puts itself here."""
         self.devices: dict[int, PciDevice] = {}

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from hv.devices.i440fx import SUBSYSTEM
-from hv.devices.pci import COMMAND, STATUS, Identity, PciDevice, PciMachine
+from hv.devices.pci import COMMAND, QEMU_SUBSYSTEM, STATUS, Identity, PciDevice, PciMachine
 from hv.devices.pci_bus import LINKS, NOWHERE, PciBus
 
 PIRQRC = 0x60
@@ -47,7 +46,7 @@ REGISTERS = {
 class IsaBridge(PciDevice):
     """The ISA bridge; it says where the links of `bus` lead."""
 
-    IDENTITY = Identity(0x8086, 0x7000, 0x060100, 0, *SUBSYSTEM, multifunction=True)
+    IDENTITY = Identity(0x8086, 0x7000, 0x060100, 0, *QEMU_SUBSYSTEM, multifunction=True)
     WRITABLE: Mapping[int, int] = {at: kept.writable for at, kept in REGISTERS.items()}
 
     def __init__(self, machine: PciMachine, bus: PciBus, name: str = "isa-bridge") -> None:

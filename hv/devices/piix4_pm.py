@@ -28,12 +28,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from hv.devices.device import NEVER
-from hv.devices.pci import COMMAND, INTERRUPT_LINE, STATUS, Identity, PciDevice, PciMachine, PciState
+from hv.devices.pci import COMMAND, INTERRUPT_LINE, QEMU_SUBSYSTEM, STATUS, Identity, PciDevice, PciMachine, PciState
 from hv.devices.registers import Register, mixed_region
 from hv.devices.ticks import PM_CLOCK
 
 POWER_BUTTON, POWER_BUTTON_HELD = b"power-button", b"power-button-held"
 SCI, SIZE, GPE_PORT, APM_PORT = 9, 0x40, 0xAFE0, 0xB2
+TIMER_BITS = 24
+"""Width of the PM timer."""
 PMBASE, DEVACTB, PMREGMISC = 0x40, 0x58, 0x80
 """In configuration space: the ports' base, what causes an SMI, and whether the ports are enabled (bit 0)."""
 PMBASE_MASK, IO_SPACE, APM_SMI = 0xFFC0, 1, 0x02
@@ -41,7 +43,7 @@ TIMER_BIT, GLOBAL_BIT, BUTTON_BIT, CLOCK_BIT = 0x0001, 0x0020, 0x0100, 0x0400
 EVENTS = TIMER_BIT | GLOBAL_BIT | BUTTON_BIT
 ENABLES = EVENTS | CLOCK_BIT
 """The clock's alarm can be enabled (Linux checks it), but wakes from sleep states only, of which there is none."""
-SCI_ENABLE, BUS_MASTER_RELOAD, GLOBAL_RELEASE, SLEEP_TYPE, SLEEP = 0x0001, 0x0002, 0x0004, 0x1C00, 0x2000
+SCI_ENABLE, BUS_MASTER_RELOAD, SLEEP_TYPE, SLEEP = 0x0001, 0x0002, 0x1C00, 0x2000
 SOFT_OFF = 0
 """SLP_TYP of S5."""
 BIOS_RELEASE = 0x00000002
@@ -71,10 +73,9 @@ class PmState(PciState):
 
 
 class Piix4Pm(PciDevice):
-    """The function. `timer_bits`: width of the PM timer, 24 as in PIIX4, or 32 (the FADT's TMR_VAL_EXT). `base`: where
-    its ports are from a reset on, for machines whose firmware does not say; 0: nowhere. ValueError: another width."""
+    """The function. Its ports are nowhere until firmware says where."""
 
-    IDENTITY = Identity(0x8086, 0x7113, 0x068000, 3, 0x1AF4, 0x1100, pin=1)
+    IDENTITY = Identity(0x8086, 0x7113, 0x068000, 3, *QEMU_SUBSYSTEM, pin=1)
     State: type[Any] = PmState
     state: PmState
     WRITABLE: Mapping[int, int] = {
@@ -83,14 +84,8 @@ class Piix4Pm(PciDevice):
         0x90: 0xF0, 0x91: 0xFF,  # SMBus base
     }  # fmt: skip
 
-    def __init__(
-        self, machine: PciMachine, name: str = "pm", slot: int = 1, function: int = 3, *, timer_bits: int = 24,
-        base: int = 0,
-    ) -> None:  # fmt: skip
-        if timer_bits not in (24, 32):
-            raise ValueError(f"{name}: a PM timer has 24 or 32 bits, not {timer_bits}")
+    def __init__(self, machine: PciMachine, name: str = "pm", slot: int = 1, function: int = 3) -> None:
         super().__init__(machine, name, slot, function)
-        self._timer_bits, self._base = timer_bits, base
         self._region = mixed_region(self, f"{name} ports", SIZE, TABLE)
         machine.ports.map(mixed_region(self, f"{name} events", 4, GPE_TABLE), GPE_PORT)
         machine.ports.map(mixed_region(self, f"{name} SMI", 2, APM_TABLE), APM_PORT)
@@ -105,8 +100,7 @@ class Piix4Pm(PciDevice):
         config[COMMAND] = 0
         config[STATUS : STATUS + 2] = 0x0280.to_bytes(2, "little")
         config[INTERRUPT_LINE] = SCI
-        config[PMBASE : PMBASE + 2] = (self._base | IO_SPACE).to_bytes(2, "little")
-        config[PMREGMISC] = 1 if self._base else 0
+        config[PMBASE] = IO_SPACE
         config[DEVACTB + 3] = APM_SMI
         config[0x90] = IO_SPACE
         return bytes(config)
@@ -137,11 +131,6 @@ class Piix4Pm(PciDevice):
         elif data == POWER_BUTTON_HELD:
             self.machine.power_off()
 
-    def raise_event(self, number: int) -> None:
-        """General purpose event 0 to 15 happens (something is plugged in)."""
-        self.state.gpe_status |= 1 << number & 0xFFFF
-        self.changed()
-
     def changed(self, value: int = 0) -> None:
         """Drive the SCI, and wait for the timer if it may interrupt next."""
         state = self.state
@@ -151,7 +140,7 @@ class Piix4Pm(PciDevice):
             state.line = level
             self.machine.set_irq(SCI, level)
         waits = state.enabled & TIMER_BIT and not self.read_events() & TIMER_BIT
-        turn = state.timer_seen + 1 << self._timer_bits - 1
+        turn = state.timer_seen + 1 << TIMER_BITS - 1
         self.machine.set_timer(self, PM_CLOCK.ns(turn) if waits else NEVER)
 
     def timer(self) -> None:
@@ -161,7 +150,7 @@ class Piix4Pm(PciDevice):
     # ---- registers ----
 
     def _half_turns(self) -> int:
-        return PM_CLOCK.ticks(self.machine.now_ns) >> self._timer_bits - 1
+        return PM_CLOCK.ticks(self.machine.now_ns) >> TIMER_BITS - 1
 
     def read_events(self) -> int:
         """PM1 status."""
@@ -176,7 +165,7 @@ class Piix4Pm(PciDevice):
 
     def read_timer(self) -> int:
         """The PM timer."""
-        return PM_CLOCK.ticks(self.machine.now_ns) & (1 << self._timer_bits) - 1
+        return PM_CLOCK.ticks(self.machine.now_ns) & (1 << TIMER_BITS) - 1
 
     def write_control(self, value: int) -> None:
         """PM1 control. GBL_RLS tells firmware, of which none listens; the sleep states but S5 are not there."""

@@ -18,6 +18,7 @@ from hv.devices.bus import Region
 from hv.devices.device import NEVER, Device, Machine
 from hv.devices.pit_channel import NONE, Counter
 from hv.devices.ticks import PIT_CLOCK
+from hv.devices.values import replaced
 
 COUNTERS, IRQ, PORT, SPEAKER_PORT = 3, 0, 0x40, 0x61
 SPEAKER = 2
@@ -80,9 +81,7 @@ class Pit(Device):
         return self.state.counters[number].settled(self._tick)
 
     def _put(self, number: int, counter: Counter) -> None:
-        counters = list(self.state.counters)
-        counters[number] = counter
-        self.state.counters = tuple(counters)
+        self.state.counters = replaced(self.state.counters, number, counter)
 
     def _drive(self, level: bool) -> None:
         if level != self.state.line and not self.state.replaced:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 PORTS = 1 << 16
 PHYSICAL = 1 << 40
 """Guest-physical addresses: what the engine's device window has."""
+BUS_ADDRESS = (1 << 64) - 1
+"""Address lines of a device: a bus wraps, so a ring that a guest puts at the end of them goes on at 0."""
 
 
 class Platform:
@@ -84,11 +86,11 @@ class Platform:
 
     def dma_read(self, address: int, length: int) -> bytes:
         """Memory as a device reads it."""
-        return self.domain.read_physical(address, length)
+        return self.domain.read_physical(address & BUS_ADDRESS, length)
 
     def dma_write(self, address: int, data: bytes) -> None:
         """Memory as a device writes it."""
-        self.domain.write_physical(address, data)
+        self.domain.write_physical(address & BUS_ADDRESS, data)
 
     def data_port(self, port: int) -> DataPort:
         """The machine's side of a data port. ValueError: it has no more of them."""

@@ -20,6 +20,7 @@ from hv.devices.bus import Region
 from hv.devices.device import NEVER, Device, Machine
 from hv.devices.rtc_calendar import Form, decode, encode, next_alarm
 from hv.devices.ticks import NS_PER_SECOND, RTC_CLOCK
+from hv.devices.values import byte_replaced
 
 PORT, IRQ, SIZE = 0x70, 8, 128
 TIME_REGISTERS = (0x00, 0x02, 0x04, 0x06, 0x07, 0x08, 0x09, 0x32)
@@ -228,18 +229,15 @@ class Rtc(Device):
             self._put(value)
 
     def _put(self, value: int) -> None:
-        memory = bytearray(self.state.memory)
-        memory[self.state.index] = value
-        self.state.memory = bytes(memory)
+        self.state.memory = byte_replaced(self.state.memory, self.state.index, value)
 
     def _write_time(self, at: int, value: int) -> None:
         self._look()
-        registers = bytearray(self._time())
-        registers[at] = value
+        registers = byte_replaced(self._time(), at, value)
         if self.state.held:
-            self.state.held = bytes(registers)
+            self.state.held = registers
         else:
-            self._set_time(bytes(registers))
+            self._set_time(registers)
         self._look()
 
     def _write_control(self, value: int) -> None:

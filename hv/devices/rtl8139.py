@@ -20,6 +20,7 @@ from hv.devices.eeprom import Eeprom, words_address
 from hv.devices.nic import CRC, LONGEST_FRAME, SHORTEST_FRAME, NicDevice
 from hv.devices.pci import BAR_IO, BAR_MEMORY, Bar, PciMachine
 from hv.devices.registers import Register, mixed_region
+from hv.devices.values import byte_replaced, replaced
 
 
 class Rtl8139(NicDevice):
@@ -143,12 +144,8 @@ class Rtl8139(NicDevice):
 
     def write_descriptor(self, index: int, value: int) -> None:
         """TSD: clearing OWN hands the descriptor to the card."""
-        self._set_descriptor(index, value & (r.SIZE_MASK | r.OWN | r.TX_THRESHOLD))
+        self.state.tsd = replaced(self.state.tsd, index, value & (r.SIZE_MASK | r.OWN | r.TX_THRESHOLD))
         self._transmit()
-
-    def _set_descriptor(self, index: int, value: int) -> None:
-        tsd = self.state.tsd
-        self.state.tsd = (*tsd[:index], value, *tsd[index + 1 :])
 
     def _transmit(self) -> None:
         """Send what is handed over, in turn."""
@@ -159,7 +156,7 @@ class Rtl8139(NicDevice):
             if not state.cr & r.TX_ENABLE or status & r.OWN:
                 return
             frame = self.dma_read(state.tsad[index], status & r.SIZE_MASK)
-            self._set_descriptor(index, status | r.OWN | r.SENT)
+            state.tsd = replaced(state.tsd, index, status | r.OWN | r.SENT)
             state.next = (index + 1) % 4
             if state.tcr & r.LOOPBACK == r.LOOPBACK:
                 self.accept(frame)
@@ -257,8 +254,7 @@ def _word(field: str, index: int, size: int) -> Register:
 def _address_byte(index: int) -> Register:
     def write(device: Rtl8139, value: int) -> None:
         if device.config_writable():
-            idr = device.state.idr
-            device.state.idr = idr[:index] + bytes((value & 0xFF,)) + idr[index + 1 :]
+            device.state.idr = byte_replaced(device.state.idr, index, value & 0xFF)
     return Register(f"IDR{index}", read=lambda device: device.state.idr[index], write=write)
 
 
@@ -271,8 +267,7 @@ def _status(index: int) -> Register:
 
 def _start(index: int) -> Register:
     def write(device: Rtl8139, value: int) -> None:
-        tsad = device.state.tsad
-        device.state.tsad = (*tsad[:index], value, *tsad[index + 1 :])
+        device.state.tsad = replaced(device.state.tsad, index, value)
     return Register(f"TSAD{index}", read=lambda device: device.state.tsad[index], write=write)
 
 

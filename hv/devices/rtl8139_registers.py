@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hv.devices.eeprom import WORDS, Eeprom, address_words
 from hv.devices.nic import ETHERNET_CONTROLLER
-from hv.devices.pci import Identity, PciState
+from hv.devices.pci import QEMU_SUBSYSTEM, Identity, PciState
 
 SIZE = 256
 # Interrupt causes
@@ -33,7 +33,7 @@ MODE, AUTOLOAD, CONFIG_ENABLE = 0xC0, 0x40, 0xC0
 EE_SELECT, EE_CLOCK, EE_IN, EE_OUT = 0x08, 0x04, 0x02, 0x01
 ADDRESS_WORD = 7
 """Where the Ethernet address begins in the EEPROM."""
-IDENTITY = Identity(0x10EC, 0x8139, ETHERNET_CONTROLLER, 0x10, subsystem_vendor=0x1AF4, subsystem=0x1100, pin=1)
+IDENTITY = Identity(0x10EC, 0x8139, ETHERNET_CONTROLLER, 0x10, *QEMU_SUBSYSTEM, pin=1)
 
 
 def eeprom_words(mac: bytes) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from functools import cache
 from hv.devices.picture import Picture, either, field_table, from_palette, woven
 from hv.devices.screen_seen import ScanLine, Seen, scan_lines
 from hv.devices.vga_registers import GR_MODE, SR1_HALF_CLOCK, SR_CLOCKING
-from hv.devices.vga_vbe import VbeMode
+from hv.devices.vga_vbe import VbeMode, stride
 
 _CR17_REAL_A13, _CR17_REAL_A14, _CR17_BYTES = 0x01, 0x02, 0x40
 _DOTS = 8
@@ -95,7 +95,7 @@ def _true_color(data: bytes, size: int) -> bytes:
 def vbe_picture(seen: Seen, mode: VbeMode) -> Picture:
     """The picture of a VBE mode."""
     width, height = mode.width, mode.height
-    row = width // 2 if mode.depth == 4 else width * ((mode.depth + 7) // 8)
+    row = stride(width, mode.depth)
     data = seen.memory.ljust(mode.stride * height, b"\0")
     if row != mode.stride:
         data = b"".join([data[at : at + row] for at in range(0, mode.stride * height, mode.stride)])

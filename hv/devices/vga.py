@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from hv.devices import vga_registers as regs
 from hv.devices import vga_vbe as vbe
 from hv.devices.bus import Bus, Region
-from hv.devices.pci import BAR_MEMORY, BAR_PREFETCHABLE, COMMAND_MEMORY, ROM_BAR, Bar, Identity, PciDevice, PciState
+from hv.devices.pci import BAR_MEMORY, BAR_PREFETCHABLE, QEMU_SUBSYSTEM, Bar, Identity, PciDevice, PciState
 from hv.devices.registers import Register, register_region
+from hv.devices.values import byte_replaced
 from hv.devices.vga_window import Beam, VgaMachine
 from hv.native import lib
 
@@ -32,7 +33,6 @@ _LITTLE_ENDIAN = 0x1E1E1E1E
 _MONITOR_PRESENT = 0x10
 _FEATURE_BITS = 0x10
 _DAC_READING, _DAC_WRITING = 3, 0
-_ROM_ENABLE, _ROM_UNIT = 1, 2048
 
 
 @dataclass
@@ -65,7 +65,7 @@ class VgaState(PciState):
 class Vga(PciDevice):
     """A standard VGA. rom: the video BIOS, 64 KiB at most; without it there is no ROM. ValueError: it is too large."""
 
-    IDENTITY = Identity(0x1234, 0x1111, 0x030000, revision=2, subsystem_vendor=0x1AF4, subsystem=0x1100)
+    IDENTITY = Identity(0x1234, 0x1111, 0x030000, 2, *QEMU_SUBSYSTEM)
     State = VgaState
     state: VgaState
     machine: VgaMachine
@@ -74,12 +74,6 @@ class Vga(PciDevice):
         if len(rom) > 1 << 16:
             raise ValueError(f"a video BIOS of {len(rom):,} bytes; remedy: give one of 65,536 at most")
         self.window, self.memory = machine.vga_window(), machine.video_memory()
-        self._rom: Region | None = None
-        if rom:
-            size = max(_ROM_UNIT, 1 << (len(rom) - 1).bit_length())
-            self._rom = _rom_region(f"{name} rom", rom.ljust(size, b"\xff"))
-            mask = (~(size - 1) & 0xFFFFFFFF | _ROM_ENABLE).to_bytes(4, "little")
-            self.WRITABLE = {ROM_BAR + at: bits for at, bits in enumerate(mask)}
         super().__init__(machine, name, slot)
         legacy = register_region(self, f"{name} ports", LEGACY_SIZE, _LEGACY)
         extensions = Region(f"{name} vbe", 4, self._vbe_port_read, self._vbe_port_write, (1, 2))
@@ -90,6 +84,8 @@ class Vga(PciDevice):
             2: Bar(BAR_MEMORY, REGISTER_BYTES, self._registers_in_memory(legacy)),
         }
         self.reset()
+        if rom:
+            self.attach_rom(rom)
 
     def _registers_in_memory(self, legacy: Region) -> Region:
         inside = Bus(REGISTER_BYTES)
@@ -114,15 +110,6 @@ class Vga(PciDevice):
         super().loaded()
         self.window.set_planes(self.state.sequencer, self.state.graphics)
         self._tell_mode()
-        if self._rom is not None:
-            self._map_rom(self._rom)
-
-    def _map_rom(self, rom: Region) -> None:
-        where = self.config_read(ROM_BAR, 4)
-        if where & _ROM_ENABLE and self.command & COMMAND_MEMORY:
-            self.machine.memory.map(rom, where & ~_ROM_ENABLE)
-        else:
-            self.machine.memory.unmap(rom)
 
     # ---- what follows from the registers ----
 
@@ -158,7 +145,7 @@ class Vga(PciDevice):
     def _sequencer_write(self, value: int) -> None:
         index = self.state.sequencer_index
         if index < len(regs.SEQUENCER_MASKS):
-            self.state.sequencer = regs.replaced(self.state.sequencer, index, value & regs.SEQUENCER_MASKS[index])
+            self.state.sequencer = byte_replaced(self.state.sequencer, index, value & regs.SEQUENCER_MASKS[index])
             self.window.set_planes(self.state.sequencer, self.state.graphics)
             if index == regs.SR_CLOCKING:
                 self._tell_mode()
@@ -169,7 +156,7 @@ class Vga(PciDevice):
     def _graphics_write(self, value: int) -> None:
         index = self.state.graphics_index
         if index < len(regs.GRAPHICS_MASKS):
-            self.state.graphics = regs.replaced(self.state.graphics, index, value & regs.GRAPHICS_MASKS[index])
+            self.state.graphics = byte_replaced(self.state.graphics, index, value & regs.GRAPHICS_MASKS[index])
             self.window.set_planes(self.state.sequencer, self.state.graphics)
 
     # ---- CRTC, status ----
@@ -183,7 +170,7 @@ class Vga(PciDevice):
             return
         if index <= 7 and old[0x11] & regs.CR11_PROTECT:
             value = old[index] & ~regs.CR7_LINE_COMPARE | value & regs.CR7_LINE_COMPARE if index == 7 else old[index]
-        self.state.crtc = regs.replaced(old, index, value)
+        self.state.crtc = byte_replaced(old, index, value)
         if self.state.crtc != old:
             self._tell_mode()
 
@@ -206,7 +193,7 @@ class Vga(PciDevice):
             return
         index = self.state.attribute_index & 0x1F
         if index < len(regs.ATTRIBUTE_MASKS):
-            self.state.attribute = regs.replaced(self.state.attribute, index, value & regs.ATTRIBUTE_MASKS[index])
+            self.state.attribute = byte_replaced(self.state.attribute, index, value & regs.ATTRIBUTE_MASKS[index])
 
     # ---- DAC: three accesses a colour ----
 
@@ -259,9 +246,6 @@ class Vga(PciDevice):
             self.memory.clear(mode.stride * mode.height)
         self._tell_mode()
 
-    def _memory_register_size(self) -> int:
-        return 8
-
 
 @functools.lru_cache(64)
 def _beam(cr: bytes, misc: int, clocking: int) -> Beam:
@@ -271,13 +255,6 @@ def _beam(cr: bytes, misc: int, clocking: int) -> Beam:
 
 def _indexed(values: bytes, index: int) -> int:
     return values[index] if index < len(values) else 0
-
-
-def _rom_region(name: str, rom: bytes) -> Region:
-    def read(offset: int, size: int) -> int:
-        return int.from_bytes(rom[offset : offset + size], "little")
-
-    return Region(name, len(rom), read, lambda offset, size, value: None, (1, 2, 4, 8))
 
 
 def _where(color: bool, register: Register) -> Register:
@@ -317,6 +294,6 @@ _LEGACY = {
     0x3CF - LEGACY: Register("graphics data", read=Vga._graphics_read, write=Vga._graphics_write),
 }  # fmt: skip
 _QEMU = {
-    0: Register("size of these registers", read=Vga._memory_register_size),
+    0: Register("size of these registers", floating=8),
     4: Register("byte order of the frame buffer: little-endian only", floating=_LITTLE_ENDIAN),
 }

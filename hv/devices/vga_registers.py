@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hv.devices.vga_window import Beam
 
-SR_CLOCKING, SR_MAP_MASK, SR_CHARACTER_MAP, SR_MEMORY_MODE = 1, 2, 3, 4
+SR_CLOCKING, SR_CHARACTER_MAP = 1, 3
 SR1_8_DOTS, SR1_HALF_CLOCK, SR1_SCREEN_OFF = 0x01, 0x08, 0x20
 GR_MODE, GR_MISC = 5, 6
 GR6_GRAPHICS = 0x01
@@ -105,8 +105,3 @@ def beam_60hz(lines: int) -> Beam:
     hidden = max(lines // 20, 4)
     line_ns = 1_000_000_000 // 60 // (lines + hidden)
     return Beam(line_ns, lines + hidden, line_ns * 4 // 5, lines, lines + 1, 2)
-
-
-def replaced(values: bytes, index: int, value: int) -> bytes:
-    """`values` with one of them changed."""
-    return values[:index] + bytes((value,)) + values[index + 1 :]

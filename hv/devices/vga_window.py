@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hv.devices.layout import PAGE
 from hv.devices.pci import PciMachine
 from hv.native import ffi, lib, view
-
-PAGE = 4096
 
 
 class VgaMachine(PciMachine, Protocol):

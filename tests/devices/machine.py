@@ -8,6 +8,7 @@ from typing import Any
 from hv.devices.bus import Bus
 from hv.devices.device import NEVER, Device
 from hv.devices.pci import PciDevice
+from hv.devices.platform import BUS_ADDRESS
 from hv.devices.vga_window import VgaWindow, VideoMemory
 from hv.native import ffi
 
@@ -87,9 +88,11 @@ class TestMachine:
             self.deadlines[device.name] = (deadline_ns, device)
 
     def dma_read(self, address: int, length: int) -> bytes:
+        address &= BUS_ADDRESS
         return bytes(self.ram[address : address + length]).ljust(length, b"\xff")
 
     def dma_write(self, address: int, data: bytes) -> None:
+        address &= BUS_ADDRESS
         end = min(address + len(data), len(self.ram))
         if address < end:
             self.ram[address:end] = data[: end - address]

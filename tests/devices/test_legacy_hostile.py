@@ -37,7 +37,7 @@ class Pc:
         machine = self.machine
         pit, rtc = Pit(machine), Rtc(machine, 1_704_067_200 * 10**9)
         keyboard, mouse, control = Ps2Keyboard(machine), Ps2Mouse(machine), SystemControl(machine)
-        self.pm = Piix4Pm(machine, base=0xB000)
+        self.pm = Piix4Pm(machine)
         self.devices: list[Device] = [
             pit, rtc, Hpet(machine, (pit, rtc)), self.pm, keyboard, mouse, control,
             I8042(machine, keyboard, mouse, control), Uart(machine, "serial0", *COM1), Uart(machine, "serial1", *COM2),
@@ -45,6 +45,8 @@ class Pc:
         ]  # fmt: skip
         for device in self.devices:
             device.reset()
+        self.pm.config_write(0x40, 4, 0xB001)
+        self.pm.config_write(0x80, 1, 1)
 
     def copy(self) -> "Pc":
         other = Pc()

@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import zstandard
@@ -15,8 +15,6 @@ FIELDS = (
     "refcounts_at", "refcount_clusters", "snapshots", "snapshots_at",
 )  # fmt: skip
 FIELDS_V3 = ("incompatible", "compatible", "autoclear", "refcount_order", "header_length")
-
-Packer = Callable[[bytes], bytes]
 
 
 def deflate(data: bytes) -> bytes:

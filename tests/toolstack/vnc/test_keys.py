@@ -6,7 +6,8 @@ import string
 
 import pytest
 
-from hv.toolstack.vnc.keys import KEYSYMS, Keyboard
+from hv.devices.keys import numbers, press, strokes
+from hv.toolstack.vnc.keys import CAPS_LOCK, KEYSYMS, SHIFTS, Keyboard, Stroke
 
 
 def typed(*steps: int) -> str:
@@ -25,17 +26,17 @@ SHIFT, CAPS, RIGHT_SHIFT = 0xFFE1, 0xFFE5, 0xFFE2
     ((65, -65), "+shift +a -shift -a"),  # a client that has no Shift to press
     ((33, -33), "+shift +1 -shift -1"),
     ((SHIFT, 49, -49, -SHIFT), "+shift -shift +1 +shift -1 -shift"),  # a keyboard with digits above
-    ((RIGHT_SHIFT, 63, -63, -RIGHT_SHIFT), "+shift_r +slash -slash -shift_r"),
-    ((CAPS, -CAPS, 65, -65), "+caps_lock -caps_lock +a -a"),
-    ((CAPS, -CAPS, 97), "+caps_lock -caps_lock +shift +a -shift"),
-    ((CAPS, CAPS, -CAPS, 65), "+caps_lock +caps_lock -caps_lock +a"),  # repeats of a key that is held
-    ((CAPS, -CAPS, 33), "+caps_lock -caps_lock +shift +1 -shift"),
+    ((RIGHT_SHIFT, 63, -63, -RIGHT_SHIFT), "+rightshift +slash -slash -rightshift"),
+    ((CAPS, -CAPS, 65, -65), "+capslock -capslock +a -a"),
+    ((CAPS, -CAPS, 97), "+capslock -capslock +shift +a -shift"),
+    ((CAPS, CAPS, -CAPS, 65), "+capslock +capslock -capslock +a"),  # repeats of a key that is held
+    ((CAPS, -CAPS, 33), "+capslock -capslock +shift +1 -shift"),
     ((97, 97, -97), "+a +a -a"),
     ((-97,), ""),
     ((0x20AC, -0x20AC), ""),  # no US keyboard has it
     ((97, 65, -97, -65), "+a +shift +a -shift -a"),  # the key is held until both say that it is not
     ((0xFFE3, 0xFFE9, 0xFFFF, -0xFFFF, -0xFFE9, -0xFFE3), "+ctrl +alt +delete -delete -alt -ctrl"),
-    ((SHIFT, 0xFF0D), "+shift +ret"),
+    ((SHIFT, 0xFF0D), "+shift +enter"),
 ])  # fmt: skip
 def test_strokes(steps: tuple[int, ...], expected: str) -> None:
     assert typed(*steps) == expected
@@ -44,6 +45,16 @@ def test_strokes(steps: tuple[int, ...], expected: str) -> None:
 def test_every_printable_character_has_a_key_of_its_own() -> None:
     strokes = [KEYSYMS[ord(character)] for character in string.printable if character >= " "]
     assert len(set(strokes)) == len(strokes) == 95
+
+
+def test_keysyms_name_keys_of_the_guests_keyboard() -> None:
+    assert KEYSYMS[0xFF0D] == KEYSYMS[0xFF0A] == Stroke("enter")
+    assert KEYSYMS[ord("A")] == Stroke("a", True) and KEYSYMS[ord("!")] == Stroke("1", True)
+    assert KEYSYMS[0xFFB5] == KEYSYMS[0xFF9D] == Stroke("kp5")
+    assert 0xE9 not in KEYSYMS and 0x1000000 not in KEYSYMS
+    assert {*SHIFTS, CAPS_LOCK} <= numbers().keys()
+    for stroke in KEYSYMS.values():
+        assert strokes(press(stroke.name).decode().rstrip()) == [(numbers()[stroke.name], False)]
 
 
 def test_releasing() -> None:

@@ -48,8 +48,8 @@ def test_keys() -> None:
         done = vncdo(server, "type", "Ls -1!", "key", "enter", "key", "ctrl-c", "key", "f12")
     assert done.returncode == 0, done.stderr
     assert log.keys == (
-        "+shift +l -shift -l +s -s +spc -spc +minus -minus +1 -1 +shift +1 -shift -1 "
-        "+ret -ret +ctrl +c -c -ctrl +f12 -f12"
+        "+shift +l -shift -l +s -s +space -space +minus -minus +1 -1 +shift +1 -shift -1 "
+        "+enter -enter +ctrl +c -c -ctrl +f12 -f12"
     )  # fmt: skip
 
 
