@@ -193,15 +193,21 @@ def test_hostile_console_output_moves_no_cursor(kernel: str) -> None:
 # ---- files instead of kernels ----
 
 
-def test_a_crash_is_opened_before_its_instruction_and_goes_back(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def crashed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """A snapshot file of a guest that has crashed."""
+    path = str(tmp_path / "c.snapshot")
     kernel = str(resolve("crash_double")[0])
-    assert main(["run", kernel, "--memory", "16", "--on-crash", "snapshot", "--snapshot", "c.snapshot"]) == 1
+    assert main(["run", kernel, "--memory", "16", "--on-crash", "snapshot", "--snapshot", path]) == 1
     capsys.readouterr()
+    return path
+
+
+def test_a_crash_is_opened_before_its_instruction_and_goes_back(
+    crashed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     commands = ["where", "position", "backtrace", "reverse-step 100", "goto 0", "continue", "position"]
-    assert run("c.snapshot", *(word for command in commands for word in ("--command", command))) == 0
+    assert run(crashed, *(word for command in commands for word in ("--command", command))) == 0
     out = capsys.readouterr().out
     first, _, rest = out.partition(f"{PROMPT}position")
     place = r"^[\d,]+  d1v0  .* test_main\+\S+ \(crash_double.c:13\)\n-> 0x[0-9a-f]+  ud2$"
@@ -215,15 +221,11 @@ def test_a_crash_is_opened_before_its_instruction_and_goes_back(
 
 
 def test_going_back_in_a_snapshot_file_does_not_print_the_console_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    crashed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    kernel = str(resolve("crash_double")[0])
-    assert main(["run", kernel, "--memory", "16", "--on-crash", "snapshot", "--snapshot", "c.snapshot"]) == 1
-    capsys.readouterr()
-    assert run("c.snapshot", "--command", "reverse-step 3") == 0
+    assert run(crashed, "--command", "reverse-step 3") == 0
     assert "|" not in capsys.readouterr().out
-    assert run("c.snapshot", "--command", "goto 0", "--command", "continue") == 0
+    assert run(crashed, "--command", "goto 0", "--command", "continue") == 0
     assert capsys.readouterr().out.count("| Test result: SUCCESS\n") == 1
 
 

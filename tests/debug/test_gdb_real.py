@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from hv import abi
 from hv.debug import stops
 from hv.debug.timeline import Position
 from hv.testing.runner import resolve
 from hv.toolstack.launch import GuestConfig, launch
-from tests.debug.served import Served, printed, symbols
+from tests.debug.served import Command, Served, output_of, printed, start_gdb, symbols
 from tests.debug.straight import hashes
 
 TOUR = ("tour", "rounds=20")
 HASH = re.compile(r"^[0-9a-f]{64}$", re.MULTILINE)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_sessions_that_its_page_shows() -> None:
+    """Each line of docs/gdb.md's two sessions with the tour. The page leaves out what gdb says of the transfer, empty
+    lines and the checkout's folder; a gdb in a script does not say `Continuing.`"""
+    page = (ROOT / "docs" / "gdb.md").read_text()
+    blocks = [re.sub(r"^    ", "", block, flags=re.M) for block in re.findall(r"(?:^    .*\n)+", page, re.M)]
+    sessions = [block for block in blocks if "(gdb) continue\n" in block]
+    assert len(sessions) == 2
+    for session in sessions:
+        opening, begin, rest = session.partition("(gdb) ")
+        shown = begin + rest
+        words = [word for line in re.findall(r"^\(gdb\) (.*)", shown, re.M) for word in (f"echo (gdb) {line}\\n", line)]
+        with Command("gdb", str(resolve("tour")[0]), "--cmdline", "rounds=20", "--listen", "0") as hv:
+            said = output_of(start_gdb(hv.port, words)).replace(f"{ROOT}/", "")
+        lines = [line for line in said.splitlines() if line]
+        at = lines.index(shown.splitlines()[0])
+        assert lines[at:-1] == shown.splitlines()
+        assert lines[-1] == "[Inferior 1 (process 1) detached]"
+        assert set(opening.splitlines()[1:]) <= set(lines[:at])
 
 
 def test_over_a_hypercall_and_back() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from textual.events import Key
@@ -55,8 +56,10 @@ class Stage:
         return "\n".join(self.lines)
 
 
-def on_stage(play: Play, guest: str = "tour", cmdline: str = CMDLINE, size: tuple[int, int] = (80, 24)) -> Debugger:
-    dom = DomainUnderTest(guest, Options(cmdline=cmdline, memory=MEMORY_MIB))
+def on_stage(
+    play: Play, guest: str = "tour", cmdline: str = CMDLINE, size: tuple[int, int] = (80, 24), memory: int = MEMORY_MIB
+) -> Debugger:
+    dom = DomainUnderTest(guest, Options(cmdline=cmdline, memory=memory))
     debugger = Debugger(dom.hv, symbols=symbols_of(dom.guest.image))
 
     async def run() -> None:
@@ -82,6 +85,23 @@ def test_it_opens_before_the_first_instruction() -> None:
         assert stage.lines[-1].startswith("s step S back n next call")
 
     on_stage(play)
+
+
+def test_it_looks_as_its_page_shows() -> None:
+    """Every row of docs/debug.md's picture, but for the scroll bar, which is the library's."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "debug.md").read_text().partition("## The screen\n")[2]
+    picture = re.search(r"(?:^    .*\n)+", page, re.M)
+    assert picture is not None
+    bar = str.maketrans(dict.fromkeys("▁▂▃▄▅▆▇█", " "))
+
+    async def play(stage: Stage) -> None:
+        await stage.enter("break-hypercall grant_table_op.map_grant_ref")
+        await stage.press("c")
+        await stage.press("s")
+        shown = [line.translate(bar).rstrip() for line in stage.lines]
+        assert shown == [line[4:].translate(bar).rstrip() for line in picture[0].splitlines()]
+
+    on_stage(play, cmdline="", memory=8)
 
 
 def test_steps_mark_what_has_changed() -> None:

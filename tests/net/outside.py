@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hv.inputs import History, Input, Moment
 from hv.net.host import NatHost, Served
 from hv.net.listeners import Forward
-from hv.net.nat import Nat, NatConfig
+from hv.net.nat import GATEWAY, Nat, NatConfig
 from hv.net.policy import parse_policy
 from hv.net.standing import Thread
 from tests.devices.machine import TestMachine
-from tests.net.guest import Guest
+from tests.net.guest import Guest, Stream
 
 PATIENCE = 10.0
 """Seconds for something to happen on the loopback."""
@@ -26,7 +27,7 @@ class Gate:
     def __init__(self, machine: TestMachine, nat: Nat) -> None:
         self.machine, self.nat = machine, nat
         self.history: History | None = None
-        self.pending: list[Input] = []
+        self.pending: list[History] = []
         self.log: list[tuple[int, bytes]] = []
 
     def enter(self, data: bytes) -> None:
@@ -36,6 +37,8 @@ class Gate:
 
 
 class Counters:
+    """Where the machine stands in time: a nanosecond an instruction."""
+
     def __init__(self, machine: TestMachine) -> None:
         self.machine = machine
         self.idle_ns = 0
@@ -79,3 +82,14 @@ def server(kind: socket.SocketKind = socket.SOCK_STREAM) -> tuple[socket.socket,
     if kind == socket.SOCK_STREAM:
         made.listen(16)
     return made, made.getsockname()[1]
+
+
+@contextmanager
+def connected(world: World, **more: int) -> Iterator[tuple[Stream, socket.socket]]:
+    """The guest's end of a connection with a server on the loopback, and the server's end."""
+    listener, port = server()
+    with listener:
+        stream = Stream(world.guest, GATEWAY, port, **more)
+        world.until(lambda: stream.open, stream.run)
+        with listener.accept()[0] as peer:
+            yield stream, peer

@@ -2,30 +2,23 @@
 
 import pytest
 
-from hv.inputs import History, Input, Moment
 from hv.net.messages import Event, Open, Send, pack_event, read_event
-from hv.net.nat import GATEWAY
+from hv.net.nat import GATEWAY, Nat, NatConfig
 from hv.net.standing import Standing, Thread
+from tests.devices.machine import TestMachine
 from tests.net.guest import Stream
-from tests.net.outside import World, server
+from tests.net.outside import Counters, Gate, World, connected
 
 
-class Gate:
-    def __init__(self) -> None:
-        self.history: History | None = None
-        self.pending: list[object] = []
-
-    def enter(self, retired: int) -> None:
-        self.history = History(self.history, Input(retired, 0, Moment.COUNT, 1, "console", b"x"))
+def thread() -> tuple[Gate, TestMachine, Thread]:
+    machine = TestMachine()
+    gate = Gate(machine, Nat(machine, "net0", NatConfig()))
+    return gate, machine, Thread(gate, Counters(machine))  # type: ignore[arg-type]
 
 
-class Counters:
-    retired = idle_ns = 0
-
-
-def thread() -> tuple[Gate, Counters, Thread]:
-    gate, counters = Gate(), Counters()
-    return gate, counters, Thread(gate, counters)  # type: ignore[arg-type]
+def enter(gate: Gate, now: int) -> None:
+    gate.machine.now = now
+    gate.enter(b"x")
 
 
 def test_what_was_never_marked_is_another_run() -> None:
@@ -33,61 +26,56 @@ def test_what_was_never_marked_is_another_run() -> None:
 
 
 def test_further_on_and_back_on_the_same_way() -> None:
-    gate, counters, run = thread()
-    gate.enter(50)
-    counters.retired = 100
+    gate, machine, run = thread()
+    enter(gate, 50)
+    machine.now = 100
     run.mark()
     assert run.standing() is Standing.HERE
-    gate.enter(100)
-    counters.retired = 150
+    enter(gate, 100)
+    machine.now = 150
     assert run.standing() is Standing.HERE
     assert gate.history is not None
-    gate.history, counters.retired = gate.history.before, 60
+    gate.history, machine.now = gate.history.before, 60
     assert run.standing() is Standing.BEHIND
-    counters.retired = 100
+    machine.now = 100
     assert run.standing() is Standing.HERE
 
 
 def test_another_turn_is_noticed_however_late() -> None:
-    gate, counters, run = thread()
-    gate.enter(50)
-    counters.retired = 100
+    gate, machine, run = thread()
+    enter(gate, 50)
+    machine.now = 100
     run.mark()
-    counters.retired = 60
-    gate.enter(60)
-    counters.retired = 500
+    enter(gate, 60)
+    machine.now = 500
     assert run.standing() is Standing.OTHER
 
 
 def test_before_an_input_that_was_known_the_mark_is_lost_unless_it_enters_again() -> None:
-    gate, counters, run = thread()
-    gate.enter(50)
-    counters.retired = 100
+    gate, machine, run = thread()
+    enter(gate, 50)
+    machine.now = 100
     run.mark()
-    history, gate.history, counters.retired = gate.history, None, 20
-    assert run.standing() is Standing.OTHER
+    history, gate.history, machine.now = gate.history, None, 20
+    assert history is not None and run.standing() is Standing.OTHER
     gate.pending = [history]
     assert run.standing() is Standing.BEHIND
-    gate.pending, gate.history, counters.retired = [], history, 50
+    gate.pending, gate.history, machine.now = [], history, 50
     assert run.standing() is Standing.BEHIND
     run.lose()
     assert run.standing() is Standing.OTHER
 
 
 def test_a_repeated_run_asks_the_host_nothing_twice() -> None:
-    listener, port = server()
     world = World("host")
-    with listener:
-        saved, now, history = world.nat.save(), world.machine.now, world.gate.history
-        stream = Stream(world.guest, GATEWAY, port)
-        world.until(lambda: stream.open, stream.run)
-        peer = listener.accept()[0]
+    saved, now, history = world.nat.save(), world.machine.now, world.gate.history
+    with connected(world) as (stream, peer):
         inputs = list(world.gate.log)
         done, tip, end = world.host._done, world.gate.history, world.machine.now
         world.nat.load(saved)
         world.machine.now, world.gate.history = now, history
         world.gate.pending = [inputs]  # type: ignore[list-item]
-        Stream(world.guest, GATEWAY, port)
+        Stream(world.guest, GATEWAY, stream.port)
         world.host.poll()
         assert not world.host._requests and world.nat.flows() == [1]
         for at, data in inputs:
@@ -96,18 +84,13 @@ def test_a_repeated_run_asks_the_host_nothing_twice() -> None:
         world.gate.pending, world.gate.history, world.machine.now = [], tip, end
         stream.write(b"still there")
         world.host.poll()
-        with peer:
-            assert peer.recv(100) == b"still there" and world.host._done > done
+        assert peer.recv(100) == b"still there" and world.host._done > done
     world.host.close()
 
 
 def test_on_another_way_all_connections_are_reset() -> None:
-    listener, port = server()
     world = World("host")
-    with listener:
-        stream = Stream(world.guest, GATEWAY, port)
-        world.until(lambda: stream.open, stream.run)
-        peer = listener.accept()[0]
+    with connected(world) as (stream, peer):
         world.guest.udp(GATEWAY, 9, b"x")
         world.host.poll()
         world.thread.lose()
@@ -116,10 +99,9 @@ def test_on_another_way_all_connections_are_reset() -> None:
         stream.run()
         assert stream.refused and not world.nat.flows()
         assert [data for _, data in world.gate.log] == [pack_event(Event.RESET, 1), pack_event(Event.RESET, 2)]
-        with peer:
-            peer.settimeout(10)
-            with pytest.raises(ConnectionResetError):
-                peer.recv(1)
+        peer.settimeout(10)
+        with pytest.raises(ConnectionResetError):
+            peer.recv(1)
     world.host.close()
 
 

@@ -1,6 +1,8 @@
 """qcow2 images made by qemu-img, and ours judged by it."""
 
+import os
 import random
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,8 +17,13 @@ pytestmark = pytest.mark.real
 SIZE = 5 << 20
 
 
+def program(tool: str) -> str:
+    """The installed one, else that of the Debian package."""
+    return shutil.which(tool) or str(packages.package("qemu-utils") / "usr" / "bin" / tool)
+
+
 def qemu(tool: str, *arguments: object) -> str:
-    command = [str(packages.package("qemu-utils") / "usr" / "bin" / tool), *map(str, arguments)]
+    command = [program(tool), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -24,10 +31,11 @@ def qemu(tool: str, *arguments: object) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def _tools_run() -> None:
-    """They are linked against libraries that a host may lack."""
-    path = packages.package("qemu-utils") / "usr" / "bin" / "qemu-img"
-    if subprocess.run([path, "--version"], capture_output=True).returncode:
+    """They are linked against libraries that a host may lack: .ci/run installs these, so there it is a failure."""
+    done = subprocess.run([program("qemu-img"), "--version"], capture_output=True, text=True)
+    if done.returncode and not os.environ.get("CI"):
         pytest.skip("qemu-img does not run on this host")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture
