@@ -84,7 +84,7 @@ def _pv_notes(image: KernelImage) -> XenNotes:
         )
     if notes.xen_version is None and notes.phys32_entry is not None:
         raise BuilderError(
-            image.name, "it has no PV entry, only PHYS32_ENTRY", "PVH domains cannot be run yet: give a PV kernel"
+            image.name, "it has no PV entry, only PHYS32_ENTRY", "run it as PVH (--type pvh), or give a PV kernel"
         )
     if not (notes.xen_version or "").startswith("xen-3.0"):
         raise BuilderError(

@@ -76,7 +76,8 @@ def _add_nic(domain: Domain, options: NicOptions) -> None:
     from hv.toolstack.backends import attach_nic
 
     if options.model not in ("", "xen"):
-        raise BuilderError("--nic", f"a PV domain has no place for a card ({options.model})", "say model=xen, or none")
+        problem = f"only an HVM domain has a place for a card ({options.model})"
+        raise BuilderError("--nic", problem, "say model=xen, or none")
     try:
         attach_nic(domain, options)
     except ValueError as error:

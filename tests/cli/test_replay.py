@@ -252,8 +252,11 @@ def test_no_crash_leaves_no_file(hv: Any, tmp_path: Path) -> None:
     assert load("f").about["kernel"][0].endswith("/crash")
 
 
-def test_a_pvh_guest_too(hv: Any) -> None:
-    kernel = str(build_guest(find_guest("crash_shutdown"), "pvh64"))
+@pytest.mark.parametrize(("guest", "why"), [
+    ("crash_shutdown", "the guest itself said so (SCHEDOP_shutdown)"), ("crash_triple", "triple fault"),
+])  # fmt: skip
+def test_a_pvh_guest_too(hv: Any, guest: str, why: str) -> None:
+    kernel = str(build_guest(find_guest(guest), "pvh64"))
     run = ("run", kernel, "--memory", "16", "--on-crash", "snapshot", "--snapshot", "f", "--record", "r", "--stats")
     code, _, err = hv(*run)
     assert code == 1 and "moments up to the crash" in err
@@ -266,7 +269,7 @@ def test_a_pvh_guest_too(hv: Any) -> None:
     assert "the same after" in shown and _hash(shown) == _hash(err)
     commands = ("--command", "reverse-step 3", "--command", "backtrace")
     code, out, _ = hv("debug", "f", "--line", *commands)
-    assert code == 0 and "the guest itself said so (SCHEDOP_shutdown)" in out and "test_main" in out
+    assert code == 0 and why in out and "test_main" in out
 
 
 def test_a_pc_is_refused_in_one_line(hv: Any, tmp_path: Path) -> None:

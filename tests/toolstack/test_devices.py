@@ -48,7 +48,7 @@ def test_disks_and_interfaces_come_in_order(kernel: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("option", "text", "said"), [
     ("disks", DiskOptions("/nowhere/x.img"), "--disk: /nowhere/x.img: No such file or directory; give"),
-    ("nics", parse_nic("switch=lan,model=e1000"), "--nic: a PV domain has no place for a card (e1000); say"),
+    ("nics", parse_nic("switch=lan,model=e1000"), "--nic: only an HVM domain has a place for a card (e1000); say"),
 ])  # fmt: skip
 def test_what_cannot_be_is_said_in_one_line(kernel: str, option: str, text: object, said: str) -> None:
     with pytest.raises(BuilderError) as caught:
