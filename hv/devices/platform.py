@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from hv.vcpu import Vcpu
 
 PORTS = 1 << 16
-PHYSICAL = 1 << 40
-"""Guest-physical addresses: what the engine's device window has."""
+PHYSICAL = 1 << lib.ENGINE_PHYSICAL_BITS
+"""Guest-physical addresses."""
 
 
 class Platform:
