@@ -126,7 +126,7 @@ def special_pages(domain: Domain) -> None:
     for param, value in (
         (abi.HVM_PARAM_STORE_PFN, abi.HVM_SPECIAL_XENSTORE_GFN), (abi.HVM_PARAM_STORE_EVTCHN, c.store_port),
         (abi.HVM_PARAM_CONSOLE_PFN, abi.HVM_SPECIAL_CONSOLE_GFN), (abi.HVM_PARAM_CONSOLE_EVTCHN, c.console_port),
-        (abi.HVM_PARAM_PAE_ENABLED, 1),
+        (abi.HVM_PARAM_PAE_ENABLED, 1), (abi.HVM_PARAM_TRIPLE_FAULT_REASON, abi.SHUTDOWN_reboot),
     ):  # fmt: skip
         state.params[param] = value
     size = abi.layout("vcpu_info").size

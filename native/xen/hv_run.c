@@ -2,6 +2,7 @@
 #include "pv.h"
 #include "decode.h"
 #include "hvm/hvm.h"
+#include "../abi/hvm.h"
 
 uint64_t hv_now(struct hv *hv)
 {
@@ -44,14 +45,14 @@ int hv_bind_cpu(struct hv *hv, const struct vcpu *v)
     return cpu_set_ops(hv_cpu_of(hv, v), is_hvm(hv_domain(hv, v)) ? &hv->hvm_ops : &hv->pv_ops);
 }
 
-/* A whole processor that gives up (a triple fault) is its domain's end. */
+/* A whole processor that gives up (a triple fault) is its domain's end, in the way that the toolstack has chosen. */
 static void shut_down_if_dead(struct hv *hv, const struct vcpu *v, int reason)
 {
     struct domain *d = hv_domain(hv, v);
     if (reason != EXIT_SHUTDOWN || !is_hvm(d) || d->shut_down)
         return;
     d->shut_down = 1;
-    d->shutdown_code = hvm_of(hv, d)->triple_fault;
+    d->shutdown_code = (uint8_t)hvm_of(hv, d)->params[HVM_PARAM_TRIPLE_FAULT_REASON];
     hv->crash_reason = "triple fault";
 }
 

@@ -90,10 +90,9 @@ struct hvm_domain {
     struct hvm_ioapic ioapic;
     uint8_t has_pic, has_ioapic;  /* a PVH domain has neither */
     uint8_t a20;                  /* address line 20 is not held low */
-    uint8_t triple_fault;         /* SHUTDOWN_* for one */
     uint8_t forced_emulation;     /* ud2; "xen" before an instruction */
     uint8_t callback_line;        /* level of the callback GSI */
-    uint8_t pad[2];
+    uint8_t pad[3];
     struct hvm_data_port data_port[2];           /* HVM_DATA_PORTS */
 };
 
