@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from hv.vcpu import Vcpu
 
 PORTS = 1 << 16
-PHYSICAL = 1 << 40
-"""Guest-physical addresses: what the engine's device window has."""
+PHYSICAL = 1 << lib.ENGINE_PHYSICAL_BITS
+"""Guest-physical addresses."""
 BUS_ADDRESS = (1 << 64) - 1
 """Address lines of a device: a bus wraps, so a ring that a guest puts at the end of them goes on at 0."""
 

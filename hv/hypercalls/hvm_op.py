@@ -46,10 +46,11 @@ def set_param(ctx: Context, arg: dict[str, Any]) -> int:
         raise XenError("hvm_param_again", index=index, value=int(params[index]))
     if index == abi.HVM_PARAM_CALLBACK_IRQ and value and value >> 56 not in CALLBACK_TYPES:
         raise XenError("hvm_callback_type", value=value)
-    params[index] = value
     if index == abi.HVM_PARAM_CALLBACK_IRQ:
         lib.hv_latch_width(ctx.hv.native, ctx.vcpu.c)
-        lib.hv_callback_changed(ctx.hv.native, ctx.domain.c)
+        lib.hv_set_callback(ctx.hv.native, ctx.domain.c, value)
+    else:
+        params[index] = value
     return 0
 
 

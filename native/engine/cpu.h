@@ -101,7 +101,7 @@ void cpu_watch_forget(struct cpu *c);
 void cpu_watch_changed(struct cpu *c, uint64_t old_dr7);
 
 /* ---- io_x86.c ---- */
-enum { DEVICE_WINDOW_BITS = 40 };
+/* As large as the guest-physical space: a walk gives no frame that is not in it. */
 #define DEVICE_WINDOW (UINT64_C(1) << 50)             /* physical address, to libunicorn, of MAP_DEVICE frame 0 */
 int cpu_map_device_window(struct cpu *c);
 /* Execute the instruction at `ra` again, alone. */

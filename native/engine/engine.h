@@ -19,6 +19,8 @@ struct machine;
 struct cpu;
 
 enum { ENGINE_PAGE_SHIFT = 12, ENGINE_PAGE_SIZE = 4096, ENGINE_MAX_CPUS = 256 };
+/* Bits of a guest-physical address: what CPUID says, and what a guest's own page tables may name. */
+enum { ENGINE_PHYSICAL_BITS = 40 };
 
 enum cpu_model { CPU_X86_64 = 0 };
 

@@ -121,7 +121,7 @@ int cpu_map_device_window(struct cpu *c)
 {
     if (c->has_devices)
         return 0;
-    if (uc_mmio_map((uc_engine *)c->uc, DEVICE_WINDOW, UINT64_C(1) << DEVICE_WINDOW_BITS, device_read, c, device_write, c) != UC_ERR_OK)
+    if (uc_mmio_map((uc_engine *)c->uc, DEVICE_WINDOW, UINT64_C(1) << ENGINE_PHYSICAL_BITS, device_read, c, device_write, c) != UC_ERR_OK)
         return -ENOMEM;
     c->has_devices = true;
     return 0;

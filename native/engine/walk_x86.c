@@ -9,7 +9,10 @@ enum {
 #define PTE_NX (UINT64_C(1) << 63)
 #define PTE_FRAME UINT64_C(0x000ffffffffff000)
 #define PAE_ROOT UINT64_C(0xffffffe0)                   /* a table of four entries */
-#define PTE_RESERVED UINT64_C(0x000ff00000000000)      /* above the 44 physical address bits that we have */
+/* Address bits that an entry must not have: a machine address has 44, a guest-physical one those that CPUID says. */
+#define RESERVED_FROM(bits) (PTE_FRAME & ~((UINT64_C(1) << (bits)) - 1))
+#define PTE_RESERVED RESERVED_FROM(44)
+#define PTE_RESERVED_GUEST RESERVED_FROM(ENGINE_PHYSICAL_BITS)
 
 /* Shape of one table level: address bits that index it. */
 struct level { unsigned shift; unsigned bits; bool large; bool rights; };
@@ -52,6 +55,7 @@ static inline __attribute__((always_inline)) bool translate(
     const bool nx = p->nx, write_protect = p->write_protect;
     const struct level *shapes = shape(levels);
     const int size = levels == 2 ? 4 : 8;
+    const uint64_t reserved = p->frame_of ? PTE_RESERVED_GUEST : PTE_RESERVED;
     uint64_t table = root_of(p), rights = PTE_W | PTE_U, no_exec = 0;
     uint64_t entries[4] = {0}, places[4] = {0};
     uint32_t error = (uint32_t)((access == ACCESS_WRITE ? PF_W : 0) | (user ? PF_U : 0) | (access == ACCESS_FETCH && nx ? PF_I : 0));
@@ -75,7 +79,7 @@ static inline __attribute__((always_inline)) bool translate(
         places[level - 1] = place;
         if (!(entry & PTE_P))
             goto out;
-        if (size == 8 && (entry & PTE_RESERVED || (!nx && entry & PTE_NX))) {
+        if (size == 8 && (entry & reserved || (!nx && entry & PTE_NX))) {
             error |= PF_RSVD | PF_P;
             goto out;
         }

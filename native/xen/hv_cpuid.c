@@ -44,7 +44,7 @@ static const struct leaf LEAVES[] = {
     {EXTENDED_FIRST + 3, {0x65636f72, 0x726f7373, 0, 0}},                        /* "rocessor" */
     {EXTENDED_FIRST + 5, {0x01ff01ff, 0x01ff01ff, 0x40020140, 0x40020140}},      /* 64 KiB L1 caches */
     {EXTENDED_FIRST + 6, {0, 0x42004200, 0x02008140, 0}},                        /* 512 KiB L2 */
-    {EXTENDED_FIRST + 8, {48 << 8 | 40, 0, 0, 0}},                               /* address widths */
+    {EXTENDED_FIRST + 8, {48 << 8 | ENGINE_PHYSICAL_BITS, 0, 0, 0}},                               /* address widths */
 };
 
 /* 4.17's time leaf: how the TSC of the guest relates to system time. */

@@ -43,7 +43,7 @@ int hv_bind_cpu(struct hv *hv, uint32_t slot, bool whole)
     return cpu_set_ops(hv->cpus[slot], whole ? &hv->hvm_ops : &hv->pv_ops);
 }
 
-/* A whole processor that gives up (a triple fault) is its domain's end, for the reason that the toolstack chose. */
+/* A whole processor that gives up (a triple fault) is its domain's end, in the way that the toolstack has chosen. */
 static void shut_down_if_dead(struct hv *hv, const struct vcpu *v, int reason)
 {
     struct domain *d = hv_domain(hv, v);

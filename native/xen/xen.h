@@ -229,7 +229,9 @@ void hv_io_answer(struct hv *hv, struct vcpu *v, uint64_t value);
 /* The guest says in which mode it is (it sets up its hypercall page, or its callback): shared_info is laid out for that. */
 void hv_latch_width(struct hv *hv, struct vcpu *v);
 enum { HV_CALL_32 = 0x100 };      /* cpu_exit.flags of EXIT_HYPERCALL: made by 32-bit code of an HVM guest */
-/* The guest chose how its events come (HVM_PARAM_CALLBACK_IRQ): look at what is pending. */
+/* The guest chooses how its events come: the value of HVM_PARAM_CALLBACK_IRQ. */
+void hv_set_callback(struct hv *hv, struct domain *d, uint64_t via);
+/* A vcpu's events come another way from now on: look at what is pending. */
 void hv_callback_changed(struct hv *hv, struct domain *d);
 /* One page of the linear address space, with ring 0's rights and no accessed bits: its guest-physical address, ~0: none. */
 uint64_t hv_linear_page(struct hv *hv, struct vcpu *v, uint64_t va);

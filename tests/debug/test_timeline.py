@@ -176,6 +176,33 @@ def test_traps_and_events_stop_before_they_happen() -> None:
     assert timeline.step(1).position == moved.position
 
 
+def test_each_trap_of_a_whole_processor_is_met_at_its_own_count_both_ways() -> None:
+    """Several come in one run of its vcpu, software interrupts among them."""
+    dom, timeline = launched("hvm_exceptions", "", interval=10**9)
+    whole = DomainUnderTest("hvm_exceptions", options_of("hvm_exceptions", "")).run()
+    for vector, name in ((13, "#GP"), (3, "#BP"), (0x80, None)):
+        point, places = [stops.trap(vector)], []
+        timeline.goto(0)
+        while (moved := timeline.run(point)).why is Why.STOP_POINT:
+            places.append(moved.position)
+            assert timeline.run(point, limit=moved.position.count + 1).why is Why.LIMIT
+            assert symbols("hvm_exceptions")["trap_stubs"] <= dom.domain.vcpus[0].registers["rip"]
+            timeline.goto(moved.position.count)
+        assert len(places) == (1 if name is None else whole.traps[name])
+        assert [timeline.run_back(point).position for _ in places] == places[::-1]
+        assert timeline.run_back(point).why is Why.BEGIN
+
+
+def test_a_watchpoint_sees_what_a_hypercall_of_a_whole_processor_writes() -> None:
+    dom, timeline = launched("hvm_op", "", interval=10**9)
+    call = [stops.hypercall("hvm_op", "get_time")]
+    moved = timeline.run(call)
+    written = [stops.access(dom.domain.vcpus[0].registers["rsi"], 8)]  # struct xen_hvm_get_time
+    timeline.goto(moved.position.count - 3)
+    assert timeline.run(written).position.count == moved.position.count + 1
+    assert timeline.run_back(written).position == moved.position
+
+
 def test_a_stop_point_where_one_stands_does_not_count_but_the_next_time_does() -> None:
     _, timeline = launched()
     point = [stops.instruction(symbols("tour")["tour_store"])]

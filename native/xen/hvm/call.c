@@ -90,6 +90,7 @@ bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on)
     }
     g->rip += VMCALL_BYTES;
     cpu_retire(cpu);
+    hvm_callback_follows(hv, hv_domain(hv, v));
     *go_on = call(hv, v, cpu);
     hvm_resume(hv, v);
     return true;

@@ -22,6 +22,26 @@ static uint32_t upcall_vector(struct hv *hv, const struct vcpu *v)
     return info->evtchn_upcall_pending ? via & 0xff : 0;
 }
 
+/* The line by which events come where the guest chose a GSI for them. */
+static void callback_line(struct hv *hv, struct domain *d, bool level)
+{
+    struct hvm_domain *h = hvm_of(hv, d);
+    if (h->callback_line == level)
+        return;
+    h->callback_line = level;
+    hv_set_irq(hv, d, h->params[0] & 0xff, level);
+}
+
+/* It follows the first vcpu's upcall, which the guest takes back by a plain store: so it is looked at, as on Xen, where the
+ * guest does something that Xen would see, before that is done. Not where a run begins: where it was cut must not show. */
+void hvm_callback_follows(struct hv *hv, struct domain *d)
+{
+    const struct vcpu *boot = hv_vcpu(hv, d, 0);
+    const struct vcpu_info *info = boot ? pv_info(hv, boot) : NULL;
+    if (hvm_of(hv, d)->callback_line && !(info && info->evtchn_upcall_pending))
+        callback_line(hv, d, false);
+}
+
 static bool pic_waits(struct hv *hv, const struct vcpu *v)
 {
     const struct hvm_domain *h = hvm_of(hv, hv_domain(hv, v));
@@ -66,15 +86,22 @@ void hvm_kick(struct hv *hv, struct vcpu *v)
     hvm_resume(hv, v);
 }
 
+static bool by_gsi(const struct hvm_domain *h)
+{
+    enum { CALLBACK_GSI = 0 };
+    return h->params[0] >> 56 == CALLBACK_GSI && h->params[0] & 0xff;
+}
+
 void hvm_events_pending(struct hv *hv, struct vcpu *v)
 {
     const struct hvm_vcpu *h = hvm_vcpu_of(hv, v);
     struct hvm_domain *hd = hvm_of(hv, hv_domain(hv, v));
-    enum { CALLBACK_GSI = 0 };
     if (h->upcall_vector)
         lapic_accept(hv, v, h->upcall_vector, false);
-    else if (hd->params[0] >> 56 == CALLBACK_GSI && hd->params[0] & 0xff && v->id == 0)
-        hvm_callback_line(hv, hv_domain(hv, v), true);
+    else if (by_gsi(hd) && v->id == 0) {
+        callback_line(hv, hv_domain(hv, v), false);      /* still up: nobody has looked since the upcall was taken back */
+        callback_line(hv, hv_domain(hv, v), true);
+    }
     hvm_kick(hv, v);
 }
 
@@ -92,6 +119,7 @@ static int hvm_interrupt(void *ctx, struct cpu *cpu, uint32_t can)
         h->nmi_pending = 0;
         vector = VECTOR_NMI;
     } else if (can & TAKE_INTERRUPT) {
+        hvm_callback_follows(hv, hv_domain(hv, v));
         vector = (int)upcall_vector(hv, v);
         if (vector == 0 && (vector = pic_waits(hv, v) ? pic_acknowledge(hvm_of(hv, hv_domain(hv, v))) : -1) < 0 &&
             (vector = lapic_pending(&h->lapic)) >= 0)
@@ -123,6 +151,7 @@ static bool hvm_halt(void *ctx, struct cpu *cpu)
 {
     struct hv *hv = ctx;
     struct vcpu *v = hv->current;
+    hvm_callback_follows(hv, hv_domain(hv, v));
     if (hvm_can_wake(hv, v))
         return true;
     if (cpu_rflags(cpu) & RFLAGS_IF)
@@ -168,6 +197,7 @@ static bool hvm_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
     struct hv *hv = ctx;
     struct vcpu *v = hv->current;
     bool go_on;
+    hv->began = hv_retired(hv) - (trap->flags & TRAP_SOFTWARE ? 1 : 0);       /* a software interrupt is counted already */
     if (hv_stops_on(hv, HV_STOP_TRAP) && stops_trap(hv, v, trap)) {
         cpu_leave_at_breakpoint(cpu);
         return false;
@@ -264,6 +294,7 @@ void hv_hvm_reset(struct hv *hv, struct domain *d)
     memset(d->timer, 0, sizeof d->timer);
     memset(h->data_port, 0, sizeof h->data_port);
     h->a20 = 1;
+    h->callback_line = 0;
     for (uint32_t id = 0; id < HV_DOMAIN_VCPUS; id++) {
         struct vcpu *v = hv_vcpu(hv, d, id);
         if (!v)
@@ -287,14 +318,16 @@ void hv_set_irq(struct hv *hv, struct domain *d, uint32_t gsi, bool level)
         hvm_kick(hv, boot);
 }
 
-/* The line by which events come where the guest chose a GSI for them; it follows the first vcpu's upcall. */
-void hvm_callback_line(struct hv *hv, struct domain *d, bool level)
+/* A line that is up goes down with the old choice, and what it says goes on by the new one. Source: hvm_set_callback_via() in
+ * xen/arch/x86/hvm/irq.c of Xen 4.17. */
+void hv_set_callback(struct hv *hv, struct domain *d, uint64_t via)
 {
     struct hvm_domain *h = hvm_of(hv, d);
-    if (h->callback_line == level)
-        return;
-    h->callback_line = level;
-    hv_set_irq(hv, d, h->params[0] & 0xff, level);
+    bool up = h->callback_line;
+    callback_line(hv, d, false);
+    h->params[0] = via;
+    callback_line(hv, d, up && by_gsi(h));
+    hv_callback_changed(hv, d);
 }
 
 void hv_callback_changed(struct hv *hv, struct domain *d)

@@ -43,7 +43,8 @@ void hvm_reset_cpu(struct hv *hv, struct vcpu *v, bool init);
 
 /* The upcall of the vcpu has become pending. */
 void hvm_events_pending(struct hv *hv, struct vcpu *v);
-void hvm_callback_line(struct hv *hv, struct domain *d, bool level);
+/* The guest leaves to the hypervisor: the callback's line goes down if the upcall is pending no more. */
+void hvm_callback_follows(struct hv *hv, struct domain *d);
 void hvm_cpuid(void *ctx, struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
 /* ---- p2m.c ---- */

@@ -207,6 +207,7 @@ enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *a)
     if (is_controller(a)) {
         if (!a->alone)
             return IO_ALONE;
+        hvm_callback_follows(hv, d);
         if (controller(hv, v, a)) {
             hvm_changed(hv, v);
             return IO_DONE;

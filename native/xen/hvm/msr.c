@@ -63,7 +63,7 @@ static bool memory_type_ok(uint64_t type) { return type < 8 && (1u << type & 0x7
 static bool mtrr_ok(uint32_t number, uint64_t value)
 {
     if (number >= MSR_MTRR_BASE0 && number < MSR_MTRR_BASE0 + 2 * MTRR_VARIABLE)
-        return value >> 40 == 0 && (number & 1 || memory_type_ok(value & 0xff));
+        return value >> ENGINE_PHYSICAL_BITS == 0 && (number & 1 || memory_type_ok(value & 0xff));
     if (number == MSR_MTRR_DEFAULT)
         return !(value & ~UINT64_C(0xcff)) && memory_type_ok(value & 0xff);
     for (int i = 0; number != MSR_MISC_ENABLE && i < 8; i++)
