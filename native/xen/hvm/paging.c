@@ -7,10 +7,11 @@
 
 #define A20 (UINT64_C(1) << 20)
 
-static uint64_t frame_of(void *ctx, uint64_t gfn)
+static uint64_t frame_of(void *ctx, uint64_t gfn, bool *writable)
 {
     struct hv *hv = ctx;
     uint64_t entry = p2m_get(hv, hvm_of(hv, hv_domain(hv, hv->walker)), gfn);
+    *writable = entry & P2M_WRITABLE;
     return entry & P2M_RAM ? entry >> 8 : UINT64_MAX;
 }
 
