@@ -52,7 +52,8 @@ bool hvm_translate(void *ctx, struct cpu *cpu, uint64_t va, enum access access, 
     uint64_t entry = map->frame == LAPIC_BASE >> ENGINE_PAGE_SHIFT ? 0 : p2m_get(hv, h, map->frame);
     if (!(entry & P2M_RAM) || (access == ACCESS_WRITE && !(entry & P2M_WRITABLE))) {
         map->prot |= MAP_DEVICE;
-        map->prot &= ~(uint32_t)(access == ACCESS_WRITE ? MAP_READ : 0);
+        if (entry & P2M_RAM)      /* written to, and no RAM for that; reads go to the memory itself */
+            map->prot &= ~(uint32_t)MAP_READ;
         return true;
     }
     if (!(entry & P2M_WRITABLE))
