@@ -12,7 +12,7 @@ enum { VMCALL_BYTES = 3, STUB_BYTES = 32 };
 static const uint8_t ALLOWED[NR_HYPERCALLS] = {
     [__HYPERVISOR_memory_op] = 1, [__HYPERVISOR_xen_version] = 1, [__HYPERVISOR_console_io] = 1,
     [__HYPERVISOR_grant_table_op] = 1, [__HYPERVISOR_vm_assist] = 1, [__HYPERVISOR_vcpu_op] = 1,
-    [__HYPERVISOR_mmuext_op] = 0, [__HYPERVISOR_sched_op] = 1, [__HYPERVISOR_event_channel_op] = 1,
+    [__HYPERVISOR_sched_op] = 1, [__HYPERVISOR_event_channel_op] = 1,
     [__HYPERVISOR_physdev_op] = 1, [__HYPERVISOR_hvm_op] = 1, [__HYPERVISOR_set_timer_op] = 1,
 };
 
@@ -100,9 +100,8 @@ bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on)
 void hv_latch_width(struct hv *hv, struct vcpu *v) { hv_domain(hv, v)->narrow = !hvm_in_64bit(hv_cpu_of(hv, v)); }
 
 /* mov $number, %eax; vmmcall; ret; iret, which no HVM guest has, is ud2. */
-void hvm_hypercall_page(struct hv *hv, uint8_t *page)
+void hvm_hypercall_page(uint8_t *page)
 {
-    (void)hv;
     memset(page, 0, ENGINE_PAGE_SIZE);
     for (uint32_t nr = 0; nr < ENGINE_PAGE_SIZE / STUB_BYTES; nr++) {
         uint8_t *stub = page + nr * STUB_BYTES;

@@ -79,10 +79,8 @@ void hvm_kick(struct hv *hv, struct vcpu *v)
 {
     if (hvm_vcpu_of(hv, v)->waits_for_sipi || !hv_cpu_of(hv, v))
         return;
-    if (v->blocked && hvm_can_wake(hv, v)) {
-        hvm_vcpu_of(hv, v)->halted = 0;
+    if (v->blocked && hvm_can_wake(hv, v))
         hv_vcpu_kick(hv, v);
-    }
     hvm_resume(hv, v);
 }
 
@@ -155,7 +153,7 @@ static bool hvm_halt(void *ctx, struct cpu *cpu)
     if (hvm_can_wake(hv, v))
         return true;
     if (cpu_rflags(cpu) & RFLAGS_IF)
-        v->blocked = 1, hvm_vcpu_of(hv, v)->halted = 1;
+        v->blocked = 1;
     else
         vcpu_down(hv, v);
     struct cpu_exit *e = cpu_exit_record(cpu);
@@ -277,7 +275,7 @@ void hvm_reset_cpu(struct hv *hv, struct vcpu *v, bool init)
     cpu_set_state(cpu, &s);
     lapic_reset(&h->lapic, 2u * v->id, init);
     memset(&h->io, 0, sizeof h->io);
-    h->nmi_pending = h->halted = 0;
+    h->nmi_pending = 0;
     v->blocked = 0;
 }
 

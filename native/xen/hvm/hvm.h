@@ -13,7 +13,6 @@
 #define CR0_PE      0x1ull
 #define CR4_PSE     0x10ull
 #define CR4_PAE     0x20ull
-#define CR4_TSD_BIT 0x4ull
 #define EFER_LMA    0x400ull
 #define EFER_NX     0x800ull
 
@@ -84,7 +83,7 @@ bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on);
 /* Execute the instruction again, with these arguments. */
 void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t args[6]);
 /* Fill a page with the hypercalls, for MSR 0x40000000. */
-void hvm_hypercall_page(struct hv *hv, uint8_t *page);
+void hvm_hypercall_page(uint8_t *page);
 
 /* ---- ../timer.c ---- */
 /* Is a timer of some device due? */

@@ -10,7 +10,7 @@ enum {
     REG_SVR = 0xf0, REG_ISR = 0x100, REG_TMR = 0x180, REG_IRR = 0x200, REG_ESR = 0x280, REG_CMCI = 0x2f0, REG_ICR = 0x300,
     REG_ICR2 = 0x310, REG_LVT = 0x320, REG_INITIAL = 0x380, REG_CURRENT = 0x390, REG_DIVIDE = 0x3e0
 };
-enum { LVT_TIMER = 0, LVT_LINT0 = 3, LVT_LINT1 = 4, LVT_ERROR = 5 };
+enum { LVT_TIMER = 0, LVT_LINT0 = 3, LVT_ERROR = 5 };
 enum { LVT_MASKED = 1 << 16, LVT_PERIODIC = 1 << 17, LVT_TSC_DEADLINE = 1 << 18, TIMER_MODE = 3 << 17 };
 enum { MODE_FIXED = 0, MODE_LOWEST = 1, MODE_SMI = 2, MODE_NMI = 4, MODE_INIT = 5, MODE_SIPI = 6, MODE_EXTINT = 7 };
 enum { SVR_ENABLE = 1 << 8, VERSION = 0x14 | (LAPIC_LVTS - 1) << 16, ESR_ILLEGAL_RECEIVED = 1 << 6, ESR_ILLEGAL_SENT = 1 << 5 };
@@ -227,8 +227,7 @@ static uint64_t period(const struct hvm_lapic *l)
 
 static void timer_start(struct hv *hv, struct hvm_lapic *l)
 {
-    l->timer_start = hv_now(hv);
-    l->timer_deadline = l->timer_initial && !(l->lvt[LVT_TIMER] & LVT_TSC_DEADLINE) ? l->timer_start + period(l) : 0;
+    l->timer_deadline = l->timer_initial && !(l->lvt[LVT_TIMER] & LVT_TSC_DEADLINE) ? hv_now(hv) + period(l) : 0;
 }
 
 static uint32_t timer_count(struct hv *hv, const struct hvm_lapic *l)
@@ -259,8 +258,7 @@ void lapic_timer(struct hv *hv, struct vcpu *v, uint64_t now)
         return;
     if ((lvt & TIMER_MODE) == LVT_PERIODIC) {
         uint64_t step = period(l);       /* ticks that were missed are missed */
-        l->timer_start = l->timer_deadline + (now - l->timer_deadline) / step * step;
-        l->timer_deadline = l->timer_start + step;
+        l->timer_deadline += (now - l->timer_deadline) / step * step + step;
     } else {
         l->timer_deadline = l->tsc_deadline = 0;
     }

@@ -129,7 +129,7 @@ static bool write_hypercall_page(struct hv *hv, struct vcpu *v, uint64_t value)
     uint8_t *page = value & 0xfff ? NULL : hvm_ram(hv, hv_domain(hv, v), value, true);
     if (!page)
         return false;
-    hvm_hypercall_page(hv, page);
+    hvm_hypercall_page(page);
     hv_latch_width(hv, v);
     return true;
 }

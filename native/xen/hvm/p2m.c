@@ -30,24 +30,21 @@ uint64_t p2m_get(struct hv *hv, const struct hvm_domain *h, uint64_t gfn)
 }
 
 /* A table of Xen's own, zeroed; 0: no memory. */
-static uint64_t new_table(struct hv *hv, struct hvm_domain *h)
+static uint64_t new_table(struct hv *hv)
 {
     uint64_t frame = hv_alloc_frame(hv, OWNER_XEN);
-    if (frame == ~UINT64_C(0))
-        return 0;
-    h->p2m_frames++;
-    return frame;
+    return frame == ~UINT64_C(0) ? 0 : frame;
 }
 
 static int make_tables(struct hv *hv, struct hvm_domain *h, uint64_t gfn)
 {
-    if (!h->p2m_root && !(h->p2m_root = new_table(hv, h)))
+    if (!h->p2m_root && !(h->p2m_root = new_table(hv)))
         return -ENOMEM;
     uint64_t frame = h->p2m_root;
     for (int level = LEVELS - 1; level > 0; level--) {
         uint64_t *slot = (uint64_t *)machine_frame(hv->m, frame) + (gfn >> level * INDEX_BITS & (ENTRIES - 1));
         if (*slot == 0) {
-            uint64_t table = new_table(hv, h);
+            uint64_t table = new_table(hv);
             if (!table)
                 return -ENOMEM;
             machine_write_begin(hv->m, frame);
