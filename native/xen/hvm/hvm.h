@@ -94,6 +94,8 @@ bool hv_device_due(struct hv *hv);
 void lapic_reset(struct hvm_lapic *l, uint32_t id, bool init);
 uint32_t lapic_read(struct hv *hv, struct vcpu *v, uint32_t offset);
 void lapic_write(struct hv *hv, struct vcpu *v, uint32_t offset, uint32_t value);
+/* Is it there at all (APIC_BASE); and does it take interrupts (the spurious-interrupt register too)? */
+bool lapic_present(const struct hvm_lapic *l);
 bool lapic_enabled(const struct hvm_lapic *l);
 /* An interrupt arrives. */
 void lapic_accept(struct hv *hv, struct vcpu *v, uint32_t vector, bool level);

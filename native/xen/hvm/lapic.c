@@ -43,7 +43,9 @@ void lapic_reset(struct hvm_lapic *l, uint32_t id, bool init)
         l->lvt[i] = LVT_MASKED;
 }
 
-bool lapic_enabled(const struct hvm_lapic *l) { return l->base & BASE_ENABLE && l->svr & SVR_ENABLE; }
+bool lapic_present(const struct hvm_lapic *l) { return l->base & BASE_ENABLE; }
+
+bool lapic_enabled(const struct hvm_lapic *l) { return lapic_present(l) && l->svr & SVR_ENABLE; }
 
 bool lapic_set_base(struct hvm_lapic *l, uint64_t value)
 {
@@ -75,7 +77,7 @@ void lapic_acknowledge(struct hvm_lapic *l, uint32_t vector)
 
 bool lapic_accepts_pic(const struct hvm_lapic *l)
 {
-    if (!(l->base & BASE_ENABLE))
+    if (!lapic_present(l))
         return true;
     return !(l->lvt[LVT_LINT0] & LVT_MASKED) && (l->lvt[LVT_LINT0] >> 8 & 7) == MODE_EXTINT;
 }
@@ -176,7 +178,7 @@ void lapic_message(struct hv *hv, struct domain *d, uint32_t destination, bool l
     for (uint32_t id = 0; id < HV_DOMAIN_VCPUS; id++) {
         struct vcpu *v = hv_vcpu(hv, d, id);
         const struct hvm_lapic *l = v ? &hvm_vcpu_of(hv, v)->lapic : NULL;
-        if (!l || !(l->base & BASE_ENABLE) || !matches(l, destination, logical))
+        if (!l || !lapic_present(l) || !matches(l, destination, logical))
             continue;
         if (mode != MODE_LOWEST)
             one(hv, v, mode, vector, level);

@@ -25,8 +25,6 @@ enum {
 #define CR4_BITS  UINT64_C(0x6f7)            /* VME TSD PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT and PVI DE */
 enum { MTRR_CAP = 1 << 10 | 1 << 8 | MTRR_VARIABLE };
 
-static bool canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
-
 /* ---- MSRs that read as a constant and whose writes do nothing ---- */
 static const struct { uint32_t number; uint64_t value; } CONSTANT[] = {
     {0x17, 0}, {0x2a, 0}, {0x8b, 0}, {0x79, 0}, {0xe7, 0}, {0xe8, 0}, {0x179, 0}, {0x17a, 0}, {0x1d9, 0}, {0x198, 0},
@@ -110,7 +108,7 @@ static bool engine_ok(struct cpu *cpu, uint32_t number, uint64_t value)
     case MSR_FMASK: return value >> 32 == 0;
     case MSR_STAR:
     case MSR_SYSENTER_CS: return true;
-    default: return canonical(value);
+    default: return hvm_canonical(value);
     }
 }
 

@@ -6,7 +6,7 @@
  */
 #include "hvm.h"
 
-enum { LEVELS = 3, INDEX_BITS = 9, ENTRIES = 1 << INDEX_BITS, FRAME_SHIFT = 8 };
+enum { LEVELS = 3, INDEX_BITS = 9, ENTRIES = 1 << INDEX_BITS };
 
 static uint64_t *slot_of(struct hv *hv, const struct hvm_domain *h, uint64_t gfn, uint64_t *table)
 {
@@ -18,7 +18,7 @@ static uint64_t *slot_of(struct hv *hv, const struct hvm_domain *h, uint64_t gfn
             *table = frame;
             return level == 0 ? slot : NULL;
         }
-        frame = *slot >> FRAME_SHIFT;
+        frame = *slot >> P2M_FRAME_SHIFT;
     }
 }
 
@@ -48,9 +48,9 @@ static int make_tables(struct hv *hv, struct hvm_domain *h, uint64_t gfn)
             if (!table)
                 return -ENOMEM;
             machine_write_begin(hv->m, frame);
-            *slot = table << FRAME_SHIFT | P2M_TABLE;
+            *slot = table << P2M_FRAME_SHIFT | P2M_TABLE;
         }
-        frame = *slot >> FRAME_SHIFT;
+        frame = *slot >> P2M_FRAME_SHIFT;
     }
     return 0;
 }
@@ -72,7 +72,7 @@ int hv_p2m_set(struct hv *hv, struct domain *d, uint64_t gfn, uint64_t mfn, uint
     if (!slot)
         return 0;
     machine_write_begin(hv->m, table);
-    *slot = flags ? mfn << FRAME_SHIFT | flags : 0;
+    *slot = flags ? mfn << P2M_FRAME_SHIFT | flags : 0;
     machine_tlb_stale(hv->m);
     return 0;
 }
@@ -91,7 +91,7 @@ uint64_t hv_p2m_get(struct hv *hv, const struct domain *d, uint64_t gfn, uint32_
 {
     uint64_t entry = is_hvm(d) ? p2m_get(hv, hvm_of(hv, d), gfn) : 0;
     *flags = entry & P2M_FLAGS;
-    return entry ? entry >> FRAME_SHIFT : ~UINT64_C(0);
+    return entry ? entry >> P2M_FRAME_SHIFT : ~UINT64_C(0);
 }
 
 uint64_t hv_frame_of(struct hv *hv, const struct domain *d, uint64_t gfn)
@@ -99,7 +99,7 @@ uint64_t hv_frame_of(struct hv *hv, const struct domain *d, uint64_t gfn)
     if (!is_hvm(d))
         return gfn;
     uint64_t entry = p2m_get(hv, hvm_of(hv, d), gfn);
-    return entry & P2M_RAM && entry & P2M_WRITABLE ? entry >> FRAME_SHIFT : ~UINT64_C(0);
+    return entry & P2M_RAM && entry & P2M_WRITABLE ? entry >> P2M_FRAME_SHIFT : ~UINT64_C(0);
 }
 
 static void free_tables(struct hv *hv, uint64_t frame, int level)
@@ -107,7 +107,7 @@ static void free_tables(struct hv *hv, uint64_t frame, int level)
     for (unsigned i = 0; level > 0 && i < ENTRIES; i++) {
         uint64_t entry = ((uint64_t *)machine_frame(hv->m, frame))[i];
         if (entry)
-            free_tables(hv, entry >> FRAME_SHIFT, level - 1);
+            free_tables(hv, entry >> P2M_FRAME_SHIFT, level - 1);
     }
     hv_free_frame(hv, frame);
 }

@@ -12,7 +12,7 @@ static uint64_t frame_of(void *ctx, uint64_t gfn, bool *writable)
     struct hv *hv = ctx;
     uint64_t entry = p2m_get(hv, hvm_of(hv, hv_domain(hv, hv->walker)), gfn);
     *writable = entry & P2M_WRITABLE;
-    return entry & P2M_RAM ? entry >> 8 : UINT64_MAX;
+    return entry & P2M_RAM ? entry >> P2M_FRAME_SHIFT : UINT64_MAX;
 }
 
 static struct x86_paging paging_of(struct hv *hv, struct cpu *cpu, const struct vcpu *v)
@@ -58,7 +58,7 @@ bool hvm_translate(void *ctx, struct cpu *cpu, uint64_t va, enum access access, 
     }
     if (!(entry & P2M_WRITABLE))
         map->prot &= ~(uint32_t)MAP_WRITE;
-    map->frame = entry >> 8;
+    map->frame = entry >> P2M_FRAME_SHIFT;
     return true;
 }
 
@@ -77,8 +77,8 @@ uint8_t *hvm_ram(struct hv *hv, const struct domain *d, uint64_t gpa, bool write
     if (!(entry & P2M_RAM) || (write && !(entry & P2M_WRITABLE)))
         return NULL;
     if (write)
-        machine_write_begin(hv->m, entry >> 8);
-    return (uint8_t *)machine_frame(hv->m, entry >> 8) + (gpa & (ENGINE_PAGE_SIZE - 1));
+        machine_write_begin(hv->m, entry >> P2M_FRAME_SHIFT);
+    return (uint8_t *)machine_frame(hv->m, entry >> P2M_FRAME_SHIFT) + (gpa & (ENGINE_PAGE_SIZE - 1));
 }
 
 int hv_physical_read(struct hv *hv, const struct domain *d, uint64_t gpa, uint8_t *out, uint64_t len)
