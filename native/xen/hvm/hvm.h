@@ -93,6 +93,7 @@ bool hv_device_due(struct hv *hv);
 #define LAPIC_BASE 0xfee00000ull
 void lapic_reset(struct hvm_lapic *l, uint32_t id, bool init);
 uint32_t lapic_read(struct hv *hv, struct vcpu *v, uint32_t offset);
+/* By the vcpu itself: hvm_changed() follows. */
 void lapic_write(struct hv *hv, struct vcpu *v, uint32_t offset, uint32_t value);
 /* Is it there at all (APIC_BASE); and does it take interrupts (the spurious-interrupt register too)? */
 bool lapic_present(const struct hvm_lapic *l);
@@ -105,7 +106,7 @@ int lapic_pending(const struct hvm_lapic *l);
 void lapic_acknowledge(struct hvm_lapic *l, uint32_t vector);
 /* Does LINT0 let the 8259A's interrupt through? */
 bool lapic_accepts_pic(const struct hvm_lapic *l);
-void lapic_set_tpr(struct hv *hv, struct vcpu *v, uint32_t tpr);
+void lapic_set_tpr(struct hvm_lapic *l, uint32_t tpr);
 bool lapic_set_base(struct hvm_lapic *l, uint64_t value);
 void lapic_set_tsc_deadline(struct hv *hv, struct vcpu *v, uint64_t tsc);
 /* Expire the timer if it is due. */

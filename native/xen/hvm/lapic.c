@@ -310,18 +310,12 @@ static void end_of_interrupt(struct hv *hv, struct vcpu *v)
     bit_clear(l->isr, (uint32_t)vector);
     if (bit_get(l->tmr, (uint32_t)vector))
         ioapic_end(hv, hv_domain(hv, v), (uint32_t)vector);
-    hvm_kick(hv, v);
 }
 
-void lapic_set_tpr(struct hv *hv, struct vcpu *v, uint32_t tpr)
-{
-    hvm_vcpu_of(hv, v)->lapic.tpr = tpr & 0xff;
-    hvm_kick(hv, v);
-}
+void lapic_set_tpr(struct hvm_lapic *l, uint32_t tpr) { l->tpr = tpr & 0xff; }
 
-static void set_lvt(struct hv *hv, struct vcpu *v, int which, uint32_t value)
+static void set_lvt(struct hv *hv, struct hvm_lapic *l, int which, uint32_t value)
 {
-    struct hvm_lapic *l = &hvm_vcpu_of(hv, v)->lapic;
     uint32_t old = l->lvt[which];
     l->lvt[which] = (value & LVT_BITS[which]) | (l->svr & SVR_ENABLE ? 0 : LVT_MASKED);
     if (which == LVT_TIMER && (old ^ l->lvt[which]) & TIMER_MODE) {
@@ -329,16 +323,13 @@ static void set_lvt(struct hv *hv, struct vcpu *v, int which, uint32_t value)
         if ((old & TIMER_MODE) != LVT_TSC_DEADLINE)
             timer_start(hv, l);
     }
-    hvm_kick(hv, v);
 }
 
-static void set_svr(struct hv *hv, struct vcpu *v, uint32_t value)
+static void set_svr(struct hvm_lapic *l, uint32_t value)
 {
-    struct hvm_lapic *l = &hvm_vcpu_of(hv, v)->lapic;
     l->svr = value & 0x3ff;
     for (int i = 0; !(value & SVR_ENABLE) && i < LAPIC_LVTS; i++)
         l->lvt[i] |= LVT_MASKED;
-    hvm_kick(hv, v);
 }
 
 void lapic_write(struct hv *hv, struct vcpu *v, uint32_t offset, uint32_t value)
@@ -347,11 +338,11 @@ void lapic_write(struct hv *hv, struct vcpu *v, uint32_t offset, uint32_t value)
     uint32_t reg = offset & 0xff0;
     switch (reg) {
     case REG_ID: l->id = value & 0xff000000; break;
-    case REG_TPR: lapic_set_tpr(hv, v, value); break;
+    case REG_TPR: lapic_set_tpr(l, value); break;
     case REG_EOI: end_of_interrupt(hv, v); break;
     case REG_LDR: l->ldr = value & 0xff000000; break;
     case REG_DFR: l->dfr = value | 0x0fffffff; break;
-    case REG_SVR: set_svr(hv, v, value); break;
+    case REG_SVR: set_svr(l, value); break;
     case REG_ESR: l->esr = l->esr_pending, l->esr_pending = 0; break;
     case REG_ICR2: l->icr_high = value & 0xff000000; break;
     case REG_ICR: l->icr_low = value & 0xccfff, send(hv, v); break;
@@ -359,6 +350,6 @@ void lapic_write(struct hv *hv, struct vcpu *v, uint32_t offset, uint32_t value)
     case REG_DIVIDE: l->timer_divide = value & 0xb; break;
     default:
         if (reg >= REG_LVT && reg < REG_LVT + 16 * LAPIC_LVTS)
-            set_lvt(hv, v, (int)(reg - REG_LVT) / 16, value);
+            set_lvt(hv, l, (int)(reg - REG_LVT) / 16, value);
     }
 }

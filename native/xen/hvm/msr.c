@@ -204,7 +204,7 @@ bool hvm_write_cr(void *ctx, struct cpu *cpu, int n, uint64_t *value)
     case 8:
         if (*value & ~UINT64_C(0xf))
             return false;
-        lapic_set_tpr(hv, hv->current, (uint32_t)*value << 4);
+        lapic_set_tpr(&hvm_vcpu_of(hv, hv->current)->lapic, (uint32_t)*value << 4);
         hvm_resume(hv, hv->current);
         return true;
     default:
