@@ -33,9 +33,9 @@ void hvm_resume(struct hv *hv, struct vcpu *v);
 /* A controller's registers were written, by the instruction that the vcpu executes, alone: another interrupt may be next,
  * and the timer due before the end of the run. */
 void hvm_changed(struct hv *hv, struct vcpu *v);
-/* Something has come that may wake the vcpu, or that it may take. */
 /* Would an interrupt be taken now: is there one that waits, and the interrupt flag set, or an NMI? */
 bool hvm_can_wake(struct hv *hv, const struct vcpu *v);
+/* Something has come that may wake the vcpu, or that it may take. */
 void hvm_kick(struct hv *hv, struct vcpu *v);
 /* The state of the processor after RESET or INIT (`init` keeps what INIT keeps). */
 void hvm_reset_cpu(struct hv *hv, struct vcpu *v, bool init);
