@@ -112,9 +112,9 @@ bool cpu_is_alone(struct cpu *c, uintptr_t ra);
 /* ---- native_x86.c ---- */
 typedef bool exec_interrupt_fn(void *cs, int request);
 exec_interrupt_fn native_exec_interrupt;
-/* SYSCALL, SYSENTER of a cpu whose ring 0 is the guest's; rip is behind the instruction, which began `length` bytes before. */
+/* SYSCALL, of `length` bytes, and SYSENTER, the next instruction of a cpu whose ring 0 is the guest's. */
 void native_syscall(struct cpu *c, int length);
-void native_sysenter(struct cpu *c, int length);
+void native_sysenter(struct cpu *c);
 
 /* ---- tlb_x86.c ---- */
 typedef bool tlb_fill_fn(void *cs, uint64_t va, int size, int access, int mmu, bool probe, uintptr_t ra);

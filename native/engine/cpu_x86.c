@@ -103,7 +103,11 @@ void cpu_destroy(struct cpu *c)
 int cpu_set_ops(struct cpu *c, const struct engine_ops *ops)
 {
     c->ops = ops;
-    return ops->native ? cpu_map_device_window(c) : 0;
+    if (ops->native)
+        return cpu_map_device_window(c);
+    cpu_set_attention(c, false);  /* of the whole cpu that it was, before a restore: nothing else would end them */
+    c->run_alone = false;
+    return 0;
 }
 
 int cpu_index(const struct cpu *c) { return c->index; }

@@ -323,7 +323,8 @@ struct x86_paging {
     int levels;
     bool nx, write_protect;
     bool large;               /* 4 MiB pages, of two levels (CR4.PSE) */
-    uint64_t (*frame_of)(void *ctx, uint64_t frame);      /* machine frame of a guest's RAM, ~0: there is none */
+    /* Machine frame of a guest's RAM, ~0: there is none; *writable false: its entries get no accessed and dirty bits. */
+    uint64_t (*frame_of)(void *ctx, uint64_t frame, bool *writable);
     void *ctx;
 };
 bool x86_translate_guest(struct machine *m, const struct x86_paging *paging, uint64_t va, enum access access, bool user,

@@ -216,11 +216,10 @@ void native_syscall(struct cpu *c, int length)
 }
 
 /* The processor that CPUID shows is AMD's, where SYSENTER exists outside of long mode only. */
-void native_sysenter(struct cpu *c, int length)
+void native_sysenter(struct cpu *c)
 {
     struct x86_gprs *r = cpu_gprs(c);
     uint32_t selector = ENV(uint32_t, U_ENV_SYSENTER_CS) & 0xfffc;
-    (void)length;
     if (ENV(uint64_t, U_ENV_EFER) & EFER_LMA)
         refuse(c);
     if (!selector || !(ENV(uint64_t, U_ENV_CR) & CR0_PE)) {

@@ -170,7 +170,7 @@ void __wrap_helper_sysenter_x86_64(char *env, int length)
 {
     struct cpu *c = cpu_of_env(env);
     if (c->ops->native)
-        native_sysenter(c, length);
+        native_sysenter(c);
     else
         system_call(c, length, c->ops->sysenter);
 }

@@ -31,7 +31,8 @@ static bool load_entry(const struct machine *m, uint64_t pa, int size, uint64_t 
     return true;
 }
 
-/* Entries are set accessed and dirty as hardware does, which makes their frame dirty too. */
+/* Entries are set accessed and dirty as hardware does, which makes their frame dirty too. A guest may have code beside its
+ * entries: blocks made of these bytes go, others stay, as the one that is running may be from this frame. */
 static void or_entry(struct machine *m, uint64_t pa, int size, uint64_t entry, uint64_t bits)
 {
     if ((entry & bits) == bits)
@@ -39,6 +40,9 @@ static void or_entry(struct machine *m, uint64_t pa, int size, uint64_t entry, u
     entry |= bits;
     memcpy(m->base + pa, &entry, (size_t)size);
     m->flags[pa >> ENGINE_PAGE_SHIFT] |= FRAME_DIRTY;
+    for (int i = 0; m->flags[pa >> ENGINE_PAGE_SHIFT] & FRAME_CODE && i < m->cpu_count; i++)
+        if (m->cpus[i])
+            tb_invalidate_phys_range_x86_64(m->cpus[i]->uc, pa, pa + (uint64_t)size);
 }
 
 static inline uint64_t root_of(const struct x86_paging *p)
@@ -58,6 +62,7 @@ static inline __attribute__((always_inline)) bool translate(
     const uint64_t reserved = p->frame_of ? PTE_RESERVED_GUEST : PTE_RESERVED;
     uint64_t table = root_of(p), rights = PTE_W | PTE_U, no_exec = 0;
     uint64_t entries[4] = {0}, places[4] = {0};
+    bool writable[4] = {true, true, true, true};
     uint32_t error = (uint32_t)((access == ACCESS_WRITE ? PF_W : 0) | (user ? PF_U : 0) | (access == ACCESS_FETCH && nx ? PF_I : 0));
     int level = levels;
     uint64_t pa = 0;
@@ -70,7 +75,7 @@ static inline __attribute__((always_inline)) bool translate(
         uint64_t place = table + ((va >> l->shift) & ((UINT64_C(1) << l->bits) - 1)) * (uint64_t)size;
         uint64_t entry;
         if (p->frame_of) {
-            uint64_t frame = p->frame_of(p->ctx, place >> ENGINE_PAGE_SHIFT);
+            uint64_t frame = p->frame_of(p->ctx, place >> ENGINE_PAGE_SHIFT, &writable[level - 1]);
             place = frame == UINT64_MAX ? frame : frame << ENGINE_PAGE_SHIFT | (place & (ENGINE_PAGE_SIZE - 1));
         }
         if (!load_entry(m, place, size, &entry))
@@ -105,9 +110,10 @@ static inline __attribute__((always_inline)) bool translate(
         goto out;
     if (update) {
         for (int i = levels; i > level; i--)
-            if (shapes[i - 1].rights)
+            if (shapes[i - 1].rights && writable[i - 1])
                 or_entry(m, places[i - 1], size, entries[i - 1], PTE_A);
-        or_entry(m, places[level - 1], size, entries[level - 1], access == ACCESS_WRITE ? PTE_A | PTE_D : PTE_A);
+        if (writable[level - 1])
+            or_entry(m, places[level - 1], size, entries[level - 1], access == ACCESS_WRITE ? PTE_A | PTE_D : PTE_A);
     }
     map->frame = pa >> ENGINE_PAGE_SHIFT;
     /* Writable without a further visit only when the dirty bit is set already. */

@@ -69,7 +69,7 @@ static void drop_device(struct hv *hv, const struct maptrack *m)
 
 static void leave_as_user(struct hv *hv, struct domain *d)
 {
-    struct maptrack *m = &hv->maptracks[(uint64_t)d->slot * HV_MAX_MAPTRACK];
+    struct maptrack *m = hv_maptrack(hv, d, 0);
 
     for (uint32_t handle = 0; d->maptrack_used != 0 && handle < HV_MAX_MAPTRACK; handle++) {
         struct domain *granter;
@@ -88,12 +88,12 @@ static void leave_as_user(struct hv *hv, struct domain *d)
 
 static void leave_as_granter(struct hv *hv, struct domain *d)
 {
-    struct active_grant *active = &hv->grants[(uint64_t)d->slot * HV_MAX_GRANTS];
+    struct active_grant *active = hv_active_grant(hv, d, 0);
     uint32_t entries = d->grant_frames * (d->grant_version == 2 ? PER_PAGE_V2 : PER_PAGE_V1);
 
     for (uint32_t slot = 0; slot < hv->s->domain_slots; slot++) {
         struct domain *user = &hv->s->domains[slot];
-        struct maptrack *m = &hv->maptracks[(uint64_t)slot * HV_MAX_MAPTRACK];
+        struct maptrack *m = hv_maptrack(hv, user, 0);
 
         if (!user->used)
             continue;

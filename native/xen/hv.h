@@ -148,8 +148,8 @@ static inline bool hv_stops_on(const struct hv *hv, enum hv_stop_kind kind) { re
 static inline bool stops_met(const struct hv *hv) { return hv->stops.met && !hv->stops.before; }
 bool stops_breakpoint(void *ctx, struct cpu *cpu, uint64_t pc);
 bool stops_watched(void *ctx, struct cpu *cpu, const struct touch *touches, uint32_t count);
-/* The hypercall in the registers is about to be made, the count and rip being its own. true: leave before it. */
-bool stops_hypercall(struct hv *hv, struct vcpu *v);
+/* Hypercall `nr` is about to be made, its first argument being `sub`, the count and rip its own. true: leave before it. */
+bool stops_hypercall(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t sub);
 /* An exception has come. true: leave. */
 bool stops_trap(struct hv *hv, struct vcpu *v, const struct trap *trap);
 void stops_event(struct hv *hv, const struct domain *d, uint32_t port);

@@ -111,7 +111,7 @@ void hvm_cpuid(void *ctx, struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint
     case 1:
         out[2] |= TSC_DEADLINE;
         out[3] |= HVM_EDX;
-        if (!(hvm_vcpu_of(hv, hv->current)->lapic.base >> 11 & 1))
+        if (!lapic_present(&hvm_vcpu_of(hv, hv->current)->lapic))
             out[3] &= ~(1u << 9);
         break;
     case XEN_FIRST + 4:

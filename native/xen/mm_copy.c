@@ -1,9 +1,10 @@
 /* mm_copy.c - guest memory by linear address, for hypercalls.
  *
- * Invariants. Of an HVM guest the rights are ring 0's, which makes its hypercalls. Else a guest address is honoured with the rights that the guest itself has: user access through the page
- * table of its current mode, write protection on, accessed and dirty bits set. Addresses in the hypervisor's part are
- * not guest memory, whatever the guest could read there. No byte outside a frame that the guest's own tables map is
- * ever touched, and what a copy wrote before it met a bad page stays written, as in Xen.
+ * Invariants. A guest address is honoured with the rights that the guest itself has: user access through the page
+ * table of its current mode, write protection on, accessed and dirty bits set. Of an HVM guest the rights are ring 0's,
+ * which makes its hypercalls. Addresses in the hypervisor's part are not guest memory, whatever a PV guest could read
+ * there. No byte outside a frame that the guest's own tables map is ever touched, and what a copy wrote before it met a
+ * bad page stays written, as in Xen.
  */
 #include "mm.h"
 #include "hvm/hvm.h"

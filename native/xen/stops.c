@@ -115,13 +115,12 @@ void stops_copied(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t len
     }
 }
 
-bool stops_hypercall(struct hv *hv, struct vcpu *v)
+bool stops_hypercall(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t sub)
 {
     struct cpu *cpu = hv_cpu_of(hv, v);
-    const struct x86_gprs *g = cpu_gprs(cpu);
     uint64_t when = hv_retired(hv);
-    const struct hv_stop *stop = find(hv, v, HV_STOP_HYPERCALL, g->rax, g->rdi, when);
-    return stop && met(hv, v, stop, when, g->rip, !cpu_undisturbed(cpu));
+    const struct hv_stop *stop = find(hv, v, HV_STOP_HYPERCALL, nr, sub, when);
+    return stop && met(hv, v, stop, when, cpu_gprs(cpu)->rip, !cpu_undisturbed(cpu));
 }
 
 bool stops_trap(struct hv *hv, struct vcpu *v, const struct trap *trap)

@@ -113,7 +113,7 @@ static bool stop_before(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
     struct cpu *cpu = hv_cpu_of(hv, v);
     g->rip -= SYSCALL_BYTES;
     cpu_unretire(cpu);
-    if (stops_hypercall(hv, v)) {
+    if (stops_hypercall(hv, v, g->rax, g->rdi)) {
         cpu_leave_at_breakpoint(cpu);
         return true;
     }

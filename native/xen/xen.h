@@ -201,10 +201,10 @@ void hv_set_work_limit(struct hv *hv, uint64_t entries);
 uint64_t hv_audit(struct hv *hv, char *text, uint64_t len);
 
 /* ---- full virtualisation (native/xen/hvm) ---- */
-/* An entry of a domain's p2m: RAM; and writable, which read-only memory is not. */
 /* How a domain ends by itself: SHUTDOWN_poweroff, SHUTDOWN_reboot. */
 enum { HVM_END_POWEROFF = 0, HVM_END_REBOOT = 1 };
-enum { P2M_RAM = 1, P2M_WRITABLE = 2, P2M_TABLE = 4, P2M_FLAGS = 0xff, P2M_SHIFT = 8, P2M_FRAMES = 1 << 27 };
+/* An entry of a domain's p2m: RAM; and writable, which read-only memory is not. */
+enum { P2M_RAM = 1, P2M_WRITABLE = 2, P2M_TABLE = 4, P2M_FLAGS = 0xff, P2M_FRAME_SHIFT = 8, P2M_FRAMES = 1 << 27 };
 /* Have machine frame `mfn` stand at guest frame `gfn`; flags 0: nothing stands there. 0, -EINVAL (no such frame), -ENOMEM */
 int hv_p2m_set(struct hv *hv, struct domain *d, uint64_t gfn, uint64_t mfn, uint32_t flags);
 /* The same for `count` frames from `gfn` on. */

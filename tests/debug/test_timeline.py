@@ -11,14 +11,18 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from hv import abi
+from hv.builder.hvm import build_hvm, start
 from hv.debug import stops
 from hv.debug.stops import StopPoint
 from hv.debug.timeline import Moved, Position, Timeline, Why
+from hv.devices.platform import Platform
+from hv.hypervisor import Hypervisor
 from hv.inputs import History, Input, Moment
 from hv.native import lib
 from hv.testing.runner import DomainUnderTest, Options, resolve
 from hv.toolstack.launch import GuestConfig, launch
 from tests.debug.straight import MEMORY_MIB, hashes, options_of
+from tests.devices.flat32 import compiled
 
 VECTOR_PF = 14
 TOUR = ("tour", "rounds=20")
@@ -201,6 +205,24 @@ def test_a_watchpoint_sees_what_a_hypercall_of_a_whole_processor_writes() -> Non
     timeline.goto(moved.position.count - 3)
     assert timeline.run(written).position.count == moved.position.count + 1
     assert timeline.run_back(written).position == moved.position
+
+
+CALL_OF_32_BITS = r"""
+__asm__(".globl _start\n_start: movl $32, %eax\n movl $4, %ebx\n movl $0, %ecx\n movl $6, %edi\n vmmcall\n jmp .\n");
+"""
+
+
+def test_a_hypercall_of_32_bit_code_is_known_by_the_registers_of_its_own(tmp_path: Path) -> None:
+    hv = Hypervisor(memory_mib=4)
+    domain = hv.create_domain("pc", memory_mib=4, kind="hvm")
+    built = build_hvm(domain, compiled(tmp_path, CALL_OF_32_BITS))
+    Platform(domain).reset()
+    start(domain, built)
+    timeline = Timeline(hv)
+    assert timeline.run([stops.hypercall("event_channel_op", "alloc_unbound")], limit=100).why is Why.LIMIT
+    timeline.goto(0)
+    moved = timeline.run([stops.hypercall("event_channel_op", "send")], limit=100)
+    assert (moved.why, moved.position) == (Why.STOP_POINT, Position(4))
 
 
 def test_a_stop_point_where_one_stands_does_not_count_but_the_next_time_does() -> None:

@@ -12,7 +12,7 @@ enum { VMCALL_BYTES = 3, STUB_BYTES = 32 };
 static const uint8_t ALLOWED[NR_HYPERCALLS] = {
     [__HYPERVISOR_memory_op] = 1, [__HYPERVISOR_xen_version] = 1, [__HYPERVISOR_console_io] = 1,
     [__HYPERVISOR_grant_table_op] = 1, [__HYPERVISOR_vm_assist] = 1, [__HYPERVISOR_vcpu_op] = 1,
-    [__HYPERVISOR_mmuext_op] = 0, [__HYPERVISOR_sched_op] = 1, [__HYPERVISOR_event_channel_op] = 1,
+    [__HYPERVISOR_sched_op] = 1, [__HYPERVISOR_event_channel_op] = 1,
     [__HYPERVISOR_physdev_op] = 1, [__HYPERVISOR_hvm_op] = 1, [__HYPERVISOR_set_timer_op] = 1,
 };
 
@@ -43,13 +43,11 @@ void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t args[6])
     g->rip -= VMCALL_BYTES;
 }
 
-/* 0: the answer is in *result; else one of HV_TO_PYTHON, HV_RETRY, HV_DONE, HV_LEAVE. */
-static bool call(struct hv *hv, struct vcpu *v, struct cpu *cpu)
+/* The hypercall is made; whether the vcpu goes on. */
+static bool call(struct hv *hv, struct vcpu *v, struct cpu *cpu, uint64_t nr, uint64_t args[6])
 {
     struct x86_gprs *g = cpu_gprs(cpu);
     bool wide = hvm_in_64bit(cpu);
-    uint64_t nr = wide ? g->rax : (uint32_t)g->rax, args[6];
-    arguments(g, wide, args);
     uint64_t record = hv_log_call(hv, v, TRAP_LOG_HYPERCALL, nr, args);
     hv->last.hypercall = nr;
     memcpy(hv->last.args, args, sizeof hv->last.args);
@@ -83,7 +81,10 @@ bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on)
     if (hv_copy_from_guest(hv, v, bytes, va, sizeof bytes) != 0 || bytes[0] != 0x0f || bytes[1] != 0x01 ||
         (bytes[2] != 0xc1 && bytes[2] != 0xd9) || !(cpu_cr(cpu, 0) & CR0_PE) || hvm_cpl(cpu) != 0)
         return false;
-    if (hv_stops_on(hv, HV_STOP_HYPERCALL) && stops_hypercall(hv, v)) {
+    bool wide = hvm_in_64bit(cpu);
+    uint64_t nr = wide ? g->rax : (uint32_t)g->rax, args[6];
+    arguments(g, wide, args);
+    if (hv_stops_on(hv, HV_STOP_HYPERCALL) && stops_hypercall(hv, v, nr, args[0])) {
         cpu_leave_at_breakpoint(cpu);
         *go_on = false;
         return true;
@@ -91,7 +92,7 @@ bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on)
     g->rip += VMCALL_BYTES;
     cpu_retire(cpu);
     hvm_callback_follows(hv, hv_domain(hv, v));
-    *go_on = call(hv, v, cpu);
+    *go_on = call(hv, v, cpu, nr, args);
     hvm_resume(hv, v);
     return true;
 }
@@ -99,9 +100,8 @@ bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on)
 void hv_latch_width(struct hv *hv, struct vcpu *v) { hv_domain(hv, v)->narrow = !hvm_in_64bit(hv_cpu_of(hv, v)); }
 
 /* mov $number, %eax; vmmcall; ret; iret, which no HVM guest has, is ud2. */
-void hvm_hypercall_page(struct hv *hv, uint8_t *page)
+void hvm_hypercall_page(uint8_t *page)
 {
-    (void)hv;
     memset(page, 0, ENGINE_PAGE_SIZE);
     for (uint32_t nr = 0; nr < ENGINE_PAGE_SIZE / STUB_BYTES; nr++) {
         uint8_t *stub = page + nr * STUB_BYTES;

@@ -4,22 +4,27 @@
  * engine then asks hvm_interrupt() at each place where it could have become possible, and nowhere else.
  */
 #include "hvm.h"
+#include "../../abi/hvm.h"
 #include "../../abi/xen.h"
 #include "../../abi/sched.h"
 
 /* ---- what waits ---- */
 
+enum { CALLBACK_TYPE_SHIFT = 56 };
+
+static bool upcall_pending(struct hv *hv, const struct vcpu *v)
+{
+    const struct vcpu_info *info = pv_info(hv, v);
+    return info && info->evtchn_upcall_pending;
+}
+
 /* The callback vector of events, while the upcall is pending; 0: none. */
 static uint32_t upcall_vector(struct hv *hv, const struct vcpu *v)
 {
-    enum { CALLBACK_VECTOR = 2, PARAM_CALLBACK_IRQ = 0 };
-    const struct hvm_domain *h = hvm_of(hv, hv_domain(hv, v));
-    uint64_t via = h->params[PARAM_CALLBACK_IRQ];
-    if (via >> 56 != CALLBACK_VECTOR || hvm_vcpu_of(hv, v)->upcall_vector || v->info_pa == 0)
+    uint64_t via = hvm_of(hv, hv_domain(hv, v))->params[HVM_PARAM_CALLBACK_IRQ];
+    if (via >> CALLBACK_TYPE_SHIFT != HVM_PARAM_CALLBACK_TYPE_VECTOR || hvm_vcpu_of(hv, v)->upcall_vector)
         return 0;
-    const uint8_t *page = machine_frame(hv->m, v->info_pa >> ENGINE_PAGE_SHIFT);
-    const struct vcpu_info *info = (const void *)(page + (v->info_pa & (ENGINE_PAGE_SIZE - 1)));
-    return info->evtchn_upcall_pending ? via & 0xff : 0;
+    return upcall_pending(hv, v) ? via & 0xff : 0;
 }
 
 /* The line by which events come where the guest chose a GSI for them. */
@@ -29,7 +34,7 @@ static void callback_line(struct hv *hv, struct domain *d, bool level)
     if (h->callback_line == level)
         return;
     h->callback_line = level;
-    hv_set_irq(hv, d, h->params[0] & 0xff, level);
+    hv_set_irq(hv, d, h->params[HVM_PARAM_CALLBACK_IRQ] & 0xff, level);
 }
 
 /* It follows the first vcpu's upcall, which the guest takes back by a plain store: so it is looked at, as on Xen, where the
@@ -37,8 +42,7 @@ static void callback_line(struct hv *hv, struct domain *d, bool level)
 void hvm_callback_follows(struct hv *hv, struct domain *d)
 {
     const struct vcpu *boot = hv_vcpu(hv, d, 0);
-    const struct vcpu_info *info = boot ? pv_info(hv, boot) : NULL;
-    if (hvm_of(hv, d)->callback_line && !(info && info->evtchn_upcall_pending))
+    if (hvm_of(hv, d)->callback_line && !(boot && upcall_pending(hv, boot)))
         callback_line(hv, d, false);
 }
 
@@ -79,17 +83,15 @@ void hvm_kick(struct hv *hv, struct vcpu *v)
 {
     if (hvm_vcpu_of(hv, v)->waits_for_sipi || !hv_cpu_of(hv, v))
         return;
-    if (v->blocked && hvm_can_wake(hv, v)) {
-        hvm_vcpu_of(hv, v)->halted = 0;
+    if (v->blocked && hvm_can_wake(hv, v))
         hv_vcpu_kick(hv, v);
-    }
     hvm_resume(hv, v);
 }
 
 static bool by_gsi(const struct hvm_domain *h)
 {
-    enum { CALLBACK_GSI = 0 };
-    return h->params[0] >> 56 == CALLBACK_GSI && h->params[0] & 0xff;
+    uint64_t via = h->params[HVM_PARAM_CALLBACK_IRQ];
+    return via >> CALLBACK_TYPE_SHIFT == HVM_PARAM_CALLBACK_TYPE_GSI && via & 0xff;
 }
 
 void hvm_events_pending(struct hv *hv, struct vcpu *v)
@@ -155,7 +157,7 @@ static bool hvm_halt(void *ctx, struct cpu *cpu)
     if (hvm_can_wake(hv, v))
         return true;
     if (cpu_rflags(cpu) & RFLAGS_IF)
-        v->blocked = 1, hvm_vcpu_of(hv, v)->halted = 1;
+        v->blocked = 1;
     else
         vcpu_down(hv, v);
     struct cpu_exit *e = cpu_exit_record(cpu);
@@ -277,7 +279,7 @@ void hvm_reset_cpu(struct hv *hv, struct vcpu *v, bool init)
     cpu_set_state(cpu, &s);
     lapic_reset(&h->lapic, 2u * v->id, init);
     memset(&h->io, 0, sizeof h->io);
-    h->nmi_pending = h->halted = 0;
+    h->nmi_pending = 0;
     v->blocked = 0;
 }
 
@@ -325,7 +327,7 @@ void hv_set_callback(struct hv *hv, struct domain *d, uint64_t via)
     struct hvm_domain *h = hvm_of(hv, d);
     bool up = h->callback_line;
     callback_line(hv, d, false);
-    h->params[0] = via;
+    h->params[HVM_PARAM_CALLBACK_IRQ] = via;
     callback_line(hv, d, up && by_gsi(h));
     hv_callback_changed(hv, d);
 }

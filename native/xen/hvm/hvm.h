@@ -13,7 +13,6 @@
 #define CR0_PE      0x1ull
 #define CR4_PSE     0x10ull
 #define CR4_PAE     0x20ull
-#define CR4_TSD_BIT 0x4ull
 #define EFER_LMA    0x400ull
 #define EFER_NX     0x800ull
 
@@ -34,9 +33,9 @@ void hvm_resume(struct hv *hv, struct vcpu *v);
 /* A controller's registers were written, by the instruction that the vcpu executes, alone: another interrupt may be next,
  * and the timer due before the end of the run. */
 void hvm_changed(struct hv *hv, struct vcpu *v);
-/* Something has come that may wake the vcpu, or that it may take. */
 /* Would an interrupt be taken now: is there one that waits, and the interrupt flag set, or an NMI? */
 bool hvm_can_wake(struct hv *hv, const struct vcpu *v);
+/* Something has come that may wake the vcpu, or that it may take. */
 void hvm_kick(struct hv *hv, struct vcpu *v);
 /* The state of the processor after RESET or INIT (`init` keeps what INIT keeps). */
 void hvm_reset_cpu(struct hv *hv, struct vcpu *v, bool init);
@@ -95,7 +94,7 @@ bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on);
 /* Execute the instruction again, with these arguments. */
 void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t args[6]);
 /* Fill a page with the hypercalls, for MSR 0x40000000. */
-void hvm_hypercall_page(struct hv *hv, uint8_t *page);
+void hvm_hypercall_page(uint8_t *page);
 
 /* ---- ../timer.c ---- */
 /* Is a timer of some device due? */
@@ -107,7 +106,10 @@ void lapic_reset(struct hvm_lapic *l, uint32_t id, bool init);
 /* Could its registers be read back like this? */
 bool lapic_ok(const struct hvm_lapic *l);
 uint32_t lapic_read(struct hv *hv, struct vcpu *v, uint32_t offset);
+/* By the vcpu itself: hvm_changed() follows. */
 void lapic_write(struct hv *hv, struct vcpu *v, uint32_t offset, uint32_t value);
+/* Is it there at all (APIC_BASE); and does it take interrupts (the spurious-interrupt register too)? */
+bool lapic_present(const struct hvm_lapic *l);
 bool lapic_enabled(const struct hvm_lapic *l);
 /* An interrupt arrives. */
 void lapic_accept(struct hv *hv, struct vcpu *v, uint32_t vector, bool level);
@@ -117,7 +119,7 @@ int lapic_pending(const struct hvm_lapic *l);
 void lapic_acknowledge(struct hvm_lapic *l, uint32_t vector);
 /* Does LINT0 let the 8259A's interrupt through? */
 bool lapic_accepts_pic(const struct hvm_lapic *l);
-void lapic_set_tpr(struct hv *hv, struct vcpu *v, uint32_t tpr);
+void lapic_set_tpr(struct hvm_lapic *l, uint32_t tpr);
 bool lapic_set_base(struct hvm_lapic *l, uint64_t value);
 void lapic_set_tsc_deadline(struct hv *hv, struct vcpu *v, uint64_t tsc);
 /* Expire the timer if it is due. */

@@ -120,7 +120,7 @@ void hv_io_answer(struct hv *hv, struct vcpu *v, uint64_t value)
 static bool lapic(struct hv *hv, struct vcpu *v, struct io_access *a)
 {
     uint32_t offset = (uint32_t)a->address & 0xfff;
-    if (!(hvm_vcpu_of(hv, v)->lapic.base >> 11 & 1))
+    if (!lapic_present(&hvm_vcpu_of(hv, v)->lapic))
         return false;
     if (!a->write)
         a->value = (uint64_t)lapic_read(hv, v, offset) >> 8 * (offset & 3);

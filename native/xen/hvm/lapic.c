@@ -10,7 +10,7 @@ enum {
     REG_SVR = 0xf0, REG_ISR = 0x100, REG_TMR = 0x180, REG_IRR = 0x200, REG_ESR = 0x280, REG_CMCI = 0x2f0, REG_ICR = 0x300,
     REG_ICR2 = 0x310, REG_LVT = 0x320, REG_INITIAL = 0x380, REG_CURRENT = 0x390, REG_DIVIDE = 0x3e0
 };
-enum { LVT_TIMER = 0, LVT_LINT0 = 3, LVT_LINT1 = 4, LVT_ERROR = 5 };
+enum { LVT_TIMER = 0, LVT_LINT0 = 3, LVT_ERROR = 5 };
 enum { LVT_MASKED = 1 << 16, LVT_PERIODIC = 1 << 17, LVT_TSC_DEADLINE = 1 << 18, TIMER_MODE = 3 << 17 };
 enum { MODE_FIXED = 0, MODE_LOWEST = 1, MODE_SMI = 2, MODE_NMI = 4, MODE_INIT = 5, MODE_SIPI = 6, MODE_EXTINT = 7 };
 enum { SVR_ENABLE = 1 << 8, VERSION = 0x14 | (LAPIC_LVTS - 1) << 16, ESR_ILLEGAL_RECEIVED = 1 << 6, ESR_ILLEGAL_SENT = 1 << 5 };
@@ -52,7 +52,9 @@ bool lapic_ok(const struct hvm_lapic *l)
            !((l->id | l->ldr | l->icr_high) & 0xffffff) && (l->dfr & 0xfffffff) == 0xfffffff;
 }
 
-bool lapic_enabled(const struct hvm_lapic *l) { return l->base & BASE_ENABLE && l->svr & SVR_ENABLE; }
+bool lapic_present(const struct hvm_lapic *l) { return l->base & BASE_ENABLE; }
+
+bool lapic_enabled(const struct hvm_lapic *l) { return lapic_present(l) && l->svr & SVR_ENABLE; }
 
 bool lapic_set_base(struct hvm_lapic *l, uint64_t value)
 {
@@ -84,7 +86,7 @@ void lapic_acknowledge(struct hvm_lapic *l, uint32_t vector)
 
 bool lapic_accepts_pic(const struct hvm_lapic *l)
 {
-    if (!(l->base & BASE_ENABLE))
+    if (!lapic_present(l))
         return true;
     return !(l->lvt[LVT_LINT0] & LVT_MASKED) && (l->lvt[LVT_LINT0] >> 8 & 7) == MODE_EXTINT;
 }
@@ -185,7 +187,7 @@ void lapic_message(struct hv *hv, struct domain *d, uint32_t destination, bool l
     for (uint32_t id = 0; id < HV_DOMAIN_VCPUS; id++) {
         struct vcpu *v = hv_vcpu(hv, d, id);
         const struct hvm_lapic *l = v ? &hvm_vcpu_of(hv, v)->lapic : NULL;
-        if (!l || !(l->base & BASE_ENABLE) || !matches(l, destination, logical))
+        if (!l || !lapic_present(l) || !matches(l, destination, logical))
             continue;
         if (mode != MODE_LOWEST)
             one(hv, v, mode, vector, level);
@@ -236,8 +238,7 @@ static uint64_t period(const struct hvm_lapic *l)
 
 static void timer_start(struct hv *hv, struct hvm_lapic *l)
 {
-    l->timer_start = hv_now(hv);
-    l->timer_deadline = l->timer_initial && !(l->lvt[LVT_TIMER] & LVT_TSC_DEADLINE) ? l->timer_start + period(l) : 0;
+    l->timer_deadline = l->timer_initial && !(l->lvt[LVT_TIMER] & LVT_TSC_DEADLINE) ? hv_now(hv) + period(l) : 0;
 }
 
 static uint32_t timer_count(struct hv *hv, const struct hvm_lapic *l)
@@ -268,8 +269,7 @@ void lapic_timer(struct hv *hv, struct vcpu *v, uint64_t now)
         return;
     if ((lvt & TIMER_MODE) == LVT_PERIODIC) {
         uint64_t step = period(l);       /* ticks that were missed are missed */
-        l->timer_start = l->timer_deadline + (now - l->timer_deadline) / step * step;
-        l->timer_deadline = l->timer_start + step;
+        l->timer_deadline += (now - l->timer_deadline) / step * step + step;
     } else {
         l->timer_deadline = l->tsc_deadline = 0;
     }
@@ -319,18 +319,12 @@ static void end_of_interrupt(struct hv *hv, struct vcpu *v)
     bit_clear(l->isr, (uint32_t)vector);
     if (bit_get(l->tmr, (uint32_t)vector))
         ioapic_end(hv, hv_domain(hv, v), (uint32_t)vector);
-    hvm_kick(hv, v);
 }
 
-void lapic_set_tpr(struct hv *hv, struct vcpu *v, uint32_t tpr)
-{
-    hvm_vcpu_of(hv, v)->lapic.tpr = tpr & 0xff;
-    hvm_kick(hv, v);
-}
+void lapic_set_tpr(struct hvm_lapic *l, uint32_t tpr) { l->tpr = tpr & 0xff; }
 
-static void set_lvt(struct hv *hv, struct vcpu *v, int which, uint32_t value)
+static void set_lvt(struct hv *hv, struct hvm_lapic *l, int which, uint32_t value)
 {
-    struct hvm_lapic *l = &hvm_vcpu_of(hv, v)->lapic;
     uint32_t old = l->lvt[which];
     l->lvt[which] = (value & LVT_BITS[which]) | (l->svr & SVR_ENABLE ? 0 : LVT_MASKED);
     if (which == LVT_TIMER && (old ^ l->lvt[which]) & TIMER_MODE) {
@@ -338,16 +332,13 @@ static void set_lvt(struct hv *hv, struct vcpu *v, int which, uint32_t value)
         if ((old & TIMER_MODE) != LVT_TSC_DEADLINE)
             timer_start(hv, l);
     }
-    hvm_kick(hv, v);
 }
 
-static void set_svr(struct hv *hv, struct vcpu *v, uint32_t value)
+static void set_svr(struct hvm_lapic *l, uint32_t value)
 {
-    struct hvm_lapic *l = &hvm_vcpu_of(hv, v)->lapic;
     l->svr = value & 0x3ff;
     for (int i = 0; !(value & SVR_ENABLE) && i < LAPIC_LVTS; i++)
         l->lvt[i] |= LVT_MASKED;
-    hvm_kick(hv, v);
 }
 
 void lapic_write(struct hv *hv, struct vcpu *v, uint32_t offset, uint32_t value)
@@ -356,11 +347,11 @@ void lapic_write(struct hv *hv, struct vcpu *v, uint32_t offset, uint32_t value)
     uint32_t reg = offset & 0xff0;
     switch (reg) {
     case REG_ID: l->id = value & 0xff000000; break;
-    case REG_TPR: lapic_set_tpr(hv, v, value); break;
+    case REG_TPR: lapic_set_tpr(l, value); break;
     case REG_EOI: end_of_interrupt(hv, v); break;
     case REG_LDR: l->ldr = value & 0xff000000; break;
     case REG_DFR: l->dfr = value | 0x0fffffff; break;
-    case REG_SVR: set_svr(hv, v, value); break;
+    case REG_SVR: set_svr(l, value); break;
     case REG_ESR: l->esr = l->esr_pending, l->esr_pending = 0; break;
     case REG_ICR2: l->icr_high = value & 0xff000000; break;
     case REG_ICR: l->icr_low = value & 0xccfff, send(hv, v); break;
@@ -368,6 +359,6 @@ void lapic_write(struct hv *hv, struct vcpu *v, uint32_t offset, uint32_t value)
     case REG_DIVIDE: l->timer_divide = value & 0xb; break;
     default:
         if (reg >= REG_LVT && reg < REG_LVT + 16 * LAPIC_LVTS)
-            set_lvt(hv, v, (int)(reg - REG_LVT) / 16, value);
+            set_lvt(hv, l, (int)(reg - REG_LVT) / 16, value);
     }
 }

@@ -25,8 +25,6 @@ enum {
 #define CR4_BITS  UINT64_C(0x6f7)            /* VME TSD PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT and PVI DE */
 enum { MTRR_CAP = 1 << 10 | 1 << 8 | MTRR_VARIABLE };
 
-static bool canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
-
 /* ---- MSRs that read as a constant and whose writes do nothing ---- */
 static const struct { uint32_t number; uint64_t value; } CONSTANT[] = {
     {0x17, 0}, {0x2a, 0}, {0x8b, 0}, {0x79, 0}, {0xe7, 0}, {0xe8, 0}, {0x179, 0}, {0x17a, 0}, {0x1d9, 0}, {0x198, 0},
@@ -110,7 +108,7 @@ static bool engine_ok(struct cpu *cpu, uint32_t number, uint64_t value)
     case MSR_FMASK: return value >> 32 == 0;
     case MSR_STAR:
     case MSR_SYSENTER_CS: return true;
-    default: return canonical(value);
+    default: return hvm_canonical(value);
     }
 }
 
@@ -129,7 +127,7 @@ static bool write_hypercall_page(struct hv *hv, struct vcpu *v, uint64_t value)
     uint8_t *page = value & 0xfff ? NULL : hvm_ram(hv, hv_domain(hv, v), value, true);
     if (!page)
         return false;
-    hvm_hypercall_page(hv, page);
+    hvm_hypercall_page(page);
     hv_latch_width(hv, v);
     return true;
 }
@@ -213,7 +211,7 @@ bool hvm_write_cr(void *ctx, struct cpu *cpu, int n, uint64_t *value)
     case 8:
         if (*value & ~UINT64_C(0xf))
             return false;
-        lapic_set_tpr(hv, hv->current, (uint32_t)*value << 4);
+        lapic_set_tpr(&hvm_vcpu_of(hv, hv->current)->lapic, (uint32_t)*value << 4);
         hvm_resume(hv, hv->current);
         return true;
     default:

@@ -18,7 +18,7 @@ static uint64_t *slot_of(struct hv *hv, const struct hvm_domain *h, uint64_t gfn
             *table = frame;
             return level == 0 ? slot : NULL;
         }
-        frame = *slot >> P2M_SHIFT;
+        frame = *slot >> P2M_FRAME_SHIFT;
     }
 }
 
@@ -30,30 +30,27 @@ uint64_t p2m_get(struct hv *hv, const struct hvm_domain *h, uint64_t gfn)
 }
 
 /* A table of Xen's own, zeroed; 0: no memory. */
-static uint64_t new_table(struct hv *hv, struct hvm_domain *h)
+static uint64_t new_table(struct hv *hv)
 {
     uint64_t frame = hv_alloc_frame(hv, OWNER_XEN);
-    if (frame == ~UINT64_C(0))
-        return 0;
-    h->p2m_frames++;
-    return frame;
+    return frame == ~UINT64_C(0) ? 0 : frame;
 }
 
 static int make_tables(struct hv *hv, struct hvm_domain *h, uint64_t gfn)
 {
-    if (!h->p2m_root && !(h->p2m_root = new_table(hv, h)))
+    if (!h->p2m_root && !(h->p2m_root = new_table(hv)))
         return -ENOMEM;
     uint64_t frame = h->p2m_root;
     for (int level = P2M_LEVELS - 1; level > 0; level--) {
         uint64_t *slot = (uint64_t *)machine_frame(hv->m, frame) + (gfn >> level * P2M_INDEX_BITS & (ENTRIES - 1));
         if (*slot == 0) {
-            uint64_t table = new_table(hv, h);
+            uint64_t table = new_table(hv);
             if (!table)
                 return -ENOMEM;
             machine_write_begin(hv->m, frame);
-            *slot = table << P2M_SHIFT | P2M_TABLE;
+            *slot = table << P2M_FRAME_SHIFT | P2M_TABLE;
         }
-        frame = *slot >> P2M_SHIFT;
+        frame = *slot >> P2M_FRAME_SHIFT;
     }
     return 0;
 }
@@ -75,7 +72,7 @@ int hv_p2m_set(struct hv *hv, struct domain *d, uint64_t gfn, uint64_t mfn, uint
     if (!slot)
         return 0;
     machine_write_begin(hv->m, table);
-    *slot = flags ? mfn << P2M_SHIFT | flags : 0;
+    *slot = flags ? mfn << P2M_FRAME_SHIFT | flags : 0;
     machine_tlb_stale(hv->m);
     return 0;
 }
@@ -94,7 +91,7 @@ uint64_t hv_p2m_get(struct hv *hv, const struct domain *d, uint64_t gfn, uint32_
 {
     uint64_t entry = is_hvm(d) ? p2m_get(hv, hvm_of(hv, d), gfn) : 0;
     *flags = entry & P2M_FLAGS;
-    return entry ? entry >> P2M_SHIFT : ~UINT64_C(0);
+    return entry ? entry >> P2M_FRAME_SHIFT : ~UINT64_C(0);
 }
 
 uint64_t hv_frame_of(struct hv *hv, const struct domain *d, uint64_t gfn)
@@ -102,7 +99,7 @@ uint64_t hv_frame_of(struct hv *hv, const struct domain *d, uint64_t gfn)
     if (!is_hvm(d))
         return gfn;
     uint64_t entry = p2m_get(hv, hvm_of(hv, d), gfn);
-    return entry & P2M_RAM && entry & P2M_WRITABLE ? entry >> P2M_SHIFT : ~UINT64_C(0);
+    return entry & P2M_RAM && entry & P2M_WRITABLE ? entry >> P2M_FRAME_SHIFT : ~UINT64_C(0);
 }
 
 static void free_tables(struct hv *hv, uint64_t frame, int level)
@@ -110,7 +107,7 @@ static void free_tables(struct hv *hv, uint64_t frame, int level)
     for (unsigned i = 0; level > 0 && i < ENTRIES; i++) {
         uint64_t entry = ((uint64_t *)machine_frame(hv->m, frame))[i];
         if (entry)
-            free_tables(hv, entry >> P2M_SHIFT, level - 1);
+            free_tables(hv, entry >> P2M_FRAME_SHIFT, level - 1);
     }
     hv_free_frame(hv, frame);
 }

@@ -7,11 +7,12 @@
 
 #define A20 (UINT64_C(1) << 20)
 
-static uint64_t frame_of(void *ctx, uint64_t gfn)
+static uint64_t frame_of(void *ctx, uint64_t gfn, bool *writable)
 {
     struct hv *hv = ctx;
     uint64_t entry = p2m_get(hv, hvm_of(hv, hv_domain(hv, hv->walker)), gfn);
-    return entry & P2M_RAM ? entry >> 8 : UINT64_MAX;
+    *writable = entry & P2M_WRITABLE;
+    return entry & P2M_RAM ? entry >> P2M_FRAME_SHIFT : UINT64_MAX;
 }
 
 static struct x86_paging paging_of(struct hv *hv, struct cpu *cpu, const struct vcpu *v)
@@ -51,12 +52,13 @@ bool hvm_translate(void *ctx, struct cpu *cpu, uint64_t va, enum access access, 
     uint64_t entry = map->frame == LAPIC_BASE >> ENGINE_PAGE_SHIFT ? 0 : p2m_get(hv, h, map->frame);
     if (!(entry & P2M_RAM) || (access == ACCESS_WRITE && !(entry & P2M_WRITABLE))) {
         map->prot |= MAP_DEVICE;
-        map->prot &= ~(uint32_t)(access == ACCESS_WRITE ? MAP_READ : 0);
+        if (entry & P2M_RAM)      /* written to, and no RAM for that; reads go to the memory itself */
+            map->prot &= ~(uint32_t)MAP_READ;
         return true;
     }
     if (!(entry & P2M_WRITABLE))
         map->prot &= ~(uint32_t)MAP_WRITE;
-    map->frame = entry >> 8;
+    map->frame = entry >> P2M_FRAME_SHIFT;
     return true;
 }
 
@@ -75,8 +77,8 @@ uint8_t *hvm_ram(struct hv *hv, const struct domain *d, uint64_t gpa, bool write
     if (!(entry & P2M_RAM) || (write && !(entry & P2M_WRITABLE)))
         return NULL;
     if (write)
-        machine_write_begin(hv->m, entry >> 8);
-    return (uint8_t *)machine_frame(hv->m, entry >> 8) + (gpa & (ENGINE_PAGE_SIZE - 1));
+        machine_write_begin(hv->m, entry >> P2M_FRAME_SHIFT);
+    return (uint8_t *)machine_frame(hv->m, entry >> P2M_FRAME_SHIFT) + (gpa & (ENGINE_PAGE_SIZE - 1));
 }
 
 int hv_physical_read(struct hv *hv, const struct domain *d, uint64_t gpa, uint8_t *out, uint64_t len)

@@ -21,7 +21,6 @@ enum {
 /* ---- interrupt controllers ---- */
 struct hvm_lapic {
     uint64_t base;                /* MSR APIC_BASE */
-    uint64_t timer_start;         /* ns: when the count began */
     uint64_t timer_deadline;      /* ns; 0: the timer is not running */
     uint64_t tsc_deadline;        /* MSR */
     uint32_t id, tpr, ldr, dfr, svr, esr, esr_pending;
@@ -67,8 +66,7 @@ struct hvm_vcpu {
     uint32_t upcall_vector;       /* HVMOP_set_evtchn_upcall_vector; 0: none */
     uint8_t waits_for_sipi;
     uint8_t nmi_pending;
-    uint8_t halted;               /* by HLT: only an interrupt that can be taken wakes it */
-    uint8_t pad;
+    uint8_t pad[2];
 };
 
 /* ---- a domain ---- */
@@ -79,7 +77,6 @@ struct hvm_data_port {            /* a block of data on its way through a port *
 };
 struct hvm_domain {
     uint64_t p2m_root;            /* frame of the top table */
-    uint64_t p2m_frames;          /* tables in all */
     uint64_t highest_gfn;         /* that was ever mapped */
     uint64_t params[40];          /* HVM_PARAMS */
     uint64_t shadow_frame[64];    /* machine frames of the RAM at 0xc0000..0xfffff, under the ROMs */
@@ -90,9 +87,8 @@ struct hvm_domain {
     struct hvm_ioapic ioapic;
     uint8_t has_pic, has_ioapic;  /* a PVH domain has neither */
     uint8_t a20;                  /* address line 20 is not held low */
-    uint8_t forced_emulation;     /* ud2; "xen" before an instruction */
     uint8_t callback_line;        /* level of the callback GSI */
-    uint8_t pad[3];
+    uint8_t pad[4];
     struct hvm_data_port data_port[2];           /* HVM_DATA_PORTS */
 };
 

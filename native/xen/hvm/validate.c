@@ -92,7 +92,7 @@ struct tables { struct validation *c; const struct domain *d; uint8_t *seen; uin
 static bool leaf_ok(const struct tables *t, uint64_t gfn, uint64_t entry)
 {
     const struct hv *hv = t->c->hv;
-    uint64_t frame = entry >> P2M_SHIFT, flags = entry & P2M_FLAGS;
+    uint64_t frame = entry >> P2M_FRAME_SHIFT, flags = entry & P2M_FLAGS;
     const struct page_info *page = frame < hv->s->frames ? &hv->pages[frame] : NULL;
     return page && page->owner == t->d->domid && (page_type(page) == PGT_none || page_type(page) == PGT_writable) &&
            (flags == P2M_RAM || flags == (P2M_RAM | P2M_WRITABLE)) && gfn <= t->highest;
@@ -111,7 +111,7 @@ static bool table_ok(struct tables *t, uint64_t frame, int level, uint64_t first
         if (entry == 0)
             continue;
         if (level == 0 ? !leaf_ok(t, gfn, entry)
-                       : (entry & P2M_FLAGS) != P2M_TABLE || !table_ok(t, entry >> P2M_SHIFT, level - 1, gfn))
+                       : (entry & P2M_FLAGS) != P2M_TABLE || !table_ok(t, entry >> P2M_FRAME_SHIFT, level - 1, gfn))
             return false;
     }
     return true;
@@ -125,7 +125,6 @@ static bool without_devices(struct hvm_domain *made, const struct hvm_domain *h)
     ioapic_reset(&made->ioapic);
     made->a20 = 1;
     made->p2m_root = h->p2m_root;
-    made->p2m_frames = h->p2m_frames;
     made->highest_gfn = h->highest_gfn;
     made->callback_line = h->callback_line;
     memcpy(made->params, h->params, sizeof made->params);
