@@ -1,5 +1,5 @@
 /* @title  address bits that a processor does not have
- * @fact   a page-table entry with one of them is a #PF that says so, at every level; the highest bit that there is names a page
+ * @fact   in a page-table entry of any level each is a #PF that says so, in CR3 a #GP; the highest that there is names a page
  * @source Intel SDM vol. 3A 4.7; AMD64 APM volume 3, E.4.7 (CPUID 0x80000008)
  * @env    pvh64
  */
@@ -52,6 +52,11 @@ void test_main(void)
     struct fault *f = fault_arm();
     __asm__ volatile(FAULTING("movb (%0), %%al") : : "r"(4UL << 30) : "rax", "memory");
     check_fault(f, X86_EXC_PF, PFEC_reserved_bit | PFEC_page_present);
+    for (unsigned bit = bits; bit < 64; bit++) {
+        f = fault_arm();
+        __asm__ volatile(FAULTING("mov %0, %%cr3") : : "r"(read_cr3() | 1UL << bit) : "memory");
+        check_fault(f, X86_EXC_GP, 0);
+    }
     page_l4[1] |= 1UL << bits;
     f = fault_arm();
     __asm__ volatile(FAULTING("movb (%0), %%al") : : "r"(1UL << 39) : "rax", "memory");

@@ -205,7 +205,7 @@ bool hvm_write_cr(void *ctx, struct cpu *cpu, int n, uint64_t *value)
         hvm_vcpu_of(hv, hv->current)->cr2 = *value;
         return true;
     case 3:
-        return !long_mode || !(*value >> 52);
+        return !long_mode || !(*value >> ENGINE_PHYSICAL_BITS);
     case 4:
         return !(*value & ~CR4_BITS) && !(long_mode && !(*value & CR4_PAE));
     case 8:

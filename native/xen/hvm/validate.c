@@ -17,7 +17,7 @@ enum { X87_BYTES = 10, X87_STRIDE = 16 };
 
 #define REGISTER(field, most) {#field, offsetof(struct x86_state, field), sizeof(((struct x86_state *)NULL)->field), most}
 static const struct limit register_limits[] = {
-    REGISTER(rflags, RFLAGS_WHOLE), REGISTER(cr0, UINT32_MAX), REGISTER(cr3, (UINT64_C(1) << 52) - 1), REGISTER(cr8, 0),
+    REGISTER(rflags, RFLAGS_WHOLE), REGISTER(cr0, UINT32_MAX), REGISTER(cr3, (UINT64_C(1) << ENGINE_PHYSICAL_BITS) - 1), REGISTER(cr8, 0),
     REGISTER(xcr0, 1), REGISTER(gdt_limit, 0xffff), REGISTER(idt_limit, 0xffff), REGISTER(dr[4], 0), REGISTER(dr[5], 0),
     REGISTER(dr[6], UINT32_MAX), REGISTER(dr[7], UINT32_MAX), REGISTER(sysenter_cs, UINT32_MAX), REGISTER(fmask, UINT32_MAX),
     REGISTER(tsc_aux, UINT32_MAX), REGISTER(pad0, 0), REGISTER(interrupt_shadow, 1), REGISTER(halted, 0),
