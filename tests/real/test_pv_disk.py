@@ -10,9 +10,9 @@ import pytest
 from hv.backend.block import BlockBackend
 from hv.disk.opening import open_image
 from hv.hypervisor import Stop
-from hv.net.options import NicOptions
+from hv.net.options import NicOptions, parse_nic
 from hv.toolstack.backends import attach_disk, attach_nic, backends_of, detach_disk
-from hv.toolstack.devices import DiskOptions, parse_nic
+from hv.toolstack.devices import DiskOptions
 from hv.toolstack.launch import Guest, GuestConfig, launch
 from tests.real import initramfs, packages
 from tests.real.disks import check_ext4, make_ext4, read_ext4
