@@ -1,7 +1,7 @@
 /* @title  #DB by single step and by INT1
  * @fact   TF traps behind the next instruction and is clear in the handler's frame of flags; INT1 traps behind itself
  * @source Intel SDM vol. 3A 17.3.1.4 (single step), vol. 2A INT1; xen/include/public/arch-x86/xen-x86_64.h
- * @env    pv64 pvh64
+ * @env    pv64 pvh64 hvm64
  */
 #include <guest.h>
 

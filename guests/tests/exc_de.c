@@ -1,7 +1,7 @@
 /* @title  #DE
  * @fact   a division by zero is reported at the instruction, without an error code
  * @source Intel SDM vol. 3A 6.15 (interrupt 0)
- * @env    pv64 pv64low pvh64
+ * @env    pv64 pv64low pvh64 hvm64
  * @traps  DE:2
  */
 #include <guest.h>

@@ -1,7 +1,7 @@
 /* @title  LOCK before a bit test
  * @fact   LOCK before BT, and before BTS, BTR and BTC of a register, is #UD
  * @source AMD APM volume 3, 1.2.5 (LOCK)
- * @env    pv64 pvh64
+ * @env    pv64 pvh64 hvm64
  * @traps  UD:4
  */
 #include <guest.h>

@@ -1,7 +1,7 @@
 /* @title  #OF
  * @fact   INT 4 is reported behind the instruction; INTO does not exist in 64-bit mode
  * @source Intel SDM vol. 3A 6.15 (interrupt 4), vol. 2A INTO
- * @env    pv64 pvh64
+ * @env    pv64 pvh64 hvm64
  */
 #include <guest.h>
 

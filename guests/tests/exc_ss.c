@@ -1,7 +1,7 @@
 /* @title  #SS
  * @fact   a non-canonical address through rsp or rbp is #SS(0), through another register #GP(0)
  * @source Intel SDM vol. 3A 6.15 (interrupts 12 and 13), vol. 1 3.3.7.1
- * @env    pv64 pvh64
+ * @env    pv64 pvh64 hvm64
  */
 #include <guest.h>
 

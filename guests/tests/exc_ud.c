@@ -1,7 +1,7 @@
 /* @title  #UD
  * @fact   UD2 and opcodes without a meaning are reported at the instruction
  * @source Intel SDM vol. 3A 6.15 (interrupt 6)
- * @env    pv64 pvh64
+ * @env    pv64 pvh64 hvm64
  */
 #include <guest.h>
 

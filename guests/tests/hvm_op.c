@@ -1,7 +1,7 @@
 /* @title  hvm_op
  * @fact   a domain reads and sets the parameters that are its own, and gets the errnos of Xen for the rest
  * @source xen/include/public/hvm/hvm_op.h; do_hvm_op() in xen/arch/x86/hvm/hvm.c
- * @env    pvh64
+ * @env    pvh64 hvm64
  */
 #include <guest.h>
 

@@ -1,7 +1,7 @@
 /* @title  address bits that a processor does not have
  * @fact   in a page-table entry of any level each is a #PF that says so, in CR3 a #GP; the highest that there is names a page
  * @source Intel SDM vol. 3A 4.7; AMD64 APM volume 3, E.4.7 (CPUID 0x80000008)
- * @env    pvh64
+ * @env    pvh64 hvm64
  */
 #include <guest.h>
 

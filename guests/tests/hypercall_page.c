@@ -2,7 +2,7 @@
  * @fact   the hypercall page and an inline SYSCALL give the same results; other registers survive, rcx and r11 of the
  *         page's caller too
  * @source xen/include/public/arch-x86/xen-x86_64.h (hypercall interface), elfnote.h (HYPERCALL_PAGE)
- * @env    pv64 pvh64
+ * @env    pv64 pvh64 hvm64
  */
 #include <guest.h>
 

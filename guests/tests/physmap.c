@@ -1,7 +1,7 @@
 /* @title  the physmap of a translated domain
  * @fact   pages of Xen's and of one's own are put at guest frames and taken away; what is not there is refused
  * @source xen/include/public/memory.h; xenmem_add_to_physmap_one() in xen/arch/x86/mm.c
- * @env    pvh64
+ * @env    pvh64 hvm64
  */
 #include <guest.h>
 #include <abi/memory.h>

@@ -1,7 +1,7 @@
 /* @title  time
  * @fact   the cycle counter and system time only go forward and agree; the wall clock is plausible
  * @source xen/include/public/xen.h (vcpu_time_info, shared_info.wc_*); Intel SDM vol. 2B RDTSC
- * @env    pv64 pvh64
+ * @env    pv64 pvh64 hvm64
  */
 #include <guest.h>
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from hv import abi
 from hv.builder import elf
 from hv.builder.image import PAGE_SIZE, BuilderError
 from hv.builder.pvh import enter_flat, give_memory, special_pages
@@ -33,7 +34,7 @@ def build_hvm(domain: Domain, firmware: bytes, name: str = "firmware") -> HvmDom
     """Give the empty `domain` its memory and firmware. The devices are the caller's to add, and the reset that comes
     before the first instruction too (Platform.reset(), then start()). BuilderError: no firmware fits this."""
     pages = int(domain.c.max_pages)
-    domain.c.max_pages += -(-len(firmware) // PAGE_SIZE) + 8
+    domain.c.max_pages += abi.HVM_SPECIAL_GFNS
     give_memory(domain, pages, min(pages << 12, MMIO_HOLE.start))
     _open_low_hole(domain)
     special_pages(domain)
@@ -64,6 +65,7 @@ def _place_firmware(domain: Domain, firmware: bytes, name: str) -> int:
         accepted = f"give a multiple of {PAGE_SIZE} up to {LARGEST_FIRMWARE >> 20} MiB"
         raise BuilderError(name, f"{len(firmware)} bytes are no BIOS image", accepted)
     pages = len(firmware) // PAGE_SIZE
+    domain.c.max_pages += pages
     frames = list(domain.alloc_frames(pages))
     if len(frames) < pages:
         raise BuilderError("--memory", "no room for the firmware", "give the domain less memory")
@@ -78,8 +80,12 @@ def _place_firmware(domain: Domain, firmware: bytes, name: str) -> int:
 
 def _load_elf(domain: Domain, firmware: bytes, name: str) -> int:
     image = elf.read(name, memoryview(firmware))
-    if image.machine != "i386":
-        raise BuilderError(name, f"it is an ELF file for {image.machine}", "give a 32-bit x86 one, or a BIOS image")
     for segment in image.segments:
+        gfns = range(segment.paddr >> 12, -(-(segment.paddr + segment.memsz) // PAGE_SIZE))
+        if any(domain.frame_of(gfn) is None for gfn in gfns):
+            problem = f"its segment at {segment.paddr:#x} lies where the domain has no memory"
+            raise BuilderError(name, problem, "give the domain more memory, or link it elsewhere")
         domain.write_physical(segment.paddr, segment.data)
+    if image.entry >= 1 << 32:
+        raise BuilderError(name, f"its entry point {image.entry:#x} is not below 4 GiB", "link it lower")
     return image.entry

@@ -65,12 +65,20 @@ def linux_items(
     items = {"kernel_entry": bytes(4), ROM_FILE: boot_rom()}
     for part, address, data in (
         ("setup", SETUP, bytes(setup)), ("kernel", KERNEL, kernel[header.setup_size :]),
-        ("initrd", ramdisk_at, ramdisk), ("cmdline", CMDLINE, text + b"\0"),
+        ("initrd", ramdisk_at, ramdisk),
     ):  # fmt: skip
-        items[f"{part}_addr"] = address.to_bytes(4, "little")
-        items[f"{part}_size"] = len(data).to_bytes(4, "little")
-        items[f"{part}_data"] = data
-    return items
+        items |= _part(part, address, data)
+    return items | cmdline_items(cmdline)
+
+
+def cmdline_items(cmdline: str) -> dict[str, bytes]:
+    """The items that hold a command line, of a Linux kernel or of a guest that is entered in place of firmware."""
+    return _part("cmdline", CMDLINE, cmdline.encode() + b"\0")
+
+
+def _part(part: str, address: int, data: bytes) -> dict[str, bytes]:
+    size = len(data).to_bytes(4, "little")
+    return {f"{part}_addr": address.to_bytes(4, "little"), f"{part}_size": size, f"{part}_data": data}
 
 
 def _header(name: str, kernel: bytes) -> _Header:

@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--vcpus", type=_count, metavar="N", help="vcpus instead of what the guest asks for")
     made.add_argument("--cmdline", metavar="TEXT", help="command line instead of the guest's own")
     made.add_argument("--max-insns", type=_count, metavar="N", help="a guest has hung after N instructions")
-    made.add_argument("--env", default="pv64", metavar="NAME", help="environment to build for (default pv64)")
+    made.add_argument("--env", default="", metavar="NAME", help="environment to build for (default: its first one)")
     made.add_argument("--seed", type=whole, default=0, metavar="N", help="other lengths of turns for each N")
     made.add_argument("-v", "--verbose", action="store_true", help="print each guest's console")
     return made

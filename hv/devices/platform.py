@@ -182,6 +182,7 @@ class Platform:
         if len(frames) < size >> 12 or frames != list(range(frames[0], frames[0] + len(frames))):
             raise MemoryError("the machine has no room for video memory; remedy: give the domain less memory")
         self._state.video_frame, self._state.video_frames = frames[0], len(frames)
+        self.domain.c.max_pages += len(frames)
 
     @functools.cached_property
     def _window(self) -> VgaWindow:

@@ -62,7 +62,7 @@ class Environment:
     base: int = 0
     """Address that the image's first page frame has when it runs (the linker script's `base`)."""
     kind: str = "pv"
-    """The kind of domain that it runs in (hv.hypervisor.KINDS)."""
+    """The kind of domain that it runs in (hv.hypervisor.KINDS); of an HVM domain a guest is the firmware."""
     help: str = ""
 
 
@@ -114,6 +114,15 @@ ENVIRONMENTS = {
             emulation="elf_x86_64",
             kind="pvh",
             help="64-bit on a whole processor, entered by PVH",
+        ),
+        Environment(
+            name="hvm64",
+            target="x86_64-freestanding-none",
+            flags=("-mno-red-zone", "-mcpu=x86_64-mmx-sse-sse2+soft_float"),
+            folders=("hvm64", "hvm", "x86_64", "x86", "core"),
+            emulation="elf_x86_64",
+            kind="hvm",
+            help="64-bit on a whole processor in a PC, entered in place of its firmware",
         ),
     )
 }

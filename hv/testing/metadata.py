@@ -52,9 +52,10 @@ class Metadata:
     shutdown: str = "poweroff"
     """How the domain must end: a name of SHUTDOWN_*."""
     disk_sectors: int = 0
-    """Sectors of a PV disk, xvda, that each begin with their own number (hv.testing.disks); 0: there is none."""
+    """Sectors of a PV disk, xvda, or of a PC's first drive; each begins with its own number
+    (hv.testing.disks); 0: there is none."""
     nic: str = ""
-    """"nat": a PV interface with a NAT that leads nowhere; "": none."""
+    """"nat": a PV interface, or a PC's network card, with a NAT that leads nowhere; "": none."""
 
 
 def _tags(path: Path, text: str) -> dict[str, str]:

@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hv.builder.image import BuilderError
+from hv.builder.pc import PcDisk
 from hv.cli import statistics
 from hv.hypervisor import DEFAULT_QUANTUM, Stop
 from hv.native import ffi, lib
+from hv.net.options import NicOptions
 from hv.testing.build import ENVIRONMENTS, BuildError, build_guest, find_guest
+from hv.testing.disks import NumberedImage
 from hv.testing.metadata import DEFAULT_MEMORY_MIB, Metadata, read_metadata
+from hv.toolstack.backends import attach_disk, attach_nic
 from hv.toolstack.launch import Guest, GuestConfig, launch
 
 DEFAULT_MAX_INSNS = 2_000_000_000
@@ -44,7 +48,8 @@ class Options:
     quantum: int = DEFAULT_QUANTUM
     seed: int = 0
     max_insns: int | None = None
-    env: str = "pv64"
+    env: str = ""
+    """Environment; empty: the first one that the guest is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +80,24 @@ class Outcome:
         return [f"{what} differ between two runs: {a!r} and {b!r}" for what, a, b in pairs if a != b]
 
 
-def resolve(guest: str | Path, env: str = "pv64") -> tuple[Path, Metadata | None]:
-    """The kernel behind a guest's name, C file or kernel file, built when it has sources; and its header comment.
+def resolve(guest: str | Path, env: str = "") -> tuple[Path, Metadata | None, str]:
+    """The kernel behind a guest's name, C file or kernel file, built when it has sources; its header comment; the
+    environment that it was built for.
 
     Raises BuildError, MetadataError.
     """
     path = Path(guest)
     if path.suffix != ".c":
         if path.exists() or path.suffix or len(path.parts) > 1:
-            return path, None
+            return path, None, ""
         path = find_guest(str(guest))
     if not path.is_file():
         raise BuildError(f"{path}: no such file")
     metadata = read_metadata(path)
+    env = env or metadata.environments[0]
     if env not in metadata.environments:
         raise BuildError(f"{path}: is for {', '.join(metadata.environments)}, not for {env}")
-    return build_guest(path, env), metadata
+    return build_guest(path, env), metadata, env
 
 
 class DomainUnderTest:
@@ -101,7 +108,7 @@ class DomainUnderTest:
 
     def __init__(self, guest: str | Path, options: Options | None = None) -> None:
         options = options or Options()
-        kernel, self.metadata = resolve(guest, options.env)
+        kernel, self.metadata, env = resolve(guest, options.env)
         about = self.metadata
         config = GuestConfig(
             memory_mib=options.memory or (about.memory_mib if about else DEFAULT_MEMORY_MIB),
@@ -110,13 +117,11 @@ class DomainUnderTest:
             ramdisk=options.ramdisk,
             quantum=options.quantum,
             seed=options.seed,
-            kind=ENVIRONMENTS[options.env].kind if about else "auto",
+            kind=ENVIRONMENTS[env].kind if about else "auto",
         )
         self.name = about.name if about else kernel.name
         self.max_insns = options.max_insns or (about.max_insns if about else None) or DEFAULT_MAX_INSNS
-        self.guest: Guest = launch(kernel, config)
-        if about is not None:
-            _add_devices(self.guest, about)
+        self.guest: Guest = _launch(kernel, config, about)
         self.hv = self.guest.hv
         self.domain = self.guest.domain
         self.stop: Stop | None = None
@@ -212,18 +217,18 @@ class DomainUnderTest:
         )
 
 
-def _add_devices(guest: Guest, about: Metadata) -> None:
-    """The PV devices that a header comment asks for."""
-    if about.disk_sectors:
-        from hv.testing.disks import NumberedImage
-        from hv.toolstack.backends import attach_disk
-
-        attach_disk(guest.domain, NumberedImage(about.disk_sectors))
-    if about.nic:
-        from hv.net.options import NicOptions
-        from hv.toolstack.backends import attach_nic
-
-        attach_nic(guest.domain, NicOptions())
+def _launch(kernel: Path, config: GuestConfig, about: Metadata | None) -> Guest:
+    """A guest with the devices that its header comment asks for: those of a PC, or PV ones."""
+    disks = (NumberedImage(about.disk_sectors),) if about and about.disk_sectors else ()
+    nics = (NicOptions(),) if about and about.nic else ()
+    if config.kind == "hvm":
+        return launch(None, config._replace(firmware=kernel, drives=tuple(map(PcDisk, disks)), nics=nics))
+    guest = launch(kernel, config)
+    for disk in disks:
+        attach_disk(guest.domain, disk)
+    for nic in nics:
+        attach_nic(guest.domain, nic)
+    return guest
 
 
 def run_test(guest: str, options: Options | None = None) -> Outcome:

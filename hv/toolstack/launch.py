@@ -26,6 +26,7 @@ from hv.toolstack.connect import Console, Sink, XenstoreHost, reconnect
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hv.builder.pc import PcDisk
     from hv.domain import Domain
     from hv.net.options import NicOptions
     from hv.toolstack.devices import DiskOptions
@@ -57,6 +58,8 @@ class GuestConfig(NamedTuple):
     """Of an HVM domain: a BIOS image, or an ELF file in its place; None: SeaBIOS, where it is installed."""
     boot: str = ""
     """Of an HVM domain: the order, of c (disk), d (CD-ROM) and n (network)."""
+    drives: tuple[PcDisk, ...] = ()
+    """Of an HVM domain: drives of its IDE controller that are open already; those of `disks` come behind them."""
 
 
 def kind_of(image: KernelImage, kind: str) -> str:

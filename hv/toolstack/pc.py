@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from hv.builder.e820 import low_end
 from hv.builder.hvm import build_hvm, start
 from hv.builder.image import BuilderError, KernelImage
-from hv.builder.linux_boot import linux_items
+from hv.builder.linux_boot import cmdline_items, linux_items
 from hv.builder.load import load_kernel, read_file
 from hv.builder.pc import MOST_DRIVES, PcDisk, PcMachine, make_pc
 
 if TYPE_CHECKING:
     from hv.domain import Domain
-    from hv.toolstack.devices import DiskOptions
     from hv.toolstack.launch import GuestConfig
 
 FOLDERS = ("/usr/share/seabios", "/usr/share/qemu", "/usr/local/share/seabios")
@@ -44,25 +43,27 @@ def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) ->
     video = beside if beside.is_file() else find_firmware(VIDEO_BIOS)
     built = build_hvm(domain, read_file(firmware, "firmware"), str(firmware))
     machine = PcMachine(
-        config.vcpus, config.memory_mib << 20, _drives(config.disks), config.nics, config.boot or "cdn",
+        config.vcpus, config.memory_mib << 20, _drives(config), config.nics, config.boot or "cdn",
         video.read_bytes() if video is not None else b"",
     )  # fmt: skip
     if kernel is not None:
         machine = machine._replace(items=tuple(_kernel_items(config, kernel).items()), kernel=True)
+    elif built.entry is not None and config.cmdline:
+        machine = machine._replace(items=tuple(cmdline_items(config.cmdline).items()))
     try:
         make_pc(domain, machine).reset()
     except MemoryError as error:
         raise BuilderError("--memory", str(error).split(";")[0], "give the domain less memory") from None
     start(domain, built)
-    return _symbols(kernel)
+    return _symbols(firmware if kernel is None and built.entry is not None else kernel)
 
 
-def _drives(disks: tuple[DiskOptions, ...]) -> tuple[PcDisk, ...]:
+def _drives(config: GuestConfig) -> tuple[PcDisk, ...]:
     from hv.disk.image import ImageError
     from hv.disk.opening import open_cd, open_image
 
-    drives = []
-    for disk in disks:
+    drives = list(config.drives)
+    for disk in config.disks:
         if disk.bus == "xvd":
             continue
         try:

@@ -5,6 +5,7 @@
 enum { MSR_HYPERCALL_PAGE = 0x40000000 };
 extern char percpu_areas[];
 static struct hvm_start_info *start;
+static const char *cmdline = "";
 static char shared_info_page[4096] __attribute__((aligned(4096)));
 
 struct percpu *cpu_area(unsigned id)
@@ -19,7 +20,7 @@ struct hvm_start_info *guest_start_info(void)
 
 const char *guest_cmdline(void)
 {
-    return start && start->cmdline_paddr ? (const char *)(unsigned long)start->cmdline_paddr : "";
+    return cmdline;
 }
 
 struct shared_info *guest_shared_info(void)
@@ -85,6 +86,10 @@ static void console_start(void)
 void guest_start(struct hvm_start_info *the_start)
 {
     start = the_start;
+    if (!start)
+        cmdline = fw_cfg_cmdline();
+    else if (start->cmdline_paddr)
+        cmdline = (const char *)(unsigned long)start->cmdline_paddr;
     for (unsigned i = 0; i < MAX_VCPUS; i++) {
         cpu_area(i)->id = i;
         cpu_area(i)->info = &guest_shared_info()->vcpu_info[i];

@@ -2,6 +2,7 @@
 #ifndef GUEST_HVM_H
 #define GUEST_HVM_H
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <abi/hvm.h>
@@ -23,6 +24,10 @@ static inline uint64_t virt_to_mfn(const void *p) { return (uint64_t)(unsigned l
 struct xenstore_domain_interface *guest_store(uint32_t *port);
 /* Have frame `index` of the grant table appear over a page of the image. */
 void map_grant_frame(void *page, unsigned index, uint64_t mfn);
+
+/* The first bytes of an item of QEMU's firmware configuration device (zeros behind its end); the command line in it. */
+void fw_cfg_read(uint16_t item, void *to, size_t size);
+const char *fw_cfg_cmdline(void);
 
 /* Start processor `id` by INIT and SIPI, to run fn(arg). 0, or -1 when it does not come. When fn returns, it halts. */
 long vcpu_start(unsigned id, void (*fn)(void *), void *arg);
