@@ -52,7 +52,8 @@ class PcDisk(NamedTuple):
 
 class PcMachine(NamedTuple):
     """A PC. memory: in bytes. boot: the order, of c (disk), d (CD-ROM) and n (network). items: more files and items for
-    the firmware (hv.builder.linux_boot); `kernel` says that they boot one."""
+    the firmware (hv.builder.linux_boot); `kernel` says that they boot one. vga: it has a screen. serial_console: the
+    first serial port leads to the console, else to whoever takes its `sink`."""
 
     vcpus: int
     memory: int
@@ -62,6 +63,8 @@ class PcMachine(NamedTuple):
     video_bios: bytes = b""
     items: tuple[tuple[str, bytes], ...] = ()
     kernel: bool = False
+    vga: bool = True
+    serial_console: bool = True
 
 
 def make_pc(domain: Domain, machine: PcMachine) -> Platform:
@@ -77,9 +80,10 @@ def make_pc(domain: Domain, machine: PcMachine) -> Platform:
     drives = [_drive(number, disk) for number, disk in enumerate(machine.disks)]
     platform.add_pci(Ide(platform, drives))
     platform.add_pci(Piix4Pm(platform))
-    if not state.video_frames:
-        platform.take_video_memory(MEMORY_BYTES)
-    platform.add_pci(Vga(platform, rom=machine.video_bios))
+    if machine.vga:
+        if not state.video_frames:
+            platform.take_video_memory(MEMORY_BYTES)
+        platform.add_pci(Vga(platform, rom=machine.video_bios))
     _add_nics(platform, machine)
     _add_legacy(platform, machine, int(domain.hv.state.wallclock_ns))
     told = FirmwareMachine(machine.vcpus, machine.memory)
@@ -119,7 +123,8 @@ def _add_legacy(platform: Platform, machine: PcMachine, wallclock_ns: int) -> No
     keyboard, mouse = Ps2Keyboard(platform), Ps2Mouse(platform)
     for device in (
         pit, rtc, Hpet(platform, (pit, rtc)),
-        Uart(platform, "serial0", *COM1), Uart(platform, "serial1", *COM2, _nowhere),
+        Uart(platform, "serial0", *COM1, None if machine.serial_console else _nowhere),
+        Uart(platform, "serial1", *COM2, _nowhere),
         control, keyboard, mouse, I8042(platform, keyboard, mouse, control), PostCode(platform),
         DebugConsole(platform, "seabios", _nowhere), DebugConsole(platform, "bochs"), DebugConsole(platform, "xen"),
     ):  # fmt: skip

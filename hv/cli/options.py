@@ -75,6 +75,18 @@ def _nic(text: str) -> Any:
     return _or_bad(parse_nic, text)
 
 
+def _address(text: str) -> tuple[str, int]:
+    from hv.cli.gdb import option_value
+
+    return option_value(text)
+
+
+def _serial(text: str) -> Any:
+    from hv.toolstack.serial_line import parse_serial
+
+    return _or_bad(parse_serial, text)
+
+
 def _or_bad(parse: Callable[[str], Any], text: str) -> Any:
     try:
         return parse(text)
@@ -122,6 +134,8 @@ GUEST_OPTIONS = (
            "what the firmware boots, in this order: c disk, d CD-ROM, n network (hvm; usually cdn)"),
     Option("--firmware", _DEVICES, str, None, "FILE",
            "a BIOS image, or a 32-bit ELF file in its place (hvm; usually SeaBIOS)"),
+    Option("--vga", _DEVICES, str, None, "WHAT",
+           "the screen: std (a VGA with VBE and 16 MiB; what there is usually) or none (hvm)", ("std", "none")),
     Option("--max-insns", _LIMITS, positive, None, "N", "stop after N instructions"),
     Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),
     Option("--wall-timeout", _LIMITS, _seconds, None, "SECONDS", "stop after this time on the wall"),
@@ -131,6 +145,19 @@ GUEST_OPTIONS = (
     Option("--seed", _CLOCK, whole, 0, "N", "other lengths of turns for each N (default 0)"),
 )
 """What every command takes that runs a guest."""
+ATTACHED_OPTIONS = (
+    Option("--vnc", _DEVICES, _address, None, "[HOST:]PORT",
+           "show the screen to VNC clients, and take their keys and pointer (hvm; on 127.0.0.1 without HOST; port 0: a "
+           "free one; address and password are printed; use --realtime for a guest that a person works with)"),
+    Option("--vnc-password", _DEVICES, str, None, "TEXT",
+           "the password of VNC clients, at most 8 characters; '' asks for none (usually a random one)"),
+    Option("--serial", _DEVICES, _serial, None, "WHERE",
+           "where the first serial port leads: stdio (the usual), none, file:PATH, unix:PATH or tcp:[HOST:]PORT, which "
+           "wait for a client (hvm)"),
+    Option("--pcap", _DEVICES, str, None, "FILE",
+           "write all frames of the network interfaces, for tcpdump and wireshark", file=True),
+)  # fmt: skip
+"""What connects a guest with more than its terminal (hv.cli.attached)."""
 COVERAGE_OPTIONS = (
     Option("--coverage", OUTPUT, str, None, "FILE", "write which source lines ran, for lcov (needs DWARF)", file=True),
     Option("--drcov", OUTPUT, str, None, "FILE", "write which blocks of code ran, as drcov does", file=True),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_OK, EXIT_USAGE
-from hv.cli.options import COVERAGE_OPTIONS, GUEST_OPTIONS, OUTPUT, CommandLine, Option
+from hv.cli.options import ATTACHED_OPTIONS, COVERAGE_OPTIONS, GUEST_OPTIONS, OUTPUT, CommandLine, Option
 from hv.cli.outcome import EXIT_CODES, exit_code, report_crash
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ examples:
   hv run guest.elf --max-insns 1000000000 --json run.json --trace traps.jsonl --core guest.core
   hv run guest.elf --record run.rec; hv replay run.rec
   hv run guest.elf --on-crash snapshot; hv snapshot load guest.elf.snapshot
+  hv run --type hvm --disk disk.img --cdrom install.iso --boot dc --nic user --vnc 5900 --realtime
 
 The guest's console is stdin and stdout; nothing else is written to stdout.
 """
@@ -41,6 +42,7 @@ STATISTICS = (
 """What finish() looks at."""
 OPTIONS = (
     *GUEST_OPTIONS,
+    *ATTACHED_OPTIONS,
     *STATISTICS,
     Option("--trace", OUTPUT, str, None, "FILE", "write one JSON line for each trap (hv trace does more)", file=True),
     *COVERAGE_OPTIONS,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from hv.cli.terminal import Terminal
 from hv.hypervisor import DEFAULT_QUANTUM, Stop
+from hv.toolstack.attachments import shortest
 from hv.toolstack.launch import GuestConfig, launch
 
 if TYPE_CHECKING:
@@ -16,14 +17,16 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
     from hv.builder.image import KernelImage
+    from hv.cli.attached import Attached
     from hv.debug.coverage import Coverage
     from hv.debug.crash import Crash
     from hv.debug.trace import Tracer, Trap, Writer
     from hv.hypervisor import Hypervisor
-    from hv.net.host import NatHost
     from hv.toolstack.connect import Console
     from hv.vcpu import Vcpu
 
+_ATTACHED = ("nic", "vnc", "vnc_password", "serial", "pcap", "vga", "boot", "firmware")
+"""Options that hv.cli.attached looks at."""
 _IDLE_WAIT = 0.25  # seconds between two looks at the wall clock while waiting for keys
 
 
@@ -55,7 +58,20 @@ def config_of(options: Any) -> GuestConfig:
         firmware=getattr(options, "firmware", None),
         boot=getattr(options, "boot", None) or "",
         nics=tuple(getattr(options, "nic", None) or ()),
+        vga=getattr(options, "vga", None) != "none",
+        serial_console=_serial(options) == "stdio",
     )
+
+
+def _serial(options: Any) -> str:
+    """Where the first serial port leads."""
+    serial = getattr(options, "serial", None)
+    return "stdio" if serial is None else str(serial.kind)
+
+
+def wants_attached(options: Any) -> bool:
+    """Whether a new guest has anything beside its terminal; most have not, and import nothing for it."""
+    return any(getattr(options, name, None) not in (None, []) for name in _ATTACHED)
 
 
 class Session:
@@ -92,11 +108,11 @@ class Session:
             self._coverage = Coverage(self.hv)
         if options.realtime:
             self.hv.idle = self._idle
-        self._networks: list[NatHost] = []
-        if self.config is not None and self.config.nics:
-            from hv.toolstack.devices import serve_networks
+        self._attached: Attached | None = None
+        if self.config is not None and wants_attached(options):
+            from hv.cli.attached import Attached
 
-            self._networks = serve_networks(self.domain, self.config.nics)
+            self._attached = Attached(options, self.config, self.domain)
 
     def trace(self, writers: Sequence[Writer], *, live: bool) -> None:
         """Trace the run for these writers; they are closed when it ends. `live`: they write while it runs."""
@@ -117,8 +133,8 @@ class Session:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.terminal.__exit__(kind, value, trace)
-        for network in self._networks:
-            network.close()
+        if self._attached is not None:
+            self._attached.close()
         if self.tracer is not None:
             self.tracer.close()
         if self._handlers:
@@ -159,9 +175,9 @@ class Session:
                 return "interrupted"
             if result.stop is not Stop.PAUSED:
                 return str(result.stop.value)
-            if self.terminal.ended:
+            if self.terminal.ended and not (self._attached is not None and self._attached.awaits):
                 return Stop.IDLE.value
-            # everything waits and no timer runs: only a key can go on
+            # everything waits and no timer runs: only what comes from outside can go on
             start = time.monotonic_ns()
             typed = self._wait(_IDLE_WAIT)
             if options.realtime:
@@ -185,17 +201,18 @@ class Session:
         if self.tracer is not None:
             self.tracer.flush()
         self._take(self.terminal.poll())
-        for network in self._networks:
-            network.poll()
+        if self._attached is not None:
+            self._attached.poll()
         return self.terminal.left or self._interrupted
 
     def _wait(self, seconds: float) -> bytes:
-        """Wait for keys, or for a signal."""
+        """Wait for keys, for what is attached, or for a signal."""
         self._waiting = bool(self._handlers)
+        attached = [] if self._attached is None else self._attached.all
+        seconds = shortest(attached, seconds)
         try:
-            if not self.terminal.ended and not self.terminal.left:
-                return self.terminal.poll(seconds)
-            time.sleep(seconds)
+            if self.terminal.wait(seconds, [file for one in attached for file in one.files()]):
+                return self.terminal.poll()
         except KeyboardInterrupt:
             if not self._handlers:
                 raise

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
 LEAVE = 0x1D  # Ctrl-]
@@ -71,6 +74,17 @@ class Terminal:
             self.left = True
             data = data[: data.index(LEAVE)]
         return data
+
+    def wait(self, seconds: float, files: Sequence[int] = ()) -> bool:
+        """Wait for keys, or until one of `files` becomes readable, but no longer than this. Whether poll() is worth a
+        call: there may be keys, or the input has ended by now."""
+        going = not self.ended and not self.left
+        if not going and not files:
+            time.sleep(seconds)
+            return False
+        with contextlib.suppress(OSError, ValueError):  # one is closed: whoever polls it notices
+            select.select([self.source, *files] if going else files, [], [], seconds)
+        return going
 
     def write(self, data: bytes) -> None:
         """Show console output at once. BrokenPipeError when nobody reads any more."""

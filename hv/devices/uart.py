@@ -63,7 +63,8 @@ class UartState:
 
 
 class Uart(Device):
-    """A serial port. `sink` is given what the guest sends, byte by byte; None: the machine's console is."""
+    """A serial port. `sink` is given what the guest sends, byte by byte; None: the machine's console is. It may be
+    replaced at any time."""
 
     State = UartState
     state: UartState
@@ -73,7 +74,7 @@ class Uart(Device):
     ) -> None:
         super().__init__(machine, name)
         self._irq = irq
-        self._sink = sink or machine.print
+        self.sink = sink or machine.print
         machine.ports.map(register_region(self, name, 8, TABLE), port)
 
     def reset(self) -> None:
@@ -180,7 +181,7 @@ class Uart(Device):
     def _send(self, value: int) -> None:
         state = self.state
         if not state.modem_control & LOOPBACK:
-            self._sink(bytes([value]))
+            self.sink(bytes([value]))
         elif len(state.fifo) < self._depth:
             state.fifo, state.touched_ns = state.fifo + bytes([value]), self.machine.now_ns
         else:  # without FIFOs the new byte overwrites the old one

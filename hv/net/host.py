@@ -79,6 +79,14 @@ class NatHost:
         """A file descriptor that becomes readable when poll() would find something."""
         return self._selector.fileno()
 
+    def files(self) -> list[int]:
+        """What to wait for."""
+        return [self.fileno()]
+
+    def patience(self) -> float | None:
+        """Nothing here has to be done at a time."""
+        return None
+
     @property
     def busy(self) -> bool:
         """Whether the guest waits for the world outside, so that idle time should pass as it does there."""

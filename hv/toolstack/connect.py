@@ -73,10 +73,11 @@ class Console:
 
     def accept(self, data: bytes) -> None:
         """What was typed enters: at the PV console once the guest has used that, else at the first serial port, where
-        there is one."""
-        platform = self.domain.platform
+        there is one that leads here."""
+        platform, machine = self.domain.platform, self.domain.machine
         serial = None if platform is None else platform.devices.get("serial0")
-        if serial is None or self.ring.used:
+        elsewhere = machine is not None and not machine.serial_console
+        if serial is None or elsewhere or self.ring.used:
             self.ring.type(data)
         else:
             serial.accept(data)

@@ -60,6 +60,10 @@ class GuestConfig(NamedTuple):
     """Of an HVM domain: the order, of c (disk), d (CD-ROM) and n (network)."""
     drives: tuple[PcDisk, ...] = ()
     """Of an HVM domain: drives of its IDE controller that are open already; those of `disks` come behind them."""
+    vga: bool = True
+    """Of an HVM domain: it has a screen."""
+    serial_console: bool = True
+    """Of an HVM domain: the first serial port is the console; else it leads nowhere until somebody takes its `sink`."""
 
 
 def kind_of(image: KernelImage, kind: str) -> str:

@@ -44,7 +44,8 @@ def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) ->
     built = build_hvm(domain, read_file(firmware, "firmware"), str(firmware))
     machine = PcMachine(
         config.vcpus, config.memory_mib << 20, _drives(config), config.nics, config.boot or "cdn",
-        video.read_bytes() if video is not None else b"",
+        video.read_bytes() if video is not None and config.vga else b"", vga=config.vga,
+        serial_console=config.serial_console,
     )  # fmt: skip
     if kernel is not None:
         machine = machine._replace(items=tuple(_kernel_items(config, kernel).items()), kernel=True)

@@ -22,6 +22,7 @@ from hv.toolstack.vnc.inputs import Inputs, NoInputs
 from hv.toolstack.vnc.session import Session
 
 LOOPBACK = "127.0.0.1"
+LOOPBACK_HOSTS = (LOOPBACK, "localhost", "::1")
 FIRST_PORT = 5900
 """Display :0 of VNC."""
 CLIENTS_MOST = 8
@@ -110,6 +111,10 @@ class VncServer:
         self._look_at = 0.0
         self._wrong, self._locked_until = 0, 0.0
         listener.setblocking(False)
+
+    def show(self, screen: Screen) -> None:
+        """From now on another screen is shown: that of the guest after a restart."""
+        self._watcher.screen = screen
 
     @property
     def address(self) -> tuple[str, int]:
