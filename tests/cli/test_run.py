@@ -168,6 +168,27 @@ def test_bad_input_is_one_line_and_2(case: str, run: Any) -> None:
     assert words in result.err and result.err.startswith("hv run: ") and result.err.count("\n") == 1
 
 
+DAMAGED_DISKS = {
+    "not qcow2": ("--disk", ",format=qcow2", b"QFI", "it does not begin as a qcow2 image does"),
+    "cut-off qcow2": ("--disk", "", b"QFI\xfb" + bytes(40), "its header is cut off at 44 bytes"),
+    "qcow2 of no version": ("--disk", "", b"QFI\xfb" + bytes(4096), "qcow2 version 0 is unknown"),
+    "no disc": ("--cdrom", "", b"", "it is empty"),
+    "raw disc": ("--cdrom", "", b"\0" + b"\xff" * 10 + b"\0" + bytes(2340), "it has raw CD sectors"),
+    "qcow2 as a disc": ("--cdrom", "", b"QFI\xfb" + bytes(100), "it is a qcow2 image"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED_DISKS)
+def test_damaged_disks_are_one_line_and_2(case: str, run: Any, tmp_path: Path) -> None:
+    option, behind, contents, words = DAMAGED_DISKS[case]
+    (tmp_path / "image").write_bytes(contents)
+    (tmp_path / "firmware").write_bytes(b"\xf4" * 4096)
+    kind = ("--type", "hvm", "--firmware", str(tmp_path / "firmware"))
+    result = run(HELLO, *kind, option, f"{tmp_path / 'image'}{behind}")
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err and result.err.startswith(f"hv run: {option}: ") and result.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
