@@ -137,9 +137,22 @@ class Domain:
     def fire_timers(self) -> None:
         """Call those whose timers are due, the earliest first."""
         while (number := lib.hv_take_timer(self.hv.native, self.c)) < lib.HV_TIMERS:
+            self._release()
             service = self.timers.get(number)  # none: a file said that the timer runs
             if service is not None:
                 service()
+
+    # ---- what enters from outside ----
+
+    def accept(self, service: str, data: bytes) -> None:
+        """Something enters for one of the services. KeyError: there is none; ValueError: it is nothing for it."""
+        self._release()
+        self.services[service].accept(data)
+
+    def _release(self) -> None:
+        """Of the machine's devices, one may change."""
+        if self.platform is not None:
+            self.platform.release()
 
     # ---- memory: what the domain builder needs (hv.builder.pv.Host) ----
 

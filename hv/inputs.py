@@ -149,7 +149,7 @@ class InputGate:
         for domain in self._hv.domains.values():
             if domain.domid == taken.domid and taken.service in domain.services:
                 try:
-                    domain.services[taken.service].accept(taken.data)
+                    domain.accept(taken.service, taken.data)
                 except ValueError as error:
                     raise ReplayError(f"input for {taken.service} of domain {taken.domid}: {error}") from None
                 return

@@ -67,6 +67,11 @@ class Machine(Protocol):
     def dma_write(self, address: int, data: bytes) -> None:
         """Write guest-physical memory. What falls where there is no RAM is lost."""
 
+    def hold(self, port: int, size: int, until_ns: int) -> None:
+        """The read of `size` bytes at `port` that is being answered gives the same again until system time `until_ns`,
+        and changes nothing, as long as no device of the machine is asked anything else, nothing enters from outside,
+        and no timer comes. The machine may then answer by itself."""
+
     def data_port(self, port: int) -> DataPort:
         """The machine's side of a data port; what is under way there is the machine's state, and saved with it."""
 

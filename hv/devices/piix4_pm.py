@@ -36,6 +36,8 @@ POWER_BUTTON, POWER_BUTTON_HELD = b"power-button", b"power-button-held"
 SCI, SIZE, GPE_PORT, APM_PORT = 9, 0x40, 0xAFE0, 0xB2
 TIMER_BITS = 24
 """Width of the PM timer."""
+TIMER = 0x08
+"""Its register."""
 PMBASE, DEVACTB, PMREGMISC = 0x40, 0x58, 0x80
 """In configuration space: the ports' base, what causes an SMI, and whether the ports are enabled (bit 0)."""
 PMBASE_MASK, IO_SPACE, APM_SMI = 0xFFC0, 1, 0x02
@@ -165,7 +167,9 @@ class Piix4Pm(PciDevice):
 
     def read_timer(self) -> int:
         """The PM timer."""
-        return PM_CLOCK.ticks(self.machine.now_ns) & (1 << TIMER_BITS) - 1
+        tick = PM_CLOCK.ticks(self.machine.now_ns)
+        self.machine.hold((self._region.base or 0) + TIMER, 4, PM_CLOCK.ns(tick + 1))
+        return tick & (1 << TIMER_BITS) - 1
 
     def write_control(self, value: int) -> None:
         """PM1 control. GBL_RLS tells firmware, of which none listens; the sleep states but S5 are not there."""
@@ -193,7 +197,7 @@ TABLE: Mapping[int, tuple[int, Register]] = {
     0x00: (2, Register("PM1 status", read=Piix4Pm.read_events, write=Piix4Pm.clear_events, clears=EVENTS)),
     0x02: (2, Register("PM1 enable", "enabled", writable=ENABLES, write=Piix4Pm.changed)),
     0x04: (2, Register("PM1 control", "control", write=Piix4Pm.write_control)),
-    0x08: (4, Register("PM timer", read=Piix4Pm.read_timer)),
+    TIMER: (4, Register("PM timer", read=Piix4Pm.read_timer)),
     0x10: (4, Register("processor control", "processor", writable=0x00003E1F)),
     0x18: (2, Register("global status", "global_status", clears=0xFFFF)),
     0x20: (2, Register("global enable", "global_enabled", writable=0xFFFF)),

@@ -145,11 +145,12 @@ class Pit(Device):
                 self._put(number, counter)
 
     def _read_speaker(self, offset: int, size: int) -> int:
-        tick = self._tick
-        value = self.state.control
-        if tick // REFRESH_TICKS & 1:
-            value |= REFRESH_BIT
-        return value | OUTPUT_BIT if self._counter(SPEAKER).output(tick) else value
+        tick, counter = self._tick, self._counter(SPEAKER)
+        refreshes = tick // REFRESH_TICKS
+        changes = {(refreshes + 1) * REFRESH_TICKS, counter.next_change(tick)} - {NONE}
+        self.machine.hold(SPEAKER_PORT, 1, PIT_CLOCK.ns(min(changes)))
+        value = self.state.control | (REFRESH_BIT if refreshes & 1 else 0)
+        return value | OUTPUT_BIT if counter.output(tick) else value
 
     def _write_speaker(self, offset: int, size: int, value: int) -> None:
         self.state.control = value & KEPT_BITS

@@ -60,6 +60,11 @@ class Counter(NamedTuple):
     def _elapsed(self, tick: int) -> int:
         return self.stopped if self.stopped != NONE else max(tick - self.start, 0)
 
+    @property
+    def _high(self) -> int:
+        """For how many ticks of each period OUT is high."""
+        return self.initial - 1 if self.mode == 2 else (self.initial + 1) // 2
+
     def output(self, tick: int) -> bool:
         """OUT. The counter must be settled()."""
         if self.initial == 0:
@@ -70,9 +75,7 @@ class Counter(NamedTuple):
         if self.mode == 1:
             return not self.triggered or elapsed >= self.initial
         if self.periodic:
-            at = elapsed % self.initial
-            high = self.initial - 1 if self.mode == 2 else (self.initial + 1) // 2
-            return not self.gate or at < high
+            return not self.gate or elapsed % self.initial < self._high
         return elapsed != self.initial or (self.mode == 5 and not self.triggered)
 
     def value(self, tick: int) -> int:
@@ -107,6 +110,19 @@ class Counter(NamedTuple):
             return self.switch
         later = self.settled(self.switch)
         return later.start + later.initial
+
+    def next_change(self, tick: int) -> int:
+        """The first tick after `tick` at which OUT may be another; NONE: it stays as it is by itself. The counter must
+        be settled()."""
+        if self.initial == 0 or self.stopped != NONE or (self.by_trigger and not self.triggered):
+            return NONE
+        end = self.start + self.initial
+        if not self.periodic:
+            edges = (end, end + 1) if self.mode in (4, 5) else (end,)
+            return next((edge for edge in edges if edge > tick), NONE)
+        at = self._elapsed(tick) % self.initial
+        edge = max(tick, self.start) - at + (self._high if at < self._high else self.initial)
+        return edge if self.switch == NONE else min(edge, self.switch)
 
     # ---- what changes it ----
 

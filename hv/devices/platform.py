@@ -40,6 +40,7 @@ class Platform:
         self._native = domain.hv.native
         self._state: Any = lib.hv_hvm_domain(self._native, domain.c)
         self._timers: dict[str, int] = {}
+        self._holds: tuple[int, int, int] | None = None
         domain.platform = self
 
     def add(self, device: Device) -> None:
@@ -66,8 +67,21 @@ class Platform:
         if out.flags:
             bus.write(address, size, int(out.aux))
         else:
+            self._holds = None
             value = bus.read(address, size)
+            if self._holds is not None and bus is self.ports:
+                self._hold(address, size, value, *self._holds)
         lib.hv_io_answer(self._native, vcpu.c, value)
+
+    def _hold(self, address: int, size: int, value: int, port: int, port_size: int, until_ns: int) -> None:
+        """Have C answer (native/xen/hvm/io.c) if the access was to what the device holds and to nothing beside it."""
+        if (address, size) == (port, port_size):
+            held = self._state.held
+            held.port, held.size, held.value, held.until_ns = port, size, value, until_ns
+
+    def release(self) -> None:
+        """A device is about to be asked by something else than an access."""
+        self._state.held.until_ns = 0
 
     # ---- hv.devices.device.Machine ----
 
@@ -91,6 +105,10 @@ class Platform:
     def dma_write(self, address: int, data: bytes) -> None:
         """Memory as a device writes it."""
         self.domain.write_physical(address & BUS_ADDRESS, data)
+
+    def hold(self, port: int, size: int, until_ns: int) -> None:
+        """The read that is being answered gives the same until then."""
+        self._holds = (port, size, until_ns)
 
     def data_port(self, port: int) -> DataPort:
         """The machine's side of a data port. ValueError: it has no more of them."""

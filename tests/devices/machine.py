@@ -63,6 +63,9 @@ class TestMachine:
         self.data_ports: dict[int, TestDataPort] = {}
         self.mapped: dict[tuple[str, int], int | None] = {}
         self.shadow: dict[int, tuple[bool, bool]] = {}
+        self.held: tuple[int, int, int, int] | None = None
+        """(port, size, value, until_ns) of the last read, where its device holds it; every read of it is compared."""
+        self.holds: list[tuple[int, int, int]] = []
         self.printed = b""
         self.ended = ""
         self.video_bytes: Any = None
@@ -96,6 +99,9 @@ class TestMachine:
         end = min(address + len(data), len(self.ram))
         if address < end:
             self.ram[address:end] = data[: end - address]
+
+    def hold(self, port: int, size: int, until_ns: int) -> None:
+        self.holds.append((port, size, until_ns))
 
     def data_port(self, port: int) -> Any:
         return self.data_ports.setdefault(port, TestDataPort())
@@ -133,6 +139,7 @@ class TestMachine:
 
     def load(self, saved: Any) -> None:
         """Become what save() gave; devices are loaded by themselves."""
+        self.held = None
         self.now, lines, pins, deadlines, ram, ports = saved
         self.lines, self.pins, self.deadlines, self.ram = dict(lines), dict(pins), dict(deadlines), bytearray(ram)
         for port in {*ports, *self.data_ports}:
@@ -165,6 +172,7 @@ class TestMachine:
             name, (deadline, device) = due
             self.now = max(self.now, deadline)
             del self.deadlines[name]
+            self.held = None
             device.timer()
         self.now = end
 
@@ -174,7 +182,13 @@ class TestMachine:
         if data is not None and len(data.giving) > size:
             value, data.giving = data.giving[:size], data.giving[size:]
             return int.from_bytes(value, "little")
-        return self.ports.read(port, size)
+        self.holds.clear()
+        got, held = self.ports.read(port, size), self.held
+        if held is not None and held[:2] == (port, size) and self.now < held[3]:
+            assert got == held[2], f"port {port:#x} was to give {held[2]:#x} until {held[3]}"
+        found = [until for held_port, held_size, until in self.holds if (held_port, held_size) == (port, size)]
+        self.held = (port, size, got, found[-1]) if found else None
+        return got
 
     def out(self, port: int, value: int, size: int = 1) -> None:
         """The guest writes a port."""
@@ -182,4 +196,5 @@ class TestMachine:
         if data is not None and data.taking > len(data.got) + size:
             data.got += value.to_bytes(size, "little")
             return
+        self.held = None
         self.ports.write(port, size, value)

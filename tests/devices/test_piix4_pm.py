@@ -59,6 +59,18 @@ def test_the_timer_runs_at_3_58_mhz(machine: TestMachine) -> None:
     assert machine.inp(TIMER, 4) == 35_795_454 & (1 << 24) - 1
 
 
+def test_the_timer_holds_a_tick(machine: TestMachine) -> None:
+    machine.advance(1000)
+    tick = machine.inp(TIMER, 4)
+    assert machine.held is not None and machine.held[:3] == (TIMER, 4, tick)
+    machine.advance(machine.held[3] - 1 - machine.now)
+    assert machine.inp(TIMER, 4) == tick
+    machine.advance(1)
+    assert machine.inp(TIMER, 4) == tick + 1
+    machine.inp(TIMER, 2)
+    assert machine.held is None
+
+
 def test_the_timer_interrupts_when_its_upper_bit_changes(machine: TestMachine) -> None:
     assert machine.deadlines == {}
     machine.out(ENABLE, 1, 2)

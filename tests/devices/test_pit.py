@@ -105,6 +105,28 @@ def test_the_next_rise_is_the_next_rise() -> None:
             assert rise == (seen[0] if seen else NONE), (mode, tick)
 
 
+def test_the_output_stays_until_it_may_change() -> None:
+    rng = random.Random(3)
+    for _ in range(300):
+        counter = Counter(gate=rng.random() < 0.7).control(rng.randrange(6), 1, False)
+        counter = counter.write(0, rng.choice([2, 3, 5, 9]))
+        for tick in range(1, 40):
+            counter = counter.settled(tick)
+            if rng.random() < 0.1:
+                counter = counter.set_gate(tick, not counter.gate)
+            if rng.random() < 0.1:
+                counter = counter.write(tick, rng.choice([2, 4, 7]))
+            change, now = counter.next_change(tick), counter.output(tick)
+            until = tick + 40 if change == NONE else change
+            assert tick < until and all(counter.output(later) == now for later in range(tick, until)), (counter, tick)
+
+
+def test_a_periodic_output_changes_when_it_says() -> None:
+    for mode, edges in ((2, [12, 13, 25, 26]), (3, [7, 13, 20, 26])):
+        counter = Counter().control(mode, 1, False).write(-1, 13)
+        assert sorted({counter.next_change(tick) for tick in range(26)}) == edges
+
+
 def test_bcd_counts_in_decimal_digits() -> None:
     counter = Counter().control(0, BOTH_BYTES, True).write(0, 0x00).write(0, 0x10)
     assert counter.value(1) == 0x1000
@@ -244,6 +266,24 @@ def test_the_refresh_bit_toggles_every_15_microseconds(machine: TestMachine) -> 
         machine.advance(100)
     changes = sum(a != b for a, b in itertools.pairwise(seen))
     assert changes == pytest.approx(300_000 / 15_085, abs=1)
+
+
+def test_port_61_holds_what_it_gave_until_it_changes(machine: TestMachine) -> None:
+    """TestMachine compares each read with what was held."""
+    machine.out(0x61, 1)
+    program(machine, 2, 3, 100)
+    for turn in range(500):
+        machine.advance(701)
+        value = machine.inp(0x61)
+        assert machine.held is not None and machine.held[:3] == (0x61, 1, value)
+        until = machine.held[3]
+        if turn % 9 == 0:
+            machine.advance(until - 1 - machine.now)
+            assert machine.inp(0x61) == value
+            machine.advance(1)
+            assert machine.inp(0x61) != value
+    machine.inp(0x60, 2)          # not the port alone
+    assert machine.held is None
 
 
 def test_the_speaker_has_a_tone_while_both_bits_are_set(machine: TestMachine) -> None:

@@ -295,6 +295,7 @@ void hv_hvm_reset(struct hv *hv, struct domain *d)
     ioapic_reset(&h->ioapic);
     memset(d->timer, 0, sizeof d->timer);
     memset(h->data_port, 0, sizeof h->data_port);
+    memset(&h->held, 0, sizeof h->held);
     h->a20 = 1;
     h->callback_line = 0;
     for (uint32_t id = 0; id < HV_DOMAIN_VCPUS; id++) {

@@ -80,8 +80,20 @@ bool hvm_io_under_way(struct hv *hv, const struct vcpu *v)
 
 void hvm_io_forget(struct hv *hv, const struct vcpu *v) { hvm_vcpu_of(hv, v)->io.at = 0; }
 
+/* What Python's device has said of the port that was read last, which holds until it is asked anything else. A guest that waits
+ * for a port to change thus leaves once for each change. */
+static bool held(struct hv *hv, const struct hvm_domain *h, struct io_access *a)
+{
+    const struct hvm_held *held = &h->held;
+    if (!a->port || a->write || a->address != held->port || a->size != held->size || hv_now(hv) >= held->until_ns)
+        return false;
+    a->value = held->value;
+    return true;
+}
+
 static enum io_answer to_python(struct hv *hv, struct vcpu *v, struct cpu *cpu, struct io_access *a)
 {
+    struct hvm_domain *h = hvm_of(hv, hv_domain(hv, v));
     struct hvm_io_queue *q = &hvm_vcpu_of(hv, v)->io;
     uint64_t here = count_of(hv, v) + 1;
     if (q->at != here) {
@@ -92,11 +104,17 @@ static enum io_answer to_python(struct hv *hv, struct vcpu *v, struct cpu *cpu, 
         a->value = q->value[q->met++];
         return IO_DONE;
     }
-    q->met = 0;
     if (q->answered == HVM_IO_QUEUE) {                   /* no instruction makes so many */
         a->value = UINT64_MAX;
         return IO_DONE;
     }
+    if (held(hv, h, a)) {         /* noted, for if the instruction has to leave for another access */
+        q->value[q->answered++] = a->value;
+        q->met = q->answered;
+        return IO_DONE;
+    }
+    q->met = 0;
+    h->held.until_ns = 0;
     struct cpu_exit *e = cpu_exit_record(cpu);
     memset(e, 0, sizeof *e);
     e->reason = a->port ? EXIT_IO : EXIT_MMIO;
@@ -205,8 +223,10 @@ enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *a)
     if ((a->port || in_window(a)) && vga(hv, hvm_of(hv, d), a))
         return IO_DONE;
     if (is_controller(a)) {
-        if (!a->alone)
+        if (!a->alone) {
+            hvm_vcpu_of(hv, v)->io.met = 0;
             return IO_ALONE;
+        }
         hvm_callback_follows(hv, d);
         if (controller(hv, v, a)) {
             hvm_changed(hv, v);

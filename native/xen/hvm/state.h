@@ -75,6 +75,10 @@ struct hvm_data_port {            /* a block of data on its way through a port *
     uint32_t writing;             /* the guest writes */
     uint8_t data[65536];          /* HVM_DATA_PORT_BYTES */
 };
+struct hvm_held {                 /* what a read of a port gives until a time */
+    uint64_t until_ns, value;     /* until 0: of none */
+    uint32_t port, size;
+};
 struct hvm_domain {
     uint64_t p2m_root;            /* frame of the top table */
     uint64_t highest_gfn;         /* that was ever mapped */
@@ -89,6 +93,7 @@ struct hvm_domain {
     uint8_t a20;                  /* address line 20 is not held low */
     uint8_t callback_line;        /* level of the callback GSI */
     uint8_t pad[4];
+    struct hvm_held held;
     struct hvm_data_port data_port[2];           /* HVM_DATA_PORTS */
 };
 

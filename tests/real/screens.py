@@ -1,0 +1,61 @@
+"""A PC's screen and keyboard, deterministically: wait until a text is on the screen, then press keys.
+
+The screen is looked at between slices of the run, whose ends are exact instruction counts (tests.real.conversation).
+Pictures go to build/pictures, for people to look at.
+"""
+
+from pathlib import Path
+
+from hv.devices import keys
+from hv.toolstack.launch import Guest, GuestConfig, launch
+from hv.toolstack.screenshot import screen_of
+from tests.real import packages
+
+PICTURES = Path(__file__).resolve().parents[2] / "build" / "pictures"
+LOOK = 10_000_000
+"""Instructions between two looks at the screen."""
+
+
+def pc(kernel: Path | None = None, **config: object) -> Guest:
+    """A PC with SeaBIOS, off, with what GuestConfig is given."""
+    firmware = packages.package("seabios") / "usr" / "share" / "seabios" / "bios-256k.bin"
+    guest = launch(kernel, GuestConfig(kind="hvm", firmware=firmware, **config))  # type: ignore[arg-type]
+    guest.hv.slice = LOOK
+    return guest
+
+
+def text(guest: Guest) -> str:
+    """What is on the screen, in a text mode."""
+    return "\n".join(screen_of(guest.domain).text())
+
+
+def wait(guest: Guest, expected: str, most: int) -> str:
+    """Run until this is on the screen; the whole of it. It must come within `most` instructions from now."""
+    guest.hv.run(max_insns=guest.hv.instructions + most, poll=lambda: expected in text(guest))
+    seen = text(guest)
+    assert expected in seen, f"{expected!r} did not come; the screen says:\n{seen}\nand the console:\n{console(guest)}"
+    return seen
+
+
+def console(guest: Guest) -> str:
+    """The end of what the first serial port has said."""
+    return guest.console.text()[-2000:]
+
+
+def press(guest: Guest, *names: str) -> None:
+    """Keys one after the other, by the names of hv/devices/keyboard_us.txt."""
+    for name in names:
+        guest.hv.inputs.enter(guest.domain, "keyboard", keys.chord(name))
+
+
+def type_text(guest: Guest, line: str) -> None:
+    """Text on the PC's keyboard."""
+    guest.hv.inputs.enter(guest.domain, "keyboard", keys.typed(line))
+
+
+def picture(guest: Guest, name: str) -> bytes:
+    """The screen as a PNG, kept as build/pictures/NAME.png."""
+    png = screen_of(guest.domain).png()
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    (PICTURES / f"{name}.png").write_bytes(png)
+    return png
