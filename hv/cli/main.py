@@ -24,6 +24,7 @@ COMMANDS = {
     "gdb": ("hv.cli.gdb", "boot a guest kernel that waits for gdb"),
     "replay": ("hv.cli.replay", "repeat a recorded run, and say whether it is the same"),
     "snapshot": ("hv.cli.snapshot", "save a guest's state to a file, go on from one, or look into one"),
+    "screenshot": ("hv.cli.screenshot", "run a guest and write its screen, as a picture or as text"),
     "build": ("hv.cli.build", "make a kernel of a C file and the guest library"),
     "info": ("hv.cli.info", "print what the loader sees in a kernel file"),
     "test": ("hv.cli.test", "run test guests that print a verdict"),
@@ -53,7 +54,7 @@ examples:
 
 def help_text() -> str:
     """What `hv --help` prints."""
-    lines = (f"  {name:<8} {text}" for name, (_, text) in COMMANDS.items())
+    lines = (f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items())
     return _HELP.format(commands="\n".join(lines))
 
 

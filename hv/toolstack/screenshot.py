@@ -1,4 +1,4 @@
-"""Screenshots, for programs (no command of `hv` takes any yet): the screen of a domain that is here, `screen_of()` and
+"""Screenshots, for `hv screenshot` and for programs: the screen of a domain that is here, `screen_of()` and
 `find_screen()`, or of one in a snapshot file as a PNG, `snapshot_png()`.
 
 Looking changes nothing: a screenshot can be taken between any two slices of a run.
