@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+COPIED = ".copied"  # in a copy: the files that it was made of
 
 
 def copy_tree(name: str) -> Path:
-    """Copy what git tracks, and new files that it does not ignore, to build/NAME; files that have not changed stay."""
+    """Copy what git tracks, and new files that it does not ignore, to build/NAME. Files that have not changed stay, and
+    what was copied once and is gone from the working tree goes: guests take every source of a folder."""
     target = ROOT / "build" / name
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -21,15 +23,25 @@ def copy_tree(name: str) -> Path:
         check=True,
         capture_output=True,
     ).stdout
-    wanted = {Path(os.fsdecode(item)) for item in listing.split(b"\0") if item}
+    wanted = {path for item in listing.split(b"\0") if item and (ROOT / (path := Path(os.fsdecode(item)))).is_file()}
+    _forget(target, wanted)
     for path in sorted(wanted):
         source, copy = ROOT / path, target / path
-        if not source.is_file():
-            continue
         copy.parent.mkdir(parents=True, exist_ok=True)
         if not copy.exists() or copy.read_bytes() != source.read_bytes():
             shutil.copyfile(source, copy)
+    (target / COPIED).write_text("".join(f"{path}\n" for path in sorted(wanted)))
     return target
+
+
+def _forget(target: Path, wanted: set[Path]) -> None:
+    """Remove what an earlier copy holds and this one shall not; a copy without a list of its files goes as a whole."""
+    listed = target / COPIED
+    if not listed.exists():
+        shutil.rmtree(target, ignore_errors=True)
+        return
+    for path in set(map(Path, listed.read_text().splitlines())) - wanted:
+        (target / path).unlink(missing_ok=True)
 
 
 def build(tree: Path, **environment: str) -> subprocess.CompletedProcess[str]:
