@@ -224,7 +224,9 @@ enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *a)
         return IO_DONE;
     if (is_controller(a)) {
         if (!a->alone) {
-            hvm_vcpu_of(hv, v)->io.met = 0;
+            /* Of an earlier instruction's queue nothing changes: this one may be alone already, as blocks fall. */
+            if (hvm_io_under_way(hv, v))
+                hvm_vcpu_of(hv, v)->io.met = 0;
             return IO_ALONE;
         }
         hvm_callback_follows(hv, d);
