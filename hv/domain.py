@@ -156,11 +156,12 @@ class Domain:
 
     # ---- memory: what the domain builder needs (hv.builder.pv.Host) ----
 
-    def alloc_frames(self, count: int) -> Sequence[int]:
-        """Give the domain zeroed frames, lowest first; fewer than `count` when the machine has no more."""
+    def alloc_frames(self, count: int, *, shared: bool = False) -> Sequence[int]:
+        """Give the domain zeroed frames, lowest first; fewer than `count` when the machine has no more. shared: frames
+        of Xen's own that it may only map, as alloc_shared_frame() gives one."""
         out = ffi.new("uint64_t[]", max(count, 1))
-        got = lib.hv_alloc_frames(self.hv.native, self.domid, count, out)
-        return list(out[0:got])
+        allocate = lib.hv_alloc_shared_frames if shared else lib.hv_alloc_frames
+        return list(out[0 : allocate(self.hv.native, self.domid, count, out)])
 
     def alloc_shared_frame(self) -> int:
         """A zeroed frame of Xen's own that the domain may map for ever; raises MemoryError when there is none."""

@@ -65,7 +65,7 @@ def own_frame(domain: Domain, gfn: int) -> int:
 
 
 def _give_back(domain: Domain, mfn: int) -> None:
-    """A page of the domain's own goes; one of Xen's (shared_info, grant tables) stays."""
+    """A page of the domain's own goes; one of Xen's (shared_info, grant tables, what devices keep) stays."""
     lib.hv_release_frame(domain.hv.native, domain.c, mfn)
 
 

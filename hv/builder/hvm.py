@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LARGEST_FIRMWARE = 16 << 20
 ROM = int(lib.P2M_RAM)
+HOLE = range(LOW_RAM_END >> 12, SHADOW.stop >> 12)
+"""Guest frames of video memory and ROMs, below 1 MiB."""
 
 
 class HvmDomain(NamedTuple):
@@ -35,8 +37,9 @@ def build_hvm(domain: Domain, firmware: bytes, name: str = "firmware") -> HvmDom
     before the first instruction too (Platform.reset(), then start()). BuilderError: no firmware fits this."""
     pages = int(domain.c.max_pages)
     domain.c.max_pages += abi.HVM_SPECIAL_GFNS
-    give_memory(domain, pages, min(pages << 12, MMIO_HOLE.start))
-    _open_low_hole(domain)
+    domain.c.max_pages -= len(HOLE)
+    give_memory(domain, pages, min(pages << 12, MMIO_HOLE.start), HOLE)
+    _keep_shadow(domain)
     special_pages(domain)
     if firmware[:4] == elf.MAGIC:
         return HvmDomain(0, _load_elf(domain, firmware, name))
@@ -49,15 +52,12 @@ def start(domain: Domain, built: HvmDomain) -> None:
         enter_flat(domain, built.entry, 0)
 
 
-def _open_low_hole(domain: Domain) -> None:
-    """What lies under video memory and ROMs is not seen at first; the frames under the ROMs are kept for PAM."""
-    state = lib.hv_hvm_domain(domain.hv.native, domain.c)
-    for gfn in range(LOW_RAM_END >> 12, SHADOW.stop >> 12):
-        mfn = domain.frame_of(gfn)
-        assert mfn is not None
-        domain.unmap_frame(gfn)
-        if gfn << 12 in SHADOW:
-            state.shadow_frame[gfn - (SHADOW.start >> 12)] = mfn
+def _keep_shadow(domain: Domain) -> None:
+    """RAM under the ROMs, for PAM: in frames of Xen's, so that the guest cannot give back what PAM shows again."""
+    frames = domain.alloc_frames(len(SHADOW) >> 12, shared=True)
+    if len(frames) < len(SHADOW) >> 12:
+        raise BuilderError("--memory", "no room for the RAM under the ROMs", "give the domain less memory")
+    lib.hv_hvm_domain(domain.hv.native, domain.c).shadow_frame[0 : len(frames)] = frames
 
 
 def _place_firmware(domain: Domain, firmware: bytes, name: str) -> int:
@@ -65,8 +65,7 @@ def _place_firmware(domain: Domain, firmware: bytes, name: str) -> int:
         accepted = f"give a multiple of {PAGE_SIZE} up to {LARGEST_FIRMWARE >> 20} MiB"
         raise BuilderError(name, f"{len(firmware)} bytes are no BIOS image", accepted)
     pages = len(firmware) // PAGE_SIZE
-    domain.c.max_pages += pages
-    frames = list(domain.alloc_frames(pages))
+    frames = domain.alloc_frames(pages, shared=True)
     if len(frames) < pages:
         raise BuilderError("--memory", "no room for the firmware", "give the domain less memory")
     first = (FIRMWARE_END >> 12) - pages

@@ -73,14 +73,18 @@ def _page_up(address: int) -> int:
     return (address + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)
 
 
-def give_memory(domain: Domain, pages: int, low: int) -> None:
-    """All of the domain's memory, lowest machine frame first."""
-    frames = domain.alloc_frames(pages)
-    if len(frames) < pages:
-        problem = f"the machine is full: {len(frames)} of {pages} pages"
+def give_memory(domain: Domain, pages: int, low: int, hole: range = range(0)) -> None:
+    """All of the domain's memory, lowest machine frame first: `pages` guest frames of which those below the address
+    `low` stand there and the others above 4 GiB, without those of `hole`, below `low`."""
+    wanted = pages - len(hole)
+    frames = domain.alloc_frames(wanted)
+    if len(frames) < wanted:
+        problem = f"the machine is full: {len(frames)} of {wanted} pages"
         raise BuilderError("--memory", problem, "give the domain less memory")
-    domain.map_frames(0, frames[: low >> 12])
-    domain.map_frames(HIGH_START >> 12, frames[low >> 12 :])
+    below = (low >> 12) - len(hole)
+    domain.map_frames(0, frames[: hole.start])
+    domain.map_frames(hole.stop, frames[hole.start : below])
+    domain.map_frames(HIGH_START >> 12, frames[below:])
 
 
 def _start_info(ranges: tuple[Range, ...], at: int, cmdline: bytes, ramdisk: tuple[int, int], rsdp: int) -> bytes:

@@ -195,12 +195,12 @@ class Platform:
     # ---- hv.devices.vga_window.VgaMachine ----
 
     def take_video_memory(self, size: int) -> None:
-        """Give the machine video memory, once, before the VGA is added. MemoryError: there is none."""
-        frames = list(self.domain.alloc_frames(size >> 12))
+        """Give the machine video memory, once, before the VGA is added. The frames are Xen's, so that the guest cannot
+        give back what the device writes to. MemoryError: there is none."""
+        frames = list(self.domain.alloc_frames(size >> 12, shared=True))
         if len(frames) < size >> 12 or frames != list(range(frames[0], frames[0] + len(frames))):
             raise MemoryError("the machine has no room for video memory; remedy: give the domain less memory")
         self._state.video_frame, self._state.video_frames = frames[0], len(frames)
-        self.domain.c.max_pages += len(frames)
 
     @functools.cached_property
     def _window(self) -> VgaWindow:

@@ -96,6 +96,14 @@ uint64_t hv_alloc_shared_frame(struct hv *hv, uint16_t owner)
     return frame;
 }
 
+uint64_t hv_alloc_shared_frames(struct hv *hv, uint16_t owner, uint64_t count, uint64_t *out)
+{
+    uint64_t n = 0;
+    while (n < count && (out[n] = hv_alloc_shared_frame(hv, owner)) != ~UINT64_C(0))
+        n++;
+    return n;
+}
+
 void mm_page_released(struct hv *hv, uint64_t mfn)
 {
     struct page_info *page = &hv->pages[mfn];

@@ -170,6 +170,8 @@ int hv_hold_ring(struct hv *hv, struct domain *d, uint32_t ring);
 /* A frame of Xen's that `owner` may map writable for ever (shared_info, grant tables): its type never changes and it
  * is not in tot_pages. ~0: none left. */
 uint64_t hv_alloc_shared_frame(struct hv *hv, uint16_t owner);
+/* `count` of these: how many there were, in `out`. */
+uint64_t hv_alloc_shared_frames(struct hv *hv, uint16_t owner, uint64_t count, uint64_t *out);
 /* The machine-to-phys table. Entries pfn, pfn + 1, ... for `count` frames; ~0: none. */
 void hv_set_m2p(struct hv *hv, const uint64_t *mfns, uint64_t count, uint64_t pfn);
 uint64_t hv_get_m2p(struct hv *hv, uint64_t mfn);
