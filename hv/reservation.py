@@ -107,6 +107,7 @@ def _put_extent(ctx: Context, gpfn: int, mfns: range) -> None:
     """Frames just allocated go into the physmap; those that cannot be put go back. XenError: one could not."""
     for offset, mfn in enumerate(mfns):
         try:
+            physmap.check_gfn(gpfn + offset)
             physmap.put(ctx.domain, gpfn + offset, mfn)
         except XenError:
             for left in mfns[offset:]:
@@ -166,23 +167,27 @@ class Exchange:
                 for offset in range(1 << self.target["extent_order"]):
                     lib.hv_free_frame(self.ctx.hv.native, first + offset)
             raise
-        for frame in old:
+        for frame, named in old.items():
+            if self.ctx.domain.translated:
+                self.ctx.domain.unmap_frame(named)
             release(self.ctx, frame)
         self._hand_over(chunk, new)
         self.done = chunk + 1 << self.chunk_order
 
-    def _stolen(self, chunk: int) -> list[int]:
-        """The frames to give up: all the domain's own, used for nothing, none named twice."""
+    def _stolen(self, chunk: int) -> dict[int, int]:
+        """The frames to give up, each with the number that the list has for it: all the domain's own, used for nothing,
+        none named twice."""
         ctx, native = self.ctx, self.ctx.hv.native
-        found: dict[int, None] = {}
+        found: dict[int, int] = {}
         for extent in range(1 << self.chunk_order):
             first = entry(ctx, self.source["extent_start"], (chunk << self.chunk_order) + extent)
             for offset in range(1 << self.source["extent_order"]):
-                frame = (first + offset) & WORD
+                named = (first + offset) & WORD
+                frame = int(lib.hv_frame_of(native, ctx.domain.c, named))
                 if frame in found or not lib.hv_frame_unused(native, ctx.domain.c, frame):
-                    raise XenError("memory_exchange_frame", frame=frame, domid=ctx.domain.domid)
-                found[frame] = None
-        return list(found)
+                    raise XenError("memory_exchange_frame", frame=named, domid=ctx.domain.domid)
+                found[frame] = named
+        return found
 
     def _hand_over(self, chunk: int, new: list[int]) -> None:
         failed: XenError | None = None
@@ -190,6 +195,9 @@ class Exchange:
             index = (chunk << self.out_order) + extent
             try:
                 gpfn = entry(self.ctx, self.target["extent_start"], index)
+                if self.ctx.domain.translated:
+                    _put_extent(self.ctx, gpfn, range(first, first + (1 << self.target["extent_order"])))
+                    continue
                 place(self.ctx, first, gpfn, self.target["extent_order"])
                 set_entry(self.ctx, self.target["extent_start"], index, first)
             except XenError as error:
