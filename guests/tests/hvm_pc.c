@@ -6,37 +6,32 @@
  * @nic    nat
  */
 #include <guest.h>
+#include <pc.h>
 
-enum { PCI_ADDRESS = 0xcf8, PCI_DATA = 0xcfc, IDE = 0x1f0, READ_SECTORS = 0x20, BUSY = 0x80, DRQ = 8 };
-
-static uint32_t pci_id(unsigned slot)
-{
-    outl(PCI_ADDRESS, 0x80000000 | slot << 11);
-    return inl(PCI_DATA);
-}
+enum { READ_SECTORS = 0x20 };
 
 static uint16_t first_word(uint8_t sector)
 {
-    outb(IDE + 6, 0xe0);
-    outb(IDE + 2, 1);
-    outb(IDE + 3, sector);
-    outb(IDE + 4, 0);
-    outb(IDE + 5, 0);
-    outb(IDE + 7, READ_SECTORS);
-    for (unsigned turns = 0; (inb(IDE + 7) & (BUSY | DRQ)) != DRQ; turns++)
+    outb(IDE1 + 6, 0xe0);
+    outb(IDE1 + 2, 1);
+    outb(IDE1 + 3, sector);
+    outb(IDE1 + 4, 0);
+    outb(IDE1 + 5, 0);
+    outb(IDE1 + IDE_COMMAND, READ_SECTORS);
+    for (unsigned turns = 0; (inb(IDE1 + IDE_COMMAND) & (IDE_BSY | IDE_DRQ)) != IDE_DRQ; turns++)
         require(turns < 1000000);
-    uint16_t word = inw(IDE);
+    uint16_t word = inw(IDE1);
 
     for (unsigned i = 1; i < 256; i++)
-        check_eq(inw(IDE), 0);
+        check_eq(inw(IDE1), 0);
     return word;
 }
 
 void test_main(void)
 {
     check(guest_start_info() == NULL);
-    check_eq(pci_id(0), 0x12378086);
-    check_eq(pci_id(4), 0x100e8086);
+    check_eq(pci_read(PCI_FUNCTION(0, 0), 0), 0x12378086);
+    check_eq(pci_read(PCI_FUNCTION(4, 0), 0), 0x100e8086);
     check_eq(first_word(5), 5);
     check_eq(first_word(15), 15);
     check_eq(inb(0xe9), 0xe9);

@@ -73,6 +73,15 @@ _COMMON = (
     "-Wno-unused-parameter", "-Wno-format", "-Wno-gnu-zero-variadic-macro-arguments",
 )
 
+_PVH64 = Environment(
+    name="pvh64",
+    target="x86_64-freestanding-none",
+    flags=("-mno-red-zone", "-mcpu=x86_64-mmx-sse-sse2+soft_float"),
+    folders=("hvm64", "hvm", "x86_64", "x86", "core"),
+    emulation="elf_x86_64",
+    kind="pvh",
+    help="64-bit on a whole processor, entered by PVH",
+)
 ENVIRONMENTS = {
     env.name: env
     for env in (
@@ -106,21 +115,10 @@ ENVIRONMENTS = {
             base=0xFFFFFFFF80000000,
             help="64-bit PV, with the p2m at an address of its own, as Linux asks for it",
         ),
-        Environment(
-            name="pvh64",
-            target="x86_64-freestanding-none",
-            flags=("-mno-red-zone", "-mcpu=x86_64-mmx-sse-sse2+soft_float"),
-            folders=("hvm64", "hvm", "x86_64", "x86", "core"),
-            emulation="elf_x86_64",
-            kind="pvh",
-            help="64-bit on a whole processor, entered by PVH",
-        ),
-        Environment(
+        _PVH64,
+        replace(
+            _PVH64,
             name="hvm64",
-            target="x86_64-freestanding-none",
-            flags=("-mno-red-zone", "-mcpu=x86_64-mmx-sse-sse2+soft_float"),
-            folders=("hvm64", "hvm", "x86_64", "x86", "core"),
-            emulation="elf_x86_64",
             kind="hvm",
             help="64-bit on a whole processor in a PC, entered in place of its firmware",
         ),

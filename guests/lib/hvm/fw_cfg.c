@@ -1,15 +1,16 @@
 /* fw_cfg.c (HVM) - what a PC has for its firmware; a guest in place of firmware finds its command line there. */
 #include <guest.h>
+#include <pc.h>
 
-enum { SELECTOR = 0x510, DATA = 0x511, CMDLINE_SIZE = 0x14, CMDLINE_DATA = 0x15 };
+enum { CMDLINE_SIZE = 0x14, CMDLINE_DATA = 0x15 };
 
 void fw_cfg_read(uint16_t item, void *to, size_t size)
 {
     uint8_t *out = to;
 
-    outw(SELECTOR, item);
+    outw(FW_CFG, item);
     while (size--)
-        *out++ = inb(DATA);
+        *out++ = inb(FW_CFG + 1);
 }
 
 const char *fw_cfg_cmdline(void)
