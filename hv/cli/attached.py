@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from hv.toolstack.captures import DomainCapture
     from hv.toolstack.launch import GuestConfig
     from hv.toolstack.serial_line import FileLine, SocketLine
-    from hv.toolstack.vnc.gate import GateInputs
     from hv.toolstack.vnc.server import VncServer
 
 OF_A_PC = (
@@ -31,13 +30,13 @@ that asks devices all the time executes few instructions in that time."""
 
 
 class Attached:
-    """All that is attached to one guest. `plug()` connects it with a domain, and again with the one that follows."""
+    """All that is attached to one guest."""
 
     def __init__(self, options: Any, config: GuestConfig, domain: Domain) -> None:
         """BuilderError: the domain has nothing that an option is about, or an address or a file cannot be had."""
         self._options, self._config, self._hv = options, config, domain.hv
         self._networks: list[NatHost] = []
-        self._vnc: tuple[VncServer, GateInputs] | None = None
+        self._vnc: VncServer | None = None
         self._line: FileLine | SocketLine | None = None
         self._capture: DomainCapture | None = None
         _check(options, domain)
@@ -53,33 +52,13 @@ class Attached:
         """Each of them."""
         others: list[Attachment] = [*self._networks]
         if self._vnc is not None:
-            others.append(self._vnc[0])
+            others.append(self._vnc)
         return others + [one for one in (self._line, self._capture) if one is not None]
 
     @property
     def awaits(self) -> bool:
         """Whether somebody may still type something."""
         return self._vnc is not None or (self._line is not None and self._line.awaits)
-
-    def plug(self, domain: Domain) -> None:
-        """Connect all with this domain. BuilderError."""
-        if self._config.nics:
-            from hv.toolstack.devices import serve_networks
-
-            for network in self._networks:
-                network.close()
-            self._networks = []
-            self._networks = serve_networks(domain, self._config.nics)
-        if self._line is not None:
-            self._line.plug(domain)
-        if self._capture is not None:
-            self._capture.plug(domain)
-        if self._vnc is not None:
-            from hv.toolstack.screenshot import screen_of
-
-            server, inputs = self._vnc
-            server.show(screen_of(domain))
-            inputs.domain = domain
 
     def poll(self) -> None:
         """Look after each."""
@@ -103,15 +82,18 @@ class Attached:
         if getattr(options, "pcap", None):
             from hv.toolstack.captures import DomainCapture
 
-            self._capture = DomainCapture(options.pcap)
+            self._capture = DomainCapture(options.pcap, domain)
         serial = getattr(options, "serial", None)
         if serial is not None:
             from hv.toolstack.serial_line import open_line
 
-            self._line = open_line(serial)
+            self._line = open_line(serial, domain)
         if getattr(options, "vnc", None):
             self._vnc = _serve(domain, options.vnc, options.vnc_password)
-        self.plug(domain)
+        if self._config.nics:
+            from hv.toolstack.devices import serve_networks
+
+            self._networks = serve_networks(domain, self._config.nics)
         if self._line is not None:
             sys.stderr.write(f"hv: the first serial port is at {self._line.address}\n")
         if self.awaits:
@@ -129,7 +111,7 @@ def _check(options: Any, domain: Domain) -> None:
             raise BuilderError(flag, f"only an HVM domain has a {what}", "say --type hvm, or leave it out")
 
 
-def _serve(domain: Domain, where: tuple[str, int], given: str | None) -> tuple[VncServer, GateInputs]:
+def _serve(domain: Domain, where: tuple[str, int], given: str | None) -> VncServer:
     from hv.toolstack.screenshot import NoScreenError, screen_of
     from hv.toolstack.vnc.auth import new_password
     from hv.toolstack.vnc.gate import GateInputs
@@ -140,10 +122,9 @@ def _serve(domain: Domain, where: tuple[str, int], given: str | None) -> tuple[V
         problem = f"without a password, everybody who reaches {host} would have the guest"
         raise BuilderError("--vnc", problem, "give a password, or leave out the host")
     password = new_password() if given is None else given or None
-    inputs = GateInputs(domain)
     try:
         screen = screen_of(domain)
-        server = VncServer(screen, inputs, listen(host, port), password=password, name=domain.name)
+        server = VncServer(screen, GateInputs(domain), listen(host, port), password=password, name=domain.name)
     except NoScreenError:
         raise BuilderError("--vnc", "the machine has no screen (--vga none)", "say --vga std") from None
     except ValueError as error:  # UnicodeError, of a host's name, among them
@@ -154,4 +135,4 @@ def _serve(domain: Domain, where: tuple[str, int], given: str | None) -> tuple[V
     shown = "no password" if password is None else "password as given" if given else f"password {password}"
     sys.stderr.write(f"hv: VNC at {server.address[0]}::{server.address[1]}, {shown}\n")
     sys.stderr.flush()
-    return server, inputs
+    return server

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_USAGE
-from hv.cli.options import GUEST_OPTIONS, CommandLine, Option
+from hv.cli.options import GUEST_OPTIONS, CommandLine, Option, address
 from hv.cli.outcome import exit_code, report_crash
+from hv.toolstack.address import LOOPBACK, listen
 
 if TYPE_CHECKING:
     from hv.cli.session import Session
@@ -31,28 +32,8 @@ The guest's console is stdin and stdout. Time runs both ways: reverse-stepi, rev
 """
 DEFAULT_PORT = 1234
 """QEMU's: what people type."""
-_LOOPBACK = "127.0.0.1"
 _NOT_HERE = ("--max-insns", "--timeout", "--wall-timeout", "--trace", "--coverage", "--drcov", "--record")
 """What says when a run ends, or writes down what happens while it goes on: under gdb it goes back and forth."""
-
-
-def address(text: str) -> tuple[str, int]:
-    """[HOST:]PORT. ValueError."""
-    host, _, port = text.rpartition(":")
-    number = int(port)
-    if not 0 <= number < 1 << 16:
-        raise ValueError(f"{port} is no port")
-    return host.strip("[]") or _LOOPBACK, number
-
-
-def option_value(text: str) -> tuple[str, int]:
-    """The same for a command line."""
-    import argparse
-
-    try:
-        return address(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text} is not [HOST:]PORT") from None
 
 
 def check(options: Any) -> None:
@@ -67,7 +48,7 @@ def serve(session: Session, where: tuple[str, int], command: str, *, running: bo
     why."""
     from hv.debug.crash_file import about_guest
     from hv.debug.debugger import Debugger
-    from hv.debug.gdb.server import KILLED, LEFT, GdbServer, listen
+    from hv.debug.gdb.server import KILLED, LEFT, GdbServer
     from hv.debug.symbols import Symbols
 
     try:
@@ -97,8 +78,8 @@ COMMAND = CommandLine(
     "Boot a Xen guest kernel under gdb: it waits for gdb before its first instruction.",
     _EPILOG,
     (
-        Option("--listen", "gdb", option_value, (_LOOPBACK, DEFAULT_PORT), "[HOST:]PORT",
-               f"where gdb connects (default {_LOOPBACK}:{DEFAULT_PORT}; port 0: a free one, which is printed)"),
+        Option("--listen", "gdb", address, (LOOPBACK, DEFAULT_PORT), "[HOST:]PORT",
+               f"where gdb connects (default {LOOPBACK}:{DEFAULT_PORT}; port 0: a free one, which is printed)"),
         *(option for option in GUEST_OPTIONS if option.flag not in _NOT_HERE),
     ),
 )  # fmt: skip

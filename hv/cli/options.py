@@ -75,10 +75,14 @@ def _nic(text: str) -> Any:
     return _or_bad(parse_nic, text)
 
 
-def _address(text: str) -> tuple[str, int]:
-    from hv.cli.gdb import option_value
+def address(text: str) -> tuple[str, int]:
+    """[HOST:]PORT, for an option."""
+    from hv.toolstack import address as addresses
 
-    return option_value(text)
+    try:
+        return addresses.address(text)
+    except ValueError:
+        raise _bad(f"{text} is not [HOST:]PORT") from None
 
 
 def _serial(text: str) -> Any:
@@ -146,7 +150,7 @@ GUEST_OPTIONS = (
 )
 """What every command takes that runs a guest."""
 ATTACHED_OPTIONS = (
-    Option("--vnc", _DEVICES, _address, None, "[HOST:]PORT",
+    Option("--vnc", _DEVICES, address, None, "[HOST:]PORT",
            "show the screen to VNC clients, and take their keys and pointer (hvm; on 127.0.0.1 without HOST; port 0: a "
            "free one; address and password are printed; use --realtime for a guest that a person works with)"),
     Option("--vnc-password", _DEVICES, str, None, "TEXT",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_OK, EXIT_USAGE
-from hv.cli.options import ATTACHED_OPTIONS, COVERAGE_OPTIONS, GUEST_OPTIONS, OUTPUT, CommandLine, Option
+from hv.cli.options import ATTACHED_OPTIONS, COVERAGE_OPTIONS, GUEST_OPTIONS, OUTPUT, CommandLine, Option, address
 from hv.cli.outcome import EXIT_CODES, exit_code, report_crash
 
 if TYPE_CHECKING:
@@ -27,12 +27,6 @@ examples:
 
 The guest's console is stdin and stdout; nothing else is written to stdout.
 """
-def _gdb_address(text: str) -> tuple[str, int]:
-    from hv.cli.gdb import option_value
-
-    return option_value(text)
-
-
 STATISTICS = (
     Option("--stats", OUTPUT, None, False, "", "print traps, hypercalls, instructions and the state hash"),
     Option("--json", OUTPUT, str, None, "FILE", "write the same as JSON", file=True),
@@ -46,7 +40,7 @@ OPTIONS = (
     *STATISTICS,
     Option("--trace", OUTPUT, str, None, "FILE", "write one JSON line for each trap (hv trace does more)", file=True),
     *COVERAGE_OPTIONS,
-    Option("--gdb", OUTPUT, _gdb_address, None, "[HOST:]PORT", "let gdb connect while it runs (hv gdb waits for gdb)"),
+    Option("--gdb", OUTPUT, address, None, "[HOST:]PORT", "let gdb connect while it runs (hv gdb waits for gdb)"),
     Option("--record", OUTPUT, str, None, "FILE", "record what entered, for hv replay", file=True),
     Option("--on-crash", OUTPUT, str, "report", "WHAT",
            "when the guest crashes: report, or snapshot (a file of moments up to the crash as well)",

@@ -34,7 +34,6 @@ USUAL_SECONDS = 60.0
 """Guest time, when nothing else is asked for."""
 LOOK_INSNS, LOOK_NS = 2_000_000, 50_000_000
 """Between two looks for the text of --until: whichever has passed first."""
-SNAPSHOT = b"xenlab\x1aS"
 COMMAND = CommandLine(
     "screenshot",
     "Run a guest, and write its screen as a picture (PNG), or as text.",
@@ -51,7 +50,8 @@ COMMAND = CommandLine(
 
 def main(argv: list[str]) -> int:
     """`hv screenshot ARGV...`: the exit code that the epilog of --help lists."""
-    from hv.debug.container import FileFormatError
+    from hv.debug.container import FileFormatError, is_of
+    from hv.debug.snapshot_file import KIND
     from hv.toolstack.screenshot import NoScreenError
 
     options = COMMAND.parse(argv)
@@ -61,20 +61,12 @@ def main(argv: list[str]) -> int:
             raise BuilderError("--output", "no file is given for the picture", "say -o FILE, or --text")
         if options.output not in (None, "-"):
             check_writable("--output", options.output)
-        if options.kernel is not None and _is_snapshot(options.kernel):
+        if options.kernel is not None and is_of(options.kernel, KIND):
             return _of_snapshot(options)
         return _of_run(options)
     except (BuilderError, NoScreenError, FileFormatError) as error:
         sys.stderr.write(f"hv screenshot: {error}\n")
         return EXIT_USAGE
-
-
-def _is_snapshot(path: str) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(SNAPSHOT)) == SNAPSHOT
-    except (OSError, ValueError):
-        return False  # whoever reads it as a kernel says why
 
 
 def _of_snapshot(options: Any) -> int:

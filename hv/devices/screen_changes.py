@@ -33,13 +33,13 @@ class Watcher:
     """Looks at a screen again and again."""
 
     def __init__(self, screen: Screen) -> None:
-        self.screen = screen
+        self._screen = screen
         self._seen: Seen | None = None
         self._picture = Picture(0, 0, b"")
 
     def look(self) -> Picture:
         """The picture now."""
-        seen = self.screen.seen()
+        seen = self._screen.seen()
         if seen != self._seen:
             picture = draw(seen)
             self._seen = seen

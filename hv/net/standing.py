@@ -15,8 +15,13 @@ from hv.inputs import History, InputGate
 class Counters(Protocol):
     """Where a machine stands in time; Hypervisor.state has them."""
 
-    retired: int
-    idle_ns: int
+    @property
+    def retired(self) -> int:
+        """Instructions."""
+
+    @property
+    def idle_ns(self) -> int:
+        """Time in which nobody ran."""
 
 
 class Standing(enum.Enum):

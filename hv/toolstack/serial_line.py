@@ -1,7 +1,6 @@
 """What the first serial port of an HVM domain is connected with, if not with the console: a file, or a socket.
 
-    line = open_line(parse_serial("unix:/tmp/com1"))
-    line.plug(domain)                       # from now on, and again for the domain that follows it
+    line = open_line(parse_serial("unix:/tmp/com1"), domain)
     hypervisor.run(poll=lambda: line.poll() or False)
 
 A socket serves one client at a time. What the guest sends while nobody is there is kept for who comes next, its last
@@ -17,6 +16,8 @@ import socket
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from hv.builder.image import BuilderError, why_not
+from hv.toolstack.address import address, listen
+from hv.toolstack.attachments import Attachment
 
 if TYPE_CHECKING:
     from hv.devices.uart import Uart
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 SERVICE = "serial0"
 KINDS = ("stdio", "none", "file", "unix", "tcp")
 ACCEPTED = "stdio, none, file:PATH, unix:PATH or tcp:[HOST:]PORT"
-LOOPBACK = "127.0.0.1"
 KEPT = 1 << 16
 AT_ONCE = 4096
 """Bytes that wait in the port at most before a client's are left in its socket."""
@@ -43,22 +43,15 @@ def parse_serial(text: str) -> SerialOptions:
     kind, _, where = text.partition(":")
     if kind not in KINDS or bool(where) != (kind in ("file", "unix", "tcp")):
         raise ValueError(f"{text or 'nothing'}: no place for a serial port; remedy: {ACCEPTED}")
-    if kind == "tcp" and not 0 <= _port(where) < 1 << 16:
-        raise ValueError(f"{text}: no address; remedy: tcp:[HOST:]PORT")
+    if kind == "tcp":
+        try:
+            address(where)
+        except ValueError:
+            raise ValueError(f"{text}: no address; remedy: tcp:[HOST:]PORT") from None
     return SerialOptions(kind, where)
 
 
-def _port(where: str) -> int:
-    digits = where.rpartition(":")[2]
-    return int(digits) if digits.isdecimal() and len(digits) <= 5 else -1
-
-
-def plug(domain: Domain, line: FileLine | SocketLine) -> None:
-    """Connect a line with the domain's port."""
-    cast("Uart", domain.services[SERVICE]).sink = line.write
-
-
-class FileLine:
+class FileLine(Attachment):
     """What the guest sends goes into a file; nothing comes back. BuilderError: the file cannot be written."""
 
     awaits = False
@@ -72,21 +65,9 @@ class FileLine:
             raise BuilderError("--serial", problem, "give a path that can be written") from None
         self.address = path
 
-    def plug(self, domain: Domain) -> None:
-        """Take what this domain sends."""
-        plug(domain, self)
-
     def write(self, data: bytes) -> None:
         """The guest has sent."""
         self._file.write(data)
-
-    def files(self) -> list[int]:
-        """Nothing comes from a file."""
-        return []
-
-    def patience(self) -> float | None:
-        """Nothing has to be done at a time."""
-        return None
 
     def poll(self) -> None:
         """Have readers see what was written."""
@@ -97,12 +78,12 @@ class FileLine:
         self._file.close()
 
 
-class SocketLine:
+class SocketLine(Attachment):
     """A socket at which one client at a time is the other end of the line. BuilderError: it cannot be had."""
 
     awaits = True
 
-    def __init__(self, options: SerialOptions) -> None:
+    def __init__(self, options: SerialOptions, domain: Domain) -> None:
         self._path = options.where if options.kind == "unix" else ""
         try:
             self._listener = _listen(options)
@@ -110,7 +91,7 @@ class SocketLine:
             problem = f"{options.where} cannot be listened on: {why_not(error)}"
             raise BuilderError("--serial", problem, "remove the file there, or give another place") from None
         self._listener.setblocking(False)
-        self._domain: Domain | None = None
+        self._domain = domain
         self._client: socket.socket | None = None
         self._waiting = bytearray()
 
@@ -121,11 +102,6 @@ class SocketLine:
             return f"unix:{self._path}"
         host, port = self._listener.getsockname()[:2]
         return f"tcp:[{host}]:{port}" if ":" in host else f"tcp:{host}:{port}"
-
-    def plug(self, domain: Domain) -> None:
-        """Be the other end of this domain's line."""
-        self._domain = domain
-        plug(domain, self)
 
     def write(self, data: bytes) -> None:
         """The guest has sent."""
@@ -163,7 +139,7 @@ class SocketLine:
         except OSError:
             return False
         room = self._room()
-        if not room or self._domain is None:
+        if not room:
             return True
         try:
             data = client.recv(room)
@@ -177,8 +153,6 @@ class SocketLine:
 
     def _room(self) -> int:
         """How many bytes the guest's port takes now."""
-        if self._domain is None:
-            return 0
         return max(AT_ONCE - len(cast("Uart", self._domain.services[SERVICE]).state.backlog), 0)
 
     def close(self) -> None:
@@ -202,13 +176,15 @@ def _listen(options: SerialOptions) -> socket.socket:
             listener.close()
             raise
         return listener
-    host = options.where.rpartition(":")[0].strip("[]") or LOOPBACK
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, _port(options.where)), family=family, backlog=1)
+    return listen(*address(options.where), backlog=1)
 
 
-def open_line(options: SerialOptions) -> FileLine | SocketLine | None:
-    """The line that `options` ask for; None: the port leads to the console, or nowhere. BuilderError."""
-    if options.kind == "file":
-        return FileLine(options.where)
-    return SocketLine(options) if options.kind in ("unix", "tcp") else None
+def open_line(options: SerialOptions, domain: Domain) -> FileLine | SocketLine | None:
+    """The line that `options` ask for, at the domain's port; None: that leads to the console, or nowhere.
+
+    BuilderError: what it leads to cannot be had."""
+    if options.kind not in ("file", "unix", "tcp"):
+        return None
+    line = FileLine(options.where) if options.kind == "file" else SocketLine(options, domain)
+    cast("Uart", domain.services[SERVICE]).sink = line.write
+    return line

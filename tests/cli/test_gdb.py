@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hv.cli.gdb import address
 from hv.cli.main import main
 from hv.debug.timeline import Position
 from hv.testing.build import build_guest, find_guest
+from hv.toolstack.address import address
 from tests.bench.gdb_client import Client
 from tests.debug.served import Command
 from tests.debug.straight import MEMORY_MIB, hashes

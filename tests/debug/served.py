@@ -16,10 +16,11 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from hv.debug.debugger import Debugger
-from hv.debug.gdb.server import GdbServer, listen
+from hv.debug.gdb.server import GdbServer
 from hv.debug.symbols import symbols_of
 from hv.debug.timeline import Timeline
 from hv.testing.runner import DomainUnderTest, Options, resolve
+from hv.toolstack.address import listen
 from tests.bench.gdb_client import Client
 from tests.debug.straight import MEMORY_MIB
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from hv.domain import Domain
 from hv.hypervisor import Hypervisor, Stop
 from hv.native import lib
 from hv.statehash import state_hash
+from hv.vcpu import Vcpu
 from tests.devices.flat32 import compiled
 
 DONE, RESULTS, RESULT_WORDS = 0x300000, 0x300004, 80
@@ -129,9 +131,9 @@ class Counting(Platform):
         self.asked = 0
         super().__init__(domain)
 
-    def answer(self, vcpu: object, out: object) -> None:
+    def answer(self, vcpu: Vcpu, out: Any) -> None:
         self.asked += 1
-        super().answer(vcpu, out)  # type: ignore[arg-type]
+        super().answer(vcpu, out)
 
 
 class NeverHolds(Counting):

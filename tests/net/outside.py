@@ -58,7 +58,7 @@ class World:
         self.nat = Nat(self.machine, "net0", NatConfig(True, folder is not None, bootfile))
         self.guest = Guest(self.machine, self.nat)
         self.gate = Gate(self.machine, self.nat)
-        self.thread = Thread(self.gate, Counters(self.machine))  # type: ignore[arg-type]
+        self.thread = Thread(self.gate, Counters(self.machine))
         self.host = NatHost(self.nat, Served(parse_policy(allow), forwards, folder), self.thread, self.gate.enter)
         self.host.poll()
         self.guest.arp()

@@ -13,7 +13,7 @@ from tests.net.outside import Counters, Gate, World, connected
 def thread() -> tuple[Gate, TestMachine, Thread]:
     machine = TestMachine()
     gate = Gate(machine, Nat(machine, "net0", NatConfig()))
-    return gate, machine, Thread(gate, Counters(machine))  # type: ignore[arg-type]
+    return gate, machine, Thread(gate, Counters(machine))
 
 
 def enter(gate: Gate, now: int) -> None:

@@ -5,6 +5,7 @@ Pictures go to build/pictures, for people to look at.
 """
 
 from pathlib import Path
+from typing import Any
 
 from hv.devices import keys
 from hv.toolstack.launch import Guest, GuestConfig, launch
@@ -16,10 +17,10 @@ LOOK = 10_000_000
 """Instructions between two looks at the screen."""
 
 
-def pc(kernel: Path | None = None, **config: object) -> Guest:
+def pc(kernel: Path | None = None, **config: Any) -> Guest:
     """A PC with SeaBIOS, off, with what GuestConfig is given."""
     firmware = packages.package("seabios") / "usr" / "share" / "seabios" / "bios-256k.bin"
-    guest = launch(kernel, GuestConfig(kind="hvm", firmware=firmware, **config))  # type: ignore[arg-type]
+    guest = launch(kernel, GuestConfig(kind="hvm", firmware=firmware, **config))
     guest.hv.slice = LOOK
     return guest
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from hv.builder.image import KernelImage
     from hv.debug.debugger import Debugger
 
-LOOPBACK = "127.0.0.1"
 SLICE = 1_000_000
 """Instructions at most between two looks at the socket: a few milliseconds, 50 for the slowest guests."""
 REFUSED = b"another gdb is connected to this guest\n"
@@ -47,12 +46,6 @@ class NoKeyboard:
     def poll(self) -> bool:
         """Never."""
         return False
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that waits for gdb. OSError, OverflowError: the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=4)
 
 
 class GdbServer:

@@ -17,11 +17,12 @@ from collections.abc import Callable
 
 from hv.devices.screen import Screen
 from hv.devices.screen_changes import Watcher
+from hv.toolstack import address
+from hv.toolstack.address import LOOPBACK
 from hv.toolstack.vnc.auth import password_key
 from hv.toolstack.vnc.inputs import Inputs, NoInputs
 from hv.toolstack.vnc.session import Session
 
-LOOPBACK = "127.0.0.1"
 LOOPBACK_HOSTS = (LOOPBACK, "localhost", "::1")
 FIRST_PORT = 5900
 """Display :0 of VNC."""
@@ -40,8 +41,7 @@ WRONG_PASSWORDS, LOCKED_SECONDS = 5, 10
 
 def listen(host: str = LOOPBACK, port: int = FIRST_PORT) -> socket.socket:
     """A socket that waits for clients. OSError, OverflowError: the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=CLIENTS_MOST)
+    return address.listen(host, port, backlog=CLIENTS_MOST)
 
 
 class _Client:
@@ -111,10 +111,6 @@ class VncServer:
         self._look_at = 0.0
         self._wrong, self._locked_until = 0, 0.0
         listener.setblocking(False)
-
-    def show(self, screen: Screen) -> None:
-        """From now on another screen is shown: that of the guest after a restart."""
-        self._watcher.screen = screen
 
     @property
     def address(self) -> tuple[str, int]:
