@@ -7,11 +7,12 @@ import pytest
 
 from hv.hypervisor import Stop
 from hv.toolstack.devices import DiskOptions
-from hv.toolstack.launch import Guest, GuestConfig, launch
+from hv.toolstack.launch import GuestConfig, launch
 from hv.toolstack.screenshot import screen_of
 from tests.real import packages
 from tests.real.conversation import LINUX, Outcome, converse, finished
 from tests.real.initramfs import PROMPT
+from tests.real.screens import pc
 
 pytestmark = pytest.mark.real
 
@@ -34,15 +35,6 @@ def pvh(vcpus: int) -> Outcome:
     return converse(launch(packages.kernel(), config), LINUX, MOST)
 
 
-@pytest.fixture(scope="module")
-def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return packages.package("seabios") / "usr" / "share" / "seabios" / "bios-256k.bin"
-
-
-def pc(firmware: Path, kernel: Path | None = None, **config: object) -> Guest:
-    return launch(kernel, GuestConfig(kind="hvm", firmware=firmware, **config))  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("vcpus", [1, 4])
 def test_pvh_to_a_shell_and_power_off(vcpus: int) -> None:
     done = pvh(vcpus)
@@ -53,19 +45,19 @@ def test_pvh_is_deterministic() -> None:
     assert pvh(4) == pvh(4)
 
 
-def test_a_boot_sector_on_an_ide_disk(firmware: Path, tmp_path: Path) -> None:
+def test_a_boot_sector_on_an_ide_disk(tmp_path: Path) -> None:
     image = tmp_path / "disk.img"
     image.write_bytes(boot_sector(b"read by the firmware").ljust(1 << 20, b"\0"))
-    guests = [pc(firmware, memory_mib=64, disks=(DiskOptions(str(image)),)) for _ in range(2)]
+    guests = [pc(memory_mib=64, disks=(DiskOptions(str(image)),)) for _ in range(2)]
     assert [guest.hv.run(max_insns=100_000_000).stop for guest in guests] == [Stop.SHUTDOWN] * 2
     assert any("read by the firmware" in line for line in screen_of(guests[0].domain).text())
     assert guests[0].hv.state_hash == guests[1].hv.state_hash
     assert guests[0].hv.audit() == ""
 
 
-def test_a_kernel_over_the_bios_to_a_shell_and_power_off(firmware: Path) -> None:
+def test_a_kernel_over_the_bios_to_a_shell_and_power_off() -> None:
     guest = pc(
-        firmware, packages.kernel(), memory_mib=256, cmdline="console=ttyS0 quiet", ramdisk=packages.ramdisk()
+        packages.kernel(), memory_mib=256, cmdline="console=ttyS0 quiet", ramdisk=packages.ramdisk()
     )
     script = ((PROMPT, "echo typed $((6*7)); poweroff -f\n"), ("\ntyped 42", ""))
     done = converse(guest, script, MOST)
