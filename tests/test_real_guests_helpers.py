@@ -66,6 +66,25 @@ def test_meta_package_leads_to_the_kernel(tmp_path: Path, monkeypatch: pytest.Mo
     assert apt.resolve("linux-image-amd64") == ("linux-image-6.1.0-9-amd64", "6.1.2-1")
 
 
+@pytest.mark.parametrize("lists", [0, 1])
+def test_a_source_that_fails_takes_nothing_from_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lists: int
+) -> None:
+    def update(self: PrivateApt, tool: str, *words: str, cwd: Path | None = None) -> str:
+        for number in range(lists):
+            (self.folder / "state" / "lists" / f"{number}_Packages.lz4").touch()
+        raise FetchError("apt-get failed: a list")
+
+    monkeypatch.setattr(PrivateApt, "run", update)
+    monkeypatch.setattr(PrivateApt, "copy_sources", lambda self: None)
+    if lists:
+        PrivateApt(tmp_path, "i386").prepare()
+        assert capsys.readouterr().err == "fetch_debian: apt-get failed: a list\n"
+    else:
+        with pytest.raises(FetchError, match="a list"):
+            PrivateApt(tmp_path, "i386").prepare()
+
+
 def test_command_line_says_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert fetch_debian.main(["x;y", "--target", str(tmp_path)]) == 1
     said = capsys.readouterr()

@@ -80,7 +80,8 @@ class PrivateApt:
         self.config = folder / "apt.conf"
 
     def prepare(self) -> None:
-        """Make the state and fetch the package lists. Raises FetchError."""
+        """Make the state and fetch the package lists. A source whose list cannot be had (a mirror in the middle of an
+        update) takes nothing away from the others. Raises FetchError if none can."""
         for name in ("state/lists/partial", "cache/archives/partial", "etc/sources.list.d"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
@@ -103,7 +104,12 @@ class PrivateApt:
         lines = [f'{key} "{value}";' for key, value in settings.items()]
         lines += ["#clear APT::Architectures;", f'APT::Architectures {{ "{self.arch}"; }};']
         self.config.write_text("\n".join(lines) + "\n")
-        self.run("apt-get", "-qq", "update")
+        try:
+            self.run("apt-get", "-qq", "update")
+        except FetchError as error:
+            if not any((self.folder / "state" / "lists").glob("*_Packages*")):
+                raise
+            print(f"fetch_debian: {error}", file=sys.stderr)
 
     def copy_sources(self) -> None:
         """Copy the host's package sources, without their architecture limits, into the private state."""
