@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 _TOOLS = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
@@ -11,12 +12,17 @@ def _call(*command: str | Path) -> bytes:
     return subprocess.run([str(word) for word in command], check=True, capture_output=True, env=_TOOLS).stdout
 
 
-def make_ext4(image: Path, mib: int, files: dict[str, bytes]) -> Path:
-    """An ext4 file system with these files in its root, in the file `image`."""
+def make_ext4(image: Path, mib: int, files: dict[str, bytes], folders: Iterable[str] = ()) -> Path:
+    """An ext4 file system with these files, by their paths and mode 755, and empty folders, in the file `image`."""
     tree = image.with_suffix(".tree")
     tree.mkdir()
+    for folder in folders:
+        (tree / folder).mkdir()
     for name, data in files.items():
-        (tree / name).write_bytes(data)
+        path = tree / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        path.chmod(0o755)
     _call("mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, image, f"{mib}M")
     return image
 

@@ -28,6 +28,13 @@ echo READY
 poweroff -f
 """
 SHELL = "setsid cttyhack sh -i"
+FOLDERS = {"bin", "dev", "proc", "sys", "tmp", "root"}
+"""What /init wants to be there."""
+
+
+def init(commands: str) -> bytes:
+    """The program /init that runs `commands`."""
+    return INIT.replace("@run@", commands).encode()
 
 
 @dataclass
@@ -66,7 +73,7 @@ def build(busybox: bytes, commands: str = SHELL, files: Mapping[str, bytes] | No
     `files`: more files by absolute path, mode 755; their folders are made.
     """
     archive = Archive()
-    folders = {"bin", "dev", "proc", "sys", "tmp", "root"}
+    folders = set(FOLDERS)
     extra = {name.lstrip("/"): content for name, content in sorted((files or {}).items())}
     for name in extra:
         folders |= {str(parent) for parent in Path(name).parents if str(parent) != "."}
@@ -75,7 +82,7 @@ def build(busybox: bytes, commands: str = SHELL, files: Mapping[str, bytes] | No
     archive.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
     archive.add("dev/null", stat.S_IFCHR | 0o666, device=(1, 3))
     archive.add("bin/busybox", stat.S_IFREG | 0o755, busybox)
-    archive.add("init", stat.S_IFREG | 0o755, INIT.replace("@run@", commands).encode())
+    archive.add("init", stat.S_IFREG | 0o755, init(commands))
     for name, content in extra.items():
         archive.add(name, stat.S_IFREG | 0o755, content)
     return gzip.compress(archive.finish(), 6, mtime=0)
