@@ -17,7 +17,7 @@ from typing import Any
 from hv import abi
 from hv.errors import XenError
 from hv.native import lib
-from hv.physical import PAGE_SHIFT, read_word, write
+from hv.physical import read_word, write
 
 NS_PER_SECOND = 1_000_000_000
 # 2024-01-01 00:00:00 UTC: a date must be something, and the same on every run.
@@ -91,16 +91,7 @@ def update_vcpu_time(c: Any, v: Any) -> None:
 
 def update_wallclock(c: Any, d: Any) -> None:
     """Write the wall-clock time of system time 0 into shared_info."""
-    layout = abi.layout("shared_info", guest_abi(d))
-    base = d.shared_info_frame << PAGE_SHIFT
-    seconds, ns = divmod(lib.hv_state(c).wallclock_ns, NS_PER_SECOND)
-    seconds += d.time_offset_seconds
-    version = read_word(c, base + layout.offset("wc_version"), 4)
-    high = "wc_sec_hi" if "wc_sec_hi" in layout.fields() else "arch.wc_sec_hi"
-    for field, value in (("wc_sec", seconds), ("wc_nsec", ns), (high, seconds >> 32)):
-        write(c, base + layout.offset(field), (value & 0xFFFF_FFFF).to_bytes(4, "little"))
-    version = (version & ~1) + 2 & 0xFFFF_FFFF
-    write(c, base + layout.offset("wc_version"), version.to_bytes(4, "little"))
+    lib.hv_update_wallclock(c, d)
 
 
 def start_vcpu(c: Any, v: Any) -> None:

@@ -1,7 +1,7 @@
 /* @title  console_io
  * @fact   CONSOLEIO_write either writes or is refused with EPERM; bad pointers and commands have their errnos
  * @source xen/include/public/xen.h (CONSOLEIO_*), xen/include/xsm/dummy.h (console_io)
- * @env    pv64
+ * @env    pv64 pvh64 hvm64 hvm32pae pvh32
  */
 #include <guest.h>
 
@@ -12,7 +12,7 @@ void test_main(void)
 
     check(rc == 0 || rc == -XEN_EPERM);
     if (rc == 0)
-        check_eq(hcall(console_io, CONSOLEIO_write, 16, 0x1000), -XEN_EFAULT);
+        check_eq(hcall(console_io, CONSOLEIO_write, 16, BAD_POINTER), -XEN_EFAULT);
     rc = hcall(console_io, CONSOLEIO_read, 0, text);
     check(rc == 0 || rc == -XEN_EPERM);
     rc = hcall(console_io, 77, 0, text);

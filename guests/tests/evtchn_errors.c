@@ -1,7 +1,7 @@
 /* @title  event channel errors
  * @fact   bad ports, bad vcpus, bad VIRQs and double bindings have their errnos
  * @source xen/common/event_channel.c, xen/include/public/event_channel.h
- * @env    pv64
+ * @env    pv64 pvh64 hvm64 hvm32pae pvh32
  */
 #include <guest.h>
 
@@ -38,7 +38,7 @@ void test_main(void)
     move.port = 3000;
     check_eq(hcall(event_channel_op, EVTCHNOP_bind_vcpu, &move), -XEN_EINVAL);
 
-    check_eq(hcall(event_channel_op, EVTCHNOP_alloc_unbound, 0x1000), -XEN_EFAULT);
+    check_eq(hcall(event_channel_op, EVTCHNOP_alloc_unbound, BAD_POINTER), -XEN_EFAULT);
     check_eq(hcall(event_channel_op, 14, &move), -XEN_ENOSYS);
     check_eq(hcall(event_channel_op, -1, &move), -XEN_ENOSYS);
 

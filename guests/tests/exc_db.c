@@ -1,7 +1,7 @@
 /* @title  #DB by single step and by INT1
  * @fact   TF traps behind the next instruction and is clear in the handler's frame of flags; INT1 traps behind itself
  * @source Intel SDM vol. 3A 17.3.1.4 (single step), vol. 2A INT1; xen/include/public/arch-x86/xen-x86_64.h
- * @env    pv64 pvh64 hvm64
+ * @env    pv64 pvh64 hvm64 hvm32 hvm32pse hvm32pae pvh32
  */
 #include <guest.h>
 
@@ -11,7 +11,7 @@ static bool on_debug(struct regs *regs)
 {
     step_flags = regs->flags;
     handler_flags = x86_flags();
-    regs->flags &= ~(uint64_t)X86_EFLAGS_TF;
+    regs->flags &= ~(unsigned long)X86_EFLAGS_TF;
     return false;
 }
 
@@ -21,7 +21,7 @@ void test_main(void)
 
     trap_set_handler(X86_EXC_DB, on_debug);
     /* popf itself does not trap: the trap comes behind the instruction after it. */
-    __asm__ volatile("pushf\n\torl %0, (%%rsp)\n\tpopf\n\t" FAULTING("nop") : : "i"(X86_EFLAGS_TF) : "memory", "cc");
+    __asm__ volatile("pushf\n\torl %0, (%%" ARCH_STACK_POINTER ")\n\tpopf\n\t" FAULTING("nop") : : "i"(X86_EFLAGS_TF) : "memory", "cc");
     check_fault(f, X86_EXC_DB, 0);
     check(f->behind);
     check(step_flags & X86_EFLAGS_TF);

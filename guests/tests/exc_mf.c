@@ -1,7 +1,7 @@
 /* @title  #MF
  * @fact   an unmasked x87 exception is reported at the next waiting x87 instruction
  * @source Intel SDM vol. 3A 6.15 (interrupt 16), 2.5 (CR0.NE)
- * @env    pv64 pvh64 hvm64
+ * @env    pv64 pvh64 hvm64 hvm32 hvm32pse hvm32pae pvh32
  * @traps  MF:1
  */
 #include <guest.h>

@@ -1,7 +1,7 @@
 /* @title  exceptions of a whole processor
  * @fact   they come through the guest's own IDT, with the error codes of the manual; gates are checked as INT n asks for them
  * @source Intel SDM volume 3, 6.12, 6.13, 6.15
- * @env    pvh64 hvm64
+ * @env    pvh64 hvm64 hvm32pse hvm32pae pvh32
  */
 #include <guest.h>
 

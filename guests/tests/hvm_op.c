@@ -1,7 +1,7 @@
 /* @title  hvm_op
  * @fact   a domain reads and sets the parameters that are its own, and gets the errnos of Xen for the rest
  * @source xen/include/public/hvm/hvm_op.h; do_hvm_op() in xen/arch/x86/hvm/hvm.c
- * @env    pvh64 hvm64
+ * @env    pvh64 hvm64 hvm32pae pvh32
  */
 #include <guest.h>
 
@@ -23,7 +23,7 @@ void test_main(void)
     check_eq(hvm_get_param(HVM_NR_PARAMS, &value), -XEN_EINVAL);
     check_eq(hvm_get_param(HVM_PARAM_PAE_ENABLED, &value), -XEN_EPERM);
     check_eq(set(HVM_PARAM_STORE_PFN, 1), -XEN_EPERM);
-    check_eq(set(HVM_PARAM_CALLBACK_IRQ, 9ul << 56), -XEN_EINVAL);
+    check_eq(set(HVM_PARAM_CALLBACK_IRQ, (uint64_t)9 << 56), -XEN_EINVAL);
     check_eq(hcall(hvm_op, HVMOP_get_param, &other), -XEN_ESRCH);
     check_eq(set(HVM_PARAM_ACPI_IOPORTS_LOCATION, 1), 0);
     check_eq(set(HVM_PARAM_ACPI_IOPORTS_LOCATION, 1), -XEN_EEXIST);

@@ -1,7 +1,7 @@
 /* @title  a guest in place of a PC's firmware
  * @fact   it is entered without a start_info, among a PC's devices: a host bridge, a drive, a network card, debug ports
  * @source xen/docs/misc/pvh.pandoc (registers); Intel 82441FX (3.2), ATA-4 (8.27), QEMU hw/char/debugcon.c
- * @env    hvm64
+ * @env    hvm64 hvm32 hvm32pae
  * @disk   16
  * @nic    nat
  */

@@ -1,7 +1,7 @@
 /* @title  processors started by INIT and SIPI
  * @fact   each runs code of the guest's on its own stack, and inter-processor interrupts reach it
  * @source Intel SDM volume 3, 8.4.4, 10.6
- * @env    pvh64 hvm64
+ * @env    pvh64 hvm64 hvm32 hvm32pse hvm32pae pvh32
  * @vcpus  4
  */
 #include <guest.h>

@@ -27,7 +27,7 @@ void test_main(void)
     check(r8 == 8 && r9 == 9 && r10 == 10 && r12 == 12 && r13 == 13 && r14 == 14 && r15 == 15);
 
     /* Numbers that mean nothing. */
-    static const unsigned long unknown[] = { 11, 43, 47, 56, 63, 64, 1000, 0x7fffffff, ~0UL, 1UL << 32 };
+    static const unsigned long unknown[] = { 11, 43, 47, 56, 63, 64, 1000, 0x7fffffff, ~0UL, 1UL << 31 };
     for (unsigned i = 0; i < ARRAY_SIZE(unknown); i++)
         check_eq(hcall_number(unknown[i], 1, 2, 3), -XEN_ENOSYS);
 }

@@ -1,7 +1,7 @@
 /* @title  the local APIC's timer
  * @fact   one-shot, periodic and TSC deadline interrupts come when they are due, masked ones do not come
  * @source Intel SDM volume 3, 10.5.4
- * @env    pvh64 hvm64
+ * @env    pvh64 hvm64 hvm32 hvm32pse hvm32pae pvh32
  */
 #include <guest.h>
 

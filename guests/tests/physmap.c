@@ -1,7 +1,7 @@
 /* @title  the physmap of a translated domain
  * @fact   pages of Xen's and of one's own are put at guest frames and taken away; what is not there is refused
  * @source xen/include/public/memory.h; xenmem_add_to_physmap_one() in xen/arch/x86/mm.c
- * @env    pvh64 hvm64
+ * @env    pvh64 hvm64 hvm32pae pvh32
  */
 #include <guest.h>
 #include <abi/memory.h>
@@ -46,7 +46,7 @@ void test_main(void)
 
     /* Beyond the end of the physmap: refused, and nothing is allocated for it. */
     long pages = hcall(memory_op, XENMEM_current_reservation, &(domid_t){ DOMID_SELF });
-    static const xen_pfn_t beyond[] = { 1ul << 27, 1ul << 52, ~0ul };
+    static const xen_pfn_t beyond[] = { 1ul << 27, (xen_pfn_t)((uint64_t)1 << 52 | 1ul << 31), (xen_pfn_t)~0ul };
 
     for (unsigned i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++)
         check_eq(change(XENMEM_populate_physmap, beyond[i]), 0);
@@ -62,6 +62,6 @@ void test_main(void)
     check_eq(add(XENMAPSPACE_shared_info, 1, virt_to_mfn(a)), -XEN_EINVAL);
     check_eq(add(XENMAPSPACE_grant_table, 1 << 20, virt_to_mfn(a)), -XEN_EINVAL);
     check_eq(add(77, 0, virt_to_mfn(a)), -XEN_ENOSYS);
-    check_eq(add(XENMAPSPACE_shared_info, 0, 1ul << 40), -XEN_EINVAL);
+    check_eq(add(XENMAPSPACE_shared_info, 0, ~0ul), -XEN_EINVAL);
     check_eq(hcall(memory_op, XENMEM_remove_from_physmap, &remove), 0);
 }

@@ -2,7 +2,7 @@
  * @fact   the times of a vcpu's run states add up to system time, in the answer of the hypercall and in the area that
  *         the guest registers
  * @source xen/include/public/vcpu.h (vcpu_runstate_info)
- * @env    pv64
+ * @env    pv64 pvh64 hvm64 hvm32pae pvh32
  */
 #include <guest.h>
 
@@ -43,5 +43,5 @@ void test_main(void)
     check(area.time[RUNSTATE_blocked] - a.time[RUNSTATE_blocked] >= 2900000);
     check(!(area.state_entry_time & XEN_RUNSTATE_UPDATE));
     check_eq(hcall(vcpu_op, VCPUOP_get_runstate_info, 3, &a), -XEN_ENOENT);
-    check_eq(hcall(vcpu_op, VCPUOP_get_runstate_info, 0, 0x1000), -XEN_EFAULT);
+    check_eq(hcall(vcpu_op, VCPUOP_get_runstate_info, 0, BAD_POINTER), -XEN_EFAULT);
 }

@@ -48,6 +48,6 @@ void test_main(void)
     check(hcall(xen_version, XENVER_commandline, text) == 0 || text[0] == 0);
     check(hcall(xen_version, XENVER_build_id, 0) < 0);
     check_eq(hcall(xen_version, 99, text), -XEN_ENOSYS);
-    check_eq(hcall(xen_version, XENVER_extraversion, 0x1000), -XEN_EFAULT);
+    check_eq(hcall(xen_version, XENVER_extraversion, BAD_POINTER), -XEN_EFAULT);
     check_eq(hcall(xen_version, XENVER_get_features, HYPERVISOR_VIRT_START), -XEN_EFAULT);
 }

@@ -64,6 +64,8 @@ class Environment:
     kind: str = "pv"
     """The kind of domain that it runs in (hv.hypervisor.KINDS); of an HVM domain a guest is the firmware."""
     help: str = ""
+    image: str = ""
+    """The environment whose images it runs, where they are the same."""
 
 
 _COMMON = (
@@ -73,15 +75,6 @@ _COMMON = (
     "-Wno-unused-parameter", "-Wno-format", "-Wno-gnu-zero-variadic-macro-arguments",
 )
 
-_PVH64 = Environment(
-    name="pvh64",
-    target="x86_64-freestanding-none",
-    flags=("-mno-red-zone", "-mcpu=x86_64-mmx-sse-sse2+soft_float"),
-    folders=("hvm64", "hvm", "x86_64", "x86", "core"),
-    emulation="elf_x86_64",
-    kind="pvh",
-    help="64-bit on a whole processor, entered by PVH",
-)
 ENVIRONMENTS = {
     env.name: env
     for env in (
@@ -115,15 +108,39 @@ ENVIRONMENTS = {
             base=0xFFFFFFFF80000000,
             help="64-bit PV, with the p2m at an address of its own, as Linux asks for it",
         ),
-        _PVH64,
-        replace(
-            _PVH64,
-            name="hvm64",
+        Environment(
+            name="pvh64",
+            target="x86_64-freestanding-none",
+            flags=("-mno-red-zone", "-mcpu=x86_64-mmx-sse-sse2+soft_float"),
+            folders=("hvm64", "hvm", "x86_64", "x86", "core"),
+            emulation="elf_x86_64",
+            kind="pvh",
+            help="64-bit on a whole processor, entered by PVH",
+        ),
+        Environment(
+            name="hvm32",
+            target="x86-freestanding-none",
+            flags=("-mcpu=i686+soft_float",),
+            folders=("hvm32", "hvm", "x86_32", "x86", "core"),
+            emulation="elf_i386",
             kind="hvm",
-            help="64-bit on a whole processor in a PC, entered in place of its firmware",
+            help="32-bit without paging, on a whole processor in a PC, in place of its firmware",
         ),
     )
 }
+
+
+def _variant(of: str, name: str, kind: str, about: str, *more: str) -> None:
+    """Another environment like `of`. Where no flags are added, the images are the same."""
+    flags = (*ENVIRONMENTS[of].flags, *more)
+    image = "" if more else of
+    ENVIRONMENTS[name] = replace(ENVIRONMENTS[of], name=name, kind=kind, help=about, flags=flags, image=image)
+
+
+_variant("pvh64", "hvm64", "hvm", "64-bit on a whole processor in a PC, in place of its firmware")
+_variant("hvm32", "hvm32pse", "hvm", "the same with two levels of page tables and 4 MiB pages", "-DGUEST_PSE")
+_variant("hvm32", "hvm32pae", "hvm", "the same with PAE", "-DGUEST_PAE")
+_variant("hvm32pae", "pvh32", "pvh", "32-bit with PAE on a whole processor, entered by PVH")
 
 
 @cache
@@ -147,7 +164,7 @@ def _run(command: Sequence[str]) -> None:
     env.setdefault("ZIG_LOCAL_CACHE_DIR", str(BUILD.parent / "zig-cache"))
     result = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     if result.returncode:
-        raise CompileError(command, result.stdout + result.stderr)
+        raise CompileError(command, result.stdout + result.stderr or f"exit status {result.returncode}")
 
 
 def _files(folders: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:
@@ -217,7 +234,8 @@ def _link(env: Environment, objects: list[tuple[Path, str]], output: Path) -> No
         return
     made = _scratch(output)
     try:
-        script = GUESTS / "lib" / env.folders[0] / "link.ld"
+        scripts = (GUESTS / "lib" / folder / "link.ld" for folder in env.folders)
+        script = next(path for path in scripts if path.is_file())
         base = f"--defsym=base={env.base:#x}"
         _run([zig(), "ld.lld", "-m", env.emulation, "-static", "-z", "max-page-size=4096",
               "-z", "noexecstack", base, "-T", str(script), *(str(path) for path, _ in objects), "-o", str(made)])
@@ -245,6 +263,7 @@ def build_guests(sources: Sequence[Path], env_name: str = "pv64", jobs: int | No
     env = ENVIRONMENTS.get(env_name)
     if env is None:
         raise BuildError(f"unknown environment {env_name!r} (known: {', '.join(ENVIRONMENTS)})")
+    env = ENVIRONMENTS[env.image or env_name]
     if not (GUESTS / "lib").is_dir():
         raise BuildError(f"the guest library is missing: {GUESTS / 'lib'}; install xenlab anew, or use a checkout")
     with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:

@@ -181,6 +181,11 @@ int seg_validate_frame(struct hv *hv, struct domain *d, uint64_t mfn);
 
 /* ---- evtchn*.c, grant*.c ---- */
 hypercall_fn do_event_channel_op, do_vcpu_op, do_set_timer_op;        /* hot sub-operations; the rest HV_TO_PYTHON */
+/* Does the vcpu's hypercall come from 64-bit code? */
+bool hv_wide_call(struct hv *hv, const struct vcpu *v);
+/* The vcpu's run states as its domain sees them, up to the last change; how many bytes. */
+enum { RUNSTATE_BYTES = 48 };
+uint32_t hv_runstate_image(const struct domain *d, const struct vcpu *v, uint8_t out[RUNSTATE_BYTES]);
 /* hv_domain_destroy: before the domain's memory goes. */
 void evtchn_destroy(struct hv *hv, struct domain *d);
 void grant_destroy(struct hv *hv, struct domain *d);

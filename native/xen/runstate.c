@@ -41,15 +41,13 @@ int hv_copy_to_guest_kernel(struct hv *hv, struct vcpu *v, uint64_t va, const vo
 
 void hv_runstate_publish(struct hv *hv, struct vcpu *v)
 {
-    struct vcpu_runstate_info info = { 0 };
+    uint8_t info[RUNSTATE_BYTES];
 
     if (v->runstate_va == 0)
         return;
-    info.state = v->runstate;
-    info.state_entry_time = v->runstate_since;
-    memcpy(info.time, v->runstate_time, sizeof(info.time));
+    uint32_t length = hv_runstate_image(hv_domain(hv, v), v, info);
     /* A guest that has unmapped its area gets no news: Xen drops the update as silently. */
-    (void)hv_copy_to_guest_kernel(hv, v, v->runstate_va, &info, sizeof(info));
+    (void)hv_copy_to_guest_kernel(hv, v, v->runstate_va, info, length);
 }
 
 static bool can_run(const struct domain *d, const struct vcpu *v)

@@ -39,7 +39,7 @@ int hv_run_turn(struct hv *hv, uint64_t limit, uint64_t end_ns, bool once, struc
     }
 }
 
-static bool wide_call(struct hv *hv, const struct vcpu *v)
+bool hv_wide_call(struct hv *hv, const struct vcpu *v)
 {
     const struct domain *d = hv_domain(hv, v);
     return is_hvm(d) ? hvm_in_64bit(hv_cpu_of(hv, v)) : d->type != DOMAIN_PV32;
@@ -52,7 +52,7 @@ void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall)
     if (in_multicall)
         hv_multicall_result(hv, v, result);
     else
-        cpu_gprs(hv_cpu_of(hv, v))->rax = wide_call(hv, v) ? (uint64_t)result : (uint32_t)result;
+        cpu_gprs(hv_cpu_of(hv, v))->rax = hv_wide_call(hv, v) ? (uint64_t)result : (uint32_t)result;
 }
 
 void hv_answer_again(struct hv *hv, struct vcpu *v, const uint64_t args[6], bool in_multicall)

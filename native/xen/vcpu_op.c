@@ -5,6 +5,7 @@
  * A new deadline may be earlier than the end of the present run, so the vcpu leaves it: the run loop looks at all the
  * deadlines again. Facts: xen/common/domain.c, do_set_timer_op() of xen/common/sched/core.c of Xen 4.17.
  */
+#include <stddef.h>
 #include "pv.h"
 #include "../abi/vcpu.h"
 
@@ -25,7 +26,7 @@ static int64_t armed(struct hv *hv, struct vcpu *v)
 
 int64_t do_set_timer_op(struct hv *hv, struct vcpu *v, uint64_t args[6])
 {
-    uint64_t timeout = args[0], now = hv_now(hv);
+    uint64_t timeout = hv_wide_call(hv, v) ? args[0] : (uint32_t)args[0] | args[1] << 32, now = hv_now(hv);
 
     if (timeout == 0) {
         v->singleshot_deadline = 0;
@@ -41,11 +42,12 @@ static int64_t set_singleshot(struct hv *hv, struct vcpu *caller, struct vcpu *v
 {
     struct vcpu_set_singleshot_timer arg;
     uint64_t now = hv_now(hv);
+    uint64_t length = hv_wide_call(hv, caller) ? sizeof(arg) : offsetof(struct vcpu_set_singleshot_timer, flags) + sizeof(arg.flags);
 
     if (v != caller)
         return hv_refuse(hv, RULE_vcpu_not_self, v->id, caller->id, 0, 0);
-    if (hv_copy_from_guest(hv, caller, &arg, va, sizeof(arg)) != 0)
-        return hv_refuse(hv, RULE_bad_guest_pointer, va, sizeof(arg), 0, 0);
+    if (hv_copy_from_guest(hv, caller, &arg, va, length) != 0)
+        return hv_refuse(hv, RULE_bad_guest_pointer, va, length, 0, 0);
     if ((arg.flags & VCPU_SSHOTTMR_future) && (int64_t)arg.timeout_abs_ns < (int64_t)now)
         return hv_refuse(hv, RULE_timer_in_past, arg.timeout_abs_ns, now, 0, 0);
     v->singleshot_deadline = (int64_t)arg.timeout_abs_ns < 1 ? 1 : arg.timeout_abs_ns;

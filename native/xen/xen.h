@@ -230,6 +230,8 @@ uint32_t hv_take_timer(struct hv *hv, struct domain *d);
 void hv_io_answer(struct hv *hv, struct vcpu *v, uint64_t value);
 /* The guest says in which mode it is (it sets up its hypercall page, or its callback): shared_info is laid out for that. */
 void hv_latch_width(struct hv *hv, struct vcpu *v);
+/* Write the date of system time 0 into shared_info. */
+void hv_update_wallclock(struct hv *hv, struct domain *d);
 enum { HV_CALL_32 = 0x100 };      /* cpu_exit.flags of EXIT_HYPERCALL: made by 32-bit code of an HVM guest */
 /* The guest chooses how its events come: the value of HVM_PARAM_CALLBACK_IRQ. */
 void hv_set_callback(struct hv *hv, struct domain *d, uint64_t via);

@@ -23,7 +23,7 @@ static void put_padded(struct sink *s, const char *text, int length, int width, 
         put(s, ' ');
 }
 
-static void put_number(struct sink *s, unsigned long value, unsigned base, bool negative, int width, char pad, bool left)
+static void put_number(struct sink *s, uint64_t value, unsigned base, bool negative, int width, char pad, bool left)
 {
     char digits[24];
     int at = sizeof(digits);
@@ -41,10 +41,12 @@ static void put_number(struct sink *s, unsigned long value, unsigned base, bool 
     put_padded(s, digits + at, (int)sizeof(digits) - at, width, pad, left);
 }
 
-static unsigned long number_argument(va_list *args, int longs, bool is_signed)
+static uint64_t number_argument(va_list *args, int longs, bool is_signed)
 {
+    if (longs > 1)
+        return va_arg(*args, uint64_t);
     if (is_signed)
-        return longs ? (unsigned long)va_arg(*args, long) : (unsigned long)(long)va_arg(*args, int);
+        return (uint64_t)(longs ? va_arg(*args, long) : va_arg(*args, int));
     return longs ? va_arg(*args, unsigned long) : va_arg(*args, unsigned int);
 }
 
@@ -65,8 +67,8 @@ static const char *convert(struct sink *s, const char *f, va_list *args)
 
     switch (*f) {
     case 'd': {
-        long value = (long)number_argument(args, longs, true);
-        put_number(s, value < 0 ? 0UL - (unsigned long)value : (unsigned long)value, 10, value < 0, width, pad, left);
+        int64_t value = (int64_t)number_argument(args, longs, true);
+        put_number(s, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, value < 0, width, pad, left);
         break;
     }
     case 'u':

@@ -23,10 +23,10 @@ unsigned verdict_failures(void);
     do { if (!(x)) verdict_note(fatal, __FILE__, __LINE__, "%s", #x); } while (0)
 #define VERDICT_EQ(fatal, a, b) \
     do { \
-        long verdict_a = (long)(a), verdict_b = (long)(b); \
+        long long verdict_a = (long long)(a), verdict_b = (long long)(b); \
         if (verdict_a != verdict_b) \
-            verdict_note(fatal, __FILE__, __LINE__, "%s is %ld (0x%lx), not %s, which is %ld (0x%lx)", #a, verdict_a, \
-                         (unsigned long)verdict_a, #b, verdict_b, (unsigned long)verdict_b); \
+            verdict_note(fatal, __FILE__, __LINE__, "%s is %lld (0x%llx), not %s, which is %lld (0x%llx)", #a, \
+                         verdict_a, (unsigned long long)verdict_a, #b, verdict_b, (unsigned long long)verdict_b); \
     } while (0)
 #define check(x) VERDICT_TEST(false, x)
 #define require(x) VERDICT_TEST(true, x)

@@ -2,7 +2,7 @@
 #include <guest.h>
 
 extern char ap_trampoline[], ap_trampoline_end[];
-extern uint64_t ap_stack;
+extern unsigned long ap_stack;
 void vcpu_started(void) __attribute__((noreturn));
 static unsigned running;
 
@@ -27,7 +27,7 @@ long vcpu_start(unsigned id, void (*fn)(void *), void *arg)
     cpu->start = fn;
     cpu->start_arg = arg;
     memcpy((void *)AP_TRAMPOLINE, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
-    WRITE_ONCE(ap_stack, (uint64_t)cpu + PERCPU_SIZE);
+    WRITE_ONCE(ap_stack, (unsigned long)cpu + PERCPU_SIZE);
     WRITE_ONCE(running, 0);
     apic_send(2 * id, ICR_INIT);
     apic_send(2 * id, ICR_START_UP | AP_TRAMPOLINE >> PAGE_SHIFT);

@@ -14,10 +14,18 @@
 #define USER_CS 0x2b
 #define KERNEL_CS32 0x30
 #define TSS_SELECTOR 0x40
+#define USER_EXIT_INT 0x80              /* open to ring 3 anyway: user_call() comes back by SYSCALL */
 #define AP_TRAMPOLINE 0x8000            /* guest-physical: where SIPI starts the other processors */
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
+
+struct gate {
+    uint16_t offset_low, selector;
+    uint8_t ist, type;
+    uint16_t offset_middle;
+    uint32_t offset_high, reserved;
+};
 
 struct percpu_arch {
     unsigned apic_id;

@@ -1,18 +1,11 @@
-/* start.S (hvm64) - from 32-bit protected mode, as PVH and firmware enter it, to long mode; and from SIPI's real mode.
+/* start.S (hvm64) - from 32-bit protected mode, as PVH and firmware enter it (and boot.S, on other processors), to long mode.
  *
  * Page tables: the first GiB in 2 MiB pages for everybody, the next three in 2 MiB pages for ring 0. Facts:
- * xen/include/public/arch-x86/hvm/start_info.h; Intel SDM volume 3, 9.8.5 (to long mode), 8.4.4 (starting processors).
+ * xen/include/public/arch-x86/hvm/start_info.h; Intel SDM volume 3, 9.8.5.
  */
 #include <arch.h>
-#include <abi/elfnote.h>
 
-#define NOTE_HEADER(size, type) .balign 4; .long 4, size, type; .asciz "Xen"
-#define NOTE_STRING(type, text) NOTE_HEADER(4f - 3f, type); 3: .asciz text; 4: .balign 4
 #define PTE(flags) (0x80 | 0x63 | (flags))      /* present, writable, accessed, dirty, large */
-
-    .section .note.Xen, "a", @note
-    NOTE_STRING(XEN_ELFNOTE_GUEST_OS, "xenlab-guest")
-    NOTE_HEADER(4, XEN_ELFNOTE_PHYS32_ENTRY); .long _start; .balign 4
 
     .section .text.start, "ax", @progbits
     .code32
@@ -21,7 +14,8 @@ _start:                                     /* ebx: hvm_start_info, or 0 */
     cld
     mov $percpu_areas + PERCPU_SIZE, %esp
     xor %ebp, %ebp
-to_long_mode:                               /* esp, ebx: as the 64-bit code wants them */
+    .globl ap_entry
+ap_entry:                                   /* esp, ebx: as the 64-bit code wants them */
     lgdt boot_gdt_pointer
     mov $page_l4, %eax
     mov %eax, %cr3
@@ -51,33 +45,6 @@ to_long_mode:                               /* esp, ebx: as the 64-bit code want
 2:  call guest_start
     ud2
 
-/* Copied to AP_TRAMPOLINE. One processor at a time comes through: ap_stack is its stack. */
-    .globl ap_trampoline, ap_trampoline_end, ap_stack
-    .code16
-ap_trampoline:
-    cli
-    xor %ax, %ax
-    mov %ax, %ds
-    lgdtl AP_TRAMPOLINE + ap_gdt_pointer - ap_trampoline
-    mov $0x11, %eax
-    mov %eax, %cr0
-    ljmpl $KERNEL_CS32, $AP_TRAMPOLINE + ap_protected - ap_trampoline
-    .code32
-ap_protected:
-    mov $KERNEL_SS, %eax
-    mov %eax, %ds
-    mov %eax, %es
-    mov %eax, %ss
-    mov ap_stack, %esp
-    xor %ebx, %ebx
-    mov $to_long_mode, %eax
-    jmp *%eax
-    .balign 4
-ap_gdt_pointer:
-    .word boot_gdt_end - boot_gdt - 1
-    .long boot_gdt
-ap_trampoline_end:
-
     .data
     .balign 8
     .globl boot_gdt, boot_gdt_end
@@ -89,13 +56,8 @@ boot_gdt:
     .quad 0x00cff3000000ffff                /* USER_SS */
     .quad 0x00affb000000ffff                /* USER_CS */
     .quad 0x00cf9b000000ffff                /* KERNEL_CS32 */
+    .org boot_gdt + TSS_SELECTOR
 boot_gdt_end:
-boot_gdt_pointer:
-    .word boot_gdt_end - boot_gdt - 1
-    .long boot_gdt
-    .balign 8
-ap_stack:
-    .quad 0
 
     .balign 4096
     .globl page_l4, page_l3, page_l2
@@ -118,17 +80,5 @@ page_l2:
     .quad at + PTE(0)
     .set at, at + 0x200000
     .endr
-
-    .section .hypercall_page, "ax", @progbits
-    .globl hypercall_page
-    .balign 4096
-hypercall_page:
-    .skip 4096, 0xf4
-
-    .bss
-    .balign PERCPU_SIZE
-    .globl percpu_areas
-percpu_areas:
-    .skip PERCPU_SIZE * MAX_VCPUS
 
     .section .note.GNU-stack, "", @progbits

@@ -32,9 +32,10 @@ unsigned long user_call(unsigned long (*fn)(unsigned long), unsigned long arg)
 
     cpu->user_result = 0;
     if (context_save(&cpu->user_exit) == 0) {
-        unsigned long *top = (unsigned long *)(user_stack[cpu->id] + USER_STACK) - 1;
+        unsigned long *top = (unsigned long *)(user_stack[cpu->id] + USER_STACK) - 3;
 
-        *top = (unsigned long)user_return;
+        top[0] = (unsigned long)user_return;
+        top[1] = arg;                                   /* where 32-bit code looks for it */
         cpu->recover = &cpu->user_exit;
         WRITE_ONCE(cpu->in_user, true);
         user_enter((unsigned long)fn, (unsigned long)top, arg, X86_EFLAGS_IF);

@@ -5,11 +5,8 @@
 #define GUEST_X86_64_REGS_H
 
 #define ARCH_ASM_WORD ".quad"
-#define MAX_VCPUS 8
-/* Traps that are no exceptions, in regs.vector. */
-#define TRAP_SYSCALL 0x100
-#define TRAP_FAILSAFE 0x101             /* PV's only */
-#define TRAP_HANDLERS 0x102
+#define ARCH_STACK_POINTER "rsp"
+#include <vectors.h>
 
 #ifndef __ASSEMBLER__
 #include <x86.h>
@@ -33,27 +30,7 @@ struct context {
 int context_save(struct context *context) __attribute__((returns_twice));
 void context_restore(struct context *context, int value) __attribute__((noreturn));
 
-/* At the bottom of its PERCPU_SIZE bytes, whose top is the vcpu's stack. */
-struct percpu {
-    unsigned id;
-    struct vcpu_info *info;
-    struct context *recover;            /* where an unexpected exception ends a fault_probe() */
-    struct context user_exit;           /* where user mode comes back */
-    unsigned long user_result;
-    bool in_user;
-    struct fault fault;
-    void (*start)(void *);              /* vcpu_start(): what to run */
-    void *start_arg;
-    struct percpu_arch arch;
-};
-
-static inline struct percpu *this_cpu(void)
-{
-    uint64_t sp;
-
-    __asm__ volatile("mov %%rsp, %0" : "=r"(sp));
-    return (struct percpu *)(sp & ~(uint64_t)(PERCPU_SIZE - 1));
-}
+#include <percpu.h>
 
 extern char hypercall_page[4096];
 
@@ -84,10 +61,5 @@ static inline long arch_hypercall_inline(unsigned long nr, unsigned long a, unsi
                      : "rcx", "r11", "r9", "memory", "cc");
     return result;
 }
-
-static inline uint64_t arch_cycles(void) { return x86_rdtsc(); }
-
-struct shared_info *guest_shared_info(void);
-static inline struct vcpu_info *guest_vcpu_info(void) { return this_cpu()->info; }
 #endif
 #endif

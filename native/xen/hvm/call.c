@@ -97,7 +97,15 @@ bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on)
     return true;
 }
 
-void hv_latch_width(struct hv *hv, struct vcpu *v) { hv_domain(hv, v)->narrow = !hvm_in_64bit(hv_cpu_of(hv, v)); }
+void hv_latch_width(struct hv *hv, struct vcpu *v)
+{
+    struct domain *d = hv_domain(hv, v);
+    bool narrow = !hvm_in_64bit(hv_cpu_of(hv, v));
+    if (d->narrow == narrow)
+        return;
+    d->narrow = narrow;
+    hv_update_wallclock(hv, d);
+}
 
 /* mov $number, %eax; vmmcall; ret; iret, which no HVM guest has, is ud2. */
 void hvm_hypercall_page(uint8_t *page)
