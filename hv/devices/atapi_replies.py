@@ -1,6 +1,6 @@
 """What a CD-ROM drive answers: bytes from facts. Big-endian, as SCSI is.
 
-Source: MMC-5 (T10/1675-D), chapter 6; SPC-3 (T10/1416-D) for INQUIRY, sense data and mode pages.
+Source: MMC-5 (T10/1675-D), chapter 6; SPC-3 (T10/1416-D) for INQUIRY and mode pages.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 
 from hv.devices.ata_identify import FIRMWARE
+from hv.devices.scsi import REMOVABLE, inquiry_data
 
 SECTOR = 2048
 LEAD_OUT = 0xAA
@@ -23,18 +24,7 @@ MEDIA_EVENT_CLASS = 4
 
 def inquiry() -> bytes:
     """INQUIRY: a removable CD-ROM device behind ATAPI."""
-    head = bytes([0x05, 0x80, 0x00, 0x21, 31, 0, 0, 0])
-    return head + b"XENLAB  " + b"CD-ROM".ljust(16) + FIRMWARE.encode().ljust(4)
-
-
-def sense(key: int, code: int, qualifier: int) -> bytes:
-    """REQUEST SENSE, fixed format."""
-    return bytes([0x70, 0, key, 0, 0, 0, 0, 10, 0, 0, 0, 0, code, qualifier, 0, 0, 0, 0])
-
-
-def capacity(sectors: int) -> bytes:
-    """READ CAPACITY: last block and block size."""
-    return struct.pack(">II", sectors - 1, SECTOR)
+    return inquiry_data(0x05, REMOVABLE, "CD-ROM", FIRMWARE)
 
 
 def _place(block: int, msf: bool) -> bytes:
