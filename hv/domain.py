@@ -130,9 +130,11 @@ class Domain:
         del self.timers[number]
         self.c.timer[number] = 0
 
-    def set_timer(self, number: int, deadline_ns: int) -> None:
-        """Have the timer go off at this system time, once; 0: not."""
+    def set_timer(self, number: int, deadline_ns: int, patient: bool = False) -> None:
+        """Have the timer go off at this system time, once; 0: not. `patient`: idle time does not end for it."""
         self.c.timer[number] = max(deadline_ns, 0)
+        bit = 1 << number
+        self.c.patient_timers = self.c.patient_timers | bit if patient else self.c.patient_timers & ~bit
 
     def fire_timers(self) -> None:
         """Call those whose timers are due, the earliest first."""

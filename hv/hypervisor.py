@@ -298,7 +298,7 @@ class Hypervisor:
                     continue
                 if all(d.c.shut_down for d in self.domains.values()):
                     return Stop.SHUTDOWN
-                deadline = min(lib.hv_next_deadline(native), end_ns)
+                deadline = min(lib.hv_idle_deadline(native), end_ns)
                 if deadline == NO_DEADLINE:
                     return Stop.PAUSED if wait else Stop.IDLE
                 self._pass_idle(max(deadline - lib.hv_now(native), 0))

@@ -81,6 +81,11 @@ def disk_path(channel: int, drive: int, slot: int = 1, function: int = 1) -> str
     return f"{_ROOT}/ide@{slot:x},{function:x}/drive@{channel:x}/disk@{drive:x}"
 
 
+def usb_path(port: int, function: int, slot: int = 1) -> str:
+    """A disk at a port of a USB controller."""
+    return f"{_ROOT}/usb@{slot:x},{function:x}/storage@{port + 1:x}/*@0/*@0,0"
+
+
 def network_path(slot: int) -> str:
     """A network card: its boot ROM."""
     return f"{_ROOT}/ethernet@{slot:x}/ethernet-phy@0"

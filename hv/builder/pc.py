@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hv.builder.e820 import cmos_registers
-from hv.builder.firmware_items import FirmwareMachine, disk_path, machine_items, network_path, rom_path
+from hv.builder.firmware_items import FirmwareMachine, disk_path, machine_items, network_path, rom_path, usb_path
 from hv.devices.debug_ports import DebugConsole, PostCode
 from hv.devices.fw_cfg import FwCfg
 from hv.devices.hpet import Hpet
@@ -28,11 +28,18 @@ from hv.devices.ps2_mouse import Ps2Mouse
 from hv.devices.rtc import Rtc
 from hv.devices.system_control import SystemControl
 from hv.devices.uart import COM1, COM2, Uart
+from hv.devices.uhci import PORTS, Uhci
+from hv.devices.usb_keyboard import UsbKeyboard
+from hv.devices.usb_tablet import UsbTablet
 from hv.devices.vga import MEMORY_BYTES, Vga
 from hv.native import lib
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hv.devices.ata_drive import Drive
+    from hv.devices.device import Machine
+    from hv.devices.usb import UsbDevice
     from hv.disk.image import Image
     from hv.domain import Domain
     from hv.net.options import NicOptions
@@ -41,24 +48,34 @@ FIRST_NIC_SLOT = 4
 MOST_DRIVES = 4
 
 
+USB_FUNCTIONS = (2, 4, 5, 6, 7)
+"""Functions of slot 1 that are USB controllers, as many as are needed; PIIX3 has the first."""
+MOST_USB = PORTS * len(USB_FUNCTIONS)
+USB_DEVICES: dict[str, Callable[[Machine], UsbDevice]] = {"tablet": UsbTablet, "keyboard": UsbKeyboard}
+"""What can be plugged in beside disks."""
+
+
 class PcDisk(NamedTuple):
-    """A drive on the IDE controller, in order of channel and place there. image: None for a CD-ROM drive without a
-    disc."""
+    """A drive on the IDE controller, in order of channel and place there, or a disk on the USB. image: None for a
+    CD-ROM drive without a disc."""
 
     image: Image | None
     read_only: bool = False
     cdrom: bool = False
+    usb: bool = False
 
 
 class PcMachine(NamedTuple):
-    """A PC. memory: in bytes. boot: the order, of c (disk), d (CD-ROM) and n (network). items: more files and items for
-    the firmware (hv.builder.linux_boot); `kernel` says that they boot one. vga: it has a screen. serial_console: the
-    first serial port leads to the console, else to whoever takes its `sink`."""
+    """A PC. memory: in bytes. usb: what is plugged in beside disks, keys of USB_DEVICES. boot: the order, of c (disk),
+    d (CD-ROM) and n (network). items: more files and items for the firmware (hv.builder.linux_boot); `kernel` says
+    that they boot one. vga: it has a screen. serial_console: the first serial port leads to the console, else to
+    whoever takes its `sink`."""
 
     vcpus: int
     memory: int
     disks: tuple[PcDisk, ...] = ()
     nics: tuple[NicOptions, ...] = ()
+    usb: tuple[str, ...] = ()
     boot: str = "cdn"
     video_bios: bytes = b""
     items: tuple[tuple[str, bytes], ...] = ()
@@ -77,8 +94,9 @@ def make_pc(domain: Domain, machine: PcMachine) -> Platform:
     platform.add(PciBus(platform))
     platform.add_pci(HostBridge(platform))
     platform.add_pci(IsaBridge(platform, platform.bus))
-    drives = [_drive(number, disk) for number, disk in enumerate(machine.disks)]
+    drives = [_drive(number, disk) for number, disk in enumerate(_ide_disks(machine))]
     platform.add_pci(Ide(platform, drives))
+    _add_usb(platform, machine)
     platform.add_pci(Piix4Pm(platform))
     if machine.vga:
         if not state.video_frames:
@@ -102,6 +120,28 @@ def _drive(number: int, disk: PcDisk) -> Drive:
         return CdRom(None if disk.image is None else Disk(disk.image, read_only=True), serial=serial)
     assert disk.image is not None
     return HardDisk(Disk(disk.image, disk.read_only), serial=serial)
+
+
+def _ide_disks(machine: PcMachine) -> list[PcDisk]:
+    return [disk for disk in machine.disks if not disk.usb]
+
+
+def _add_usb(platform: Platform, machine: PcMachine) -> None:
+    """Controllers for what is to be plugged in; without anything there is none. ValueError: more than MOST_USB."""
+    from hv.devices.usb_storage import UsbStorage
+    from hv.disk.disk import Disk
+
+    devices: list[UsbDevice] = [USB_DEVICES[name](platform) for name in machine.usb]
+    for number, disk in enumerate(disk for disk in machine.disks if disk.usb):
+        assert disk.image is not None
+        devices.append(UsbStorage(platform, Disk(disk.image, disk.read_only), number))
+    if len(devices) > MOST_USB:
+        raise ValueError(f"{len(devices)} USB devices; there is room for {MOST_USB}")
+    for device in devices:
+        platform.add(device)
+    for number, first in enumerate(range(0, len(devices), PORTS)):
+        name = f"uhci{number or ''}"
+        platform.add_pci(Uhci(platform, devices[first : first + PORTS], name, function=USB_FUNCTIONS[number]))
 
 
 def _add_nics(platform: Platform, machine: PcMachine) -> None:
@@ -139,9 +179,11 @@ def _boot_paths(machine: PcMachine) -> list[str]:
     """Device paths in the order of `boot`; a kernel comes before all."""
     from hv.builder.linux_boot import ROM_FILE
 
-    numbered = list(enumerate(machine.disks))
+    numbered = list(enumerate(_ide_disks(machine)))
+    usb_disks = range(len(machine.usb), len(machine.usb) + len(machine.disks) - len(numbered))
     paths = {
-        "c": [disk_path(n // 2, n % 2) for n, disk in numbered if not disk.cdrom],
+        "c": [disk_path(n // 2, n % 2) for n, disk in numbered if not disk.cdrom]
+        + [usb_path(n % PORTS, USB_FUNCTIONS[n // PORTS]) for n in usb_disks],
         "d": [disk_path(n // 2, n % 2) for n, disk in numbered if disk.cdrom],
         "n": [network_path(FIRST_NIC_SLOT + n) for n in range(len(machine.nics))],
     }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OF_A_PC = (
     ("--boot", "boot order"), ("--firmware", "firmware"), ("--vga", "screen"), ("--vnc", "screen"),
-    ("--serial", "serial port"),
+    ("--usb", "USB"), ("--serial", "serial port"),
 )  # fmt: skip
 """Options that only an HVM domain has something for, and what that is."""
 LONGEST_SLICE, FIRST_SLICE, SHORTEST_SLICE = 1_000_000, 50_000, 4_000

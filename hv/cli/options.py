@@ -63,6 +63,12 @@ def _cdrom(text: str) -> Any:
     return DiskOptions(text, read_only=True, cdrom=True)
 
 
+def _usb(text: str) -> Any:
+    from hv.toolstack.devices import parse_usb
+
+    return _or_bad(parse_usb, text)
+
+
 def _boot(text: str) -> str:
     if not text or set(text) - set("cdn") or len(set(text)) < len(text):
         raise _bad(f"{text}: no boot order; remedy: one or more of c, d and n, each once")
@@ -129,11 +135,13 @@ GUEST_OPTIONS = (
     Option("--vcpus", _GUEST, whole, 1, "N", "virtual processors, 1 to 64 (default 1)"),
     Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory"),
     Option("--cmdline", _GUEST, str, "", "TEXT", "command line of the kernel"),
-    Option("--disk", _DEVICES, _disk, None, "FILE[,format=raw|qcow2][,bus=xvd|ide][,ro]",
+    Option("--disk", _DEVICES, _disk, None, "FILE[,format=raw|qcow2][,bus=xvd|ide|usb][,ro]",
            "a disk with what is in FILE: xvda, or the first IDE disk (hvm); writes stay in memory", repeat=True),
     Option("--cdrom", _DEVICES, _cdrom, None, "FILE", "an ISO image in a CD-ROM drive (hvm)", repeat=True),
     Option("--nic", _DEVICES, _nic, None, "user|switch=NAME[,model=xen|e1000|rtl8139][,mac=ADDRESS]",
            "a network interface: behind a NAT of its own (more in docs/network.md), or on a switch", repeat=True),
+    Option("--usb", _DEVICES, _usb, None, "NAME[,NAME]",
+           "plug into the USB (hvm): tablet, keyboard; disks come there by --disk FILE,bus=usb"),
     Option("--boot", _DEVICES, _boot, None, "ORDER",
            "what the firmware boots, in this order: c disk, d CD-ROM, n network (hvm; usually cdn)"),
     Option("--firmware", _DEVICES, str, None, "FILE",

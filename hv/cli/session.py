@@ -58,6 +58,7 @@ def config_of(options: Any) -> GuestConfig:
         firmware=getattr(options, "firmware", None),
         boot=getattr(options, "boot", None) or "",
         nics=tuple(getattr(options, "nic", None) or ()),
+        usb=getattr(options, "usb", None) or (),
         vga=getattr(options, "vga", None) != "none",
         serial_console=_serial(options) == "stdio",
     )

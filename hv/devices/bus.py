@@ -120,4 +120,6 @@ class Bus:
     @staticmethod
     def _fitting(region: Region, offset: int, size: int) -> int:
         room = min(size, region.size - offset)
+        if room in region.widths:
+            return room
         return max((width for width in region.widths if width <= room), default=region.widths[0])

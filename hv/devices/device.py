@@ -57,9 +57,11 @@ class Machine(Protocol):
         """Drive an interrupt line: 0 to 15 are the ISA interrupts (both of the PIC and of the IOAPIC), higher ones
         reach the IOAPIC only. A line keeps its level until it is set again; an edge is a change from low to high."""
 
-    def set_timer(self, device: Device, deadline_ns: int) -> None:
+    def set_timer(self, device: Device, deadline_ns: int, patient: bool = False) -> None:
         """Have `device.timer()` called once, as soon as system time is `deadline_ns` or later; NEVER: not. A device has
-        one timer; setting it replaces what was set."""
+        one timer; setting it replaces what was set. `patient`: for a device that has something to do only if a
+        processor has done something before: while all of them wait, time passes the deadline by, and the device is
+        called when somebody else has ended that."""
 
     def dma_read(self, address: int, length: int) -> bytes:
         """Guest-physical memory as a device on the bus reads it. Where there is no RAM: bytes 0xff."""
@@ -71,6 +73,9 @@ class Machine(Protocol):
         """The read of `size` bytes at `port` that is being answered gives the same again until system time `until_ns`,
         and changes nothing, as long as no device of the machine is asked anything else, nothing enters from outside,
         and no timer comes. The machine may then answer by itself."""
+
+    def has_ram(self, address: int, length: int) -> bool:
+        """Whether DMA there reaches RAM, to the last byte."""
 
     def data_port(self, port: int) -> DataPort:
         """The machine's side of a data port; what is under way there is the machine's state, and saved with it."""

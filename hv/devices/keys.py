@@ -1,6 +1,7 @@
-"""The keys of a keyboard: their names, what each scan code set sends for them, and what text they type.
+"""The keys of a keyboard: their names, what each scan code set and USB send for them, and what text they type.
 
-`keyboard_us.txt` is the table. What enters a keyboard (Ps2Keyboard.accept) is lines of text, made here:
+`keyboard_us.txt` is the table. What enters a keyboard (Ps2Keyboard, UsbKeyboard) by accept() is
+lines of text, made here:
 
     press("a")              press NAME
     release("a")            release NAME
@@ -27,10 +28,12 @@ SHIFT = "shift"
 
 
 class Key(NamedTuple):
-    """A row of the table: `makes` are the bytes of scan code sets 1, 2 and 3, empty where there are none."""
+    """A row of the table: `makes` are the bytes of scan code sets 1, 2 and 3, empty where there are none;
+    `usage` is its number of USB's keyboard page, 0 for none."""
 
     name: str
     makes: tuple[bytes, bytes, bytes]
+    usage: int
     plain: str
     shifted: str
     keysyms: tuple[int, ...]
@@ -44,11 +47,11 @@ def table() -> tuple[Key, ...]:
 
 
 def _key(row: list[str]) -> Key:
-    name, *makes, plain, shifted, keysyms = row
+    name, *makes, usage, plain, shifted, keysyms = row
     one, two, three = (b"" if make == NONE else bytes.fromhex(make) for make in makes)
     plain, shifted = ({NONE: "", SPACE: " "}.get(character, character) for character in (plain, shifted))
     numbers = () if keysyms == NONE else tuple(int(keysym, 16) for keysym in keysyms.split(","))
-    return Key(name, (one, two, three), plain, shifted, numbers)
+    return Key(name, (one, two, three), 0 if usage == NONE else int(usage, 16), plain, shifted, numbers)
 
 
 @cache

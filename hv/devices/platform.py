@@ -94,9 +94,9 @@ class Platform:
         """Drive an interrupt line."""
         lib.hv_set_irq(self._native, self.domain.c, gsi, level)
 
-    def set_timer(self, device: Device, deadline_ns: int) -> None:
+    def set_timer(self, device: Device, deadline_ns: int, patient: bool = False) -> None:
         """Have `device.timer()` called at a time, or not."""
-        self.domain.set_timer(self._timers[device.name], deadline_ns)
+        self.domain.set_timer(self._timers[device.name], deadline_ns, patient)
 
     def dma_read(self, address: int, length: int) -> bytes:
         """Memory as a device reads it."""
@@ -109,6 +109,11 @@ class Platform:
     def hold(self, port: int, size: int, until_ns: int) -> None:
         """The read that is being answered gives the same until then."""
         self._holds = (port, size, until_ns)
+
+    def has_ram(self, address: int, length: int) -> bool:
+        """Whether all of that is RAM."""
+        first, last = (address & BUS_ADDRESS) >> 12, (address + max(length, 1) - 1 & BUS_ADDRESS) >> 12
+        return all(self.domain.frame_of(gfn) is not None for gfn in range(first, last + 1))
 
     def data_port(self, port: int) -> DataPort:
         """The machine's side of a data port. ValueError: it has no more of them."""

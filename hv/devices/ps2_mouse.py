@@ -1,11 +1,6 @@
 """A PS/2 mouse with three buttons, a wheel when the guest asks for it (IntelliMouse), and five buttons (Explorer).
 
-What a user does enters by accept() as lines of text:
-
-    move X Y         by so many counts, to the right and down
-    wheel N          notches, away from the user
-    press NAME       a button of BUTTONS
-    release NAME
+What a user does enters by accept() as lines of hv.devices.pointer.
 
 Movements that are not reported yet are added up, at most MOST_PENDING events wait, and reports leave at the sample
 rate. While reporting is off, a mouse that is not in remote mode does not notice what happens but for its buttons.
@@ -19,14 +14,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hv.devices import pointer
 from hv.devices.device import Machine
 from hv.devices.ps2 import SELF_TEST_PASSED, Ps2Device, Ps2State
 from hv.devices.ticks import NS_PER_SECOND
 
-BUTTONS = {"left": 1, "right": 2, "middle": 4, "side": 8, "extra": 16}
 MOST_PENDING = 256
-FARTHEST, STEP, NOTCHES = 4096, 255, 7
-"""Counts of one line, counts of one report, and notches of one report, at most."""
+STEP, NOTCHES = 255, 7
+"""Counts and notches of one report, at most."""
 PLAIN, WHEEL, FIVE_BUTTONS = 0, 3, 4
 KNOCKS = {(200, 100, 80): WHEEL, (200, 200, 80): FIVE_BUTTONS}
 """Sample rates that are set one after the other: what the mouse is then."""
@@ -64,18 +59,15 @@ class Ps2Mouse(Ps2Device):
     # ---- events ----
 
     def accept(self, data: bytes) -> None:
-        """Lines as the module describes them."""
-        for line in data.decode("utf-8", "replace").split("\n"):
-            verb, *rest = line.split(" ")
-            numbers = [_number(word) for word in rest]
-            if verb in ("press", "release") and len(rest) == 1 and rest[0] in BUTTONS:
-                bit = BUTTONS[rest[0]]
-                self.state.buttons = self.state.buttons | bit if verb == "press" else self.state.buttons & ~bit
+        """Lines of hv.devices.pointer; a mouse does not know where it is (`at`)."""
+        for what, x, y in pointer.events(data):
+            if what in pointer.BUTTON_EVENTS:
+                self.state.buttons = pointer.buttons_after(self.state.buttons, what, x)
                 self._event(0, 0, 0)
-            elif verb == "move" and len(numbers) == 2:
-                self._move(numbers[0], -numbers[1])
-            elif verb == "wheel" and len(numbers) == 1:
-                self._event(0, 0, max(-NOTCHES, min(NOTCHES, -numbers[0])))
+            elif what == "move":
+                self._move(x, -y)
+            elif what == "wheel":
+                self._event(0, 0, max(-NOTCHES, min(NOTCHES, -x)))
         self._go_on()
         self.said()
 
@@ -206,14 +198,6 @@ class Ps2Mouse(Ps2Device):
         state = self.state
         state.rate, state.rates = value, (*state.rates, value)[-3:]
         state.kind = KNOCKS.get(state.rates, state.kind)
-
-
-def _number(word: str) -> int:
-    """A number of a line; 0 for what is none."""
-    digits = word.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
-        return 0
-    return max(-FARTHEST, min(FARTHEST, int(word)))
 
 
 def _scaled(count: int) -> int:

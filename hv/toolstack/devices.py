@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from hv.net.options import NicOptions
 
 FORMATS = ("raw", "qcow2")
-BUSES = ("xvd", "ide")
-"""Buses that a disk can be on: the PV disk, and the IDE controller of an HVM domain."""
+BUSES = ("xvd", "ide", "usb")
+"""Buses that a disk can be on: the PV disk, and the IDE controller and the USB of an HVM domain."""
 
 
 class DiskOptions(NamedTuple):
@@ -28,7 +28,7 @@ class DiskOptions(NamedTuple):
 
 
 def parse_disk(text: str) -> DiskOptions:
-    """Read `FILE[,format=raw|qcow2][,bus=xvd|ide][,ro]`, the text of a `--disk` option. ValueError: it is none; one
+    """Read `FILE[,format=raw|qcow2][,bus=xvd|ide|usb][,ro]`, the text of a `--disk` option. ValueError: it is none; one
     line that says what to do."""
     path, *rest = text.split(",")
     if not path:
@@ -43,15 +43,27 @@ def parse_disk(text: str) -> DiskOptions:
         elif key == "bus" and value in BUSES:
             found = found._replace(bus=value)
         else:
-            raise ValueError(f"{word}: unknown; remedy: format=raw, format=qcow2, bus=xvd, bus=ide or ro")
+            raise ValueError(f"{word}: unknown; remedy: format=raw, format=qcow2, bus=xvd, bus=ide, bus=usb or ro")
     return found
+
+
+def parse_usb(text: str) -> tuple[str, ...]:
+    """Read `NAME[,NAME...]`, the text of a `--usb` option. ValueError: it is none; one line that says what to do."""
+    from hv.builder.pc import USB_DEVICES
+
+    names = tuple(text.split(","))
+    if set(names) - set(USB_DEVICES) or len(set(names)) < len(names):
+        remedy = f"one or more of {', '.join(USB_DEVICES)}, each once"
+        raise ValueError(f"{text or 'nothing'}: no USB devices; remedy: {remedy}")
+    return names
 
 
 def add_devices(domain: Domain, disks: tuple[DiskOptions, ...], nics: tuple[NicOptions, ...]) -> None:
     """Give a new domain its devices, the first disk being xvda. BuilderError: one cannot be."""
     for disk in disks:
-        if disk.bus == "ide" or disk.cdrom:
-            raise BuilderError("--disk", "only an HVM domain has an IDE controller", "say --type hvm, or bus=xvd")
+        if disk.bus not in ("", "xvd") or disk.cdrom:
+            what = "a USB" if disk.bus == "usb" else "an IDE controller"
+            raise BuilderError("--disk", f"only an HVM domain has {what}", "say --type hvm, or bus=xvd")
         _add_disk(domain, disk)
     for nic in nics:
         _add_nic(domain, nic)

@@ -54,6 +54,8 @@ class GuestConfig(NamedTuple):
     """pv, pvh, hvm, or auto: pv if the kernel is one, else what it says that it can be entered as; hvm without one."""
     disks: tuple[DiskOptions, ...] = ()
     nics: tuple[NicOptions, ...] = ()
+    usb: tuple[str, ...] = ()
+    """Of an HVM domain: what its USB has beside disks (hv.builder.pc.USB_DEVICES)."""
     firmware: str | Path | None = None
     """Of an HVM domain: a BIOS image, or an ELF file in its place; None: SeaBIOS, where it is installed."""
     boot: str = ""

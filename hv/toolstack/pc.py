@@ -11,7 +11,7 @@ from hv.builder.hvm import build_hvm, start
 from hv.builder.image import BuilderError, KernelImage
 from hv.builder.linux_boot import cmdline_items, linux_items
 from hv.builder.load import load_kernel, read_file
-from hv.builder.pc import MOST_DRIVES, PcDisk, PcMachine, make_pc
+from hv.builder.pc import MOST_DRIVES, MOST_USB, PcDisk, PcMachine, make_pc
 
 if TYPE_CHECKING:
     from hv.domain import Domain
@@ -43,7 +43,7 @@ def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) ->
     video = beside if beside.is_file() else find_firmware(VIDEO_BIOS)
     built = build_hvm(domain, read_file(firmware, "firmware"), str(firmware))
     machine = PcMachine(
-        config.vcpus, config.memory_mib << 20, _drives(config), config.nics, config.boot or "cdn",
+        config.vcpus, config.memory_mib << 20, _drives(config), config.nics, config.usb, config.boot or "cdn",
         video.read_bytes() if video is not None and config.vga else b"", vga=config.vga,
         serial_console=config.serial_console,
     )  # fmt: skip
@@ -71,10 +71,13 @@ def _drives(config: GuestConfig) -> tuple[PcDisk, ...]:
             image = open_cd(disk.path) if disk.cdrom else open_image(disk.path, disk.format)
         except ImageError as error:
             raise BuilderError("--cdrom" if disk.cdrom else "--disk", *str(error).rsplit("; ", 1)) from None
-        drives.append(PcDisk(image, disk.read_only, disk.cdrom))
-    if len(drives) > MOST_DRIVES:
-        remedy = f"an IDE controller has {MOST_DRIVES}: give the others bus=xvd"
-        raise BuilderError("--disk", f"{len(drives)} drives", remedy)
+        drives.append(PcDisk(image, disk.read_only, disk.cdrom, disk.bus == "usb"))
+    on_usb = sum(drive.usb for drive in drives)
+    if len(drives) - on_usb > MOST_DRIVES:
+        remedy = f"an IDE controller has {MOST_DRIVES}: give the others bus=xvd or bus=usb"
+        raise BuilderError("--disk", f"{len(drives) - on_usb} drives", remedy)
+    if on_usb + len(config.usb) > MOST_USB:
+        raise BuilderError("--disk", f"{on_usb + len(config.usb)} USB devices", f"there is room for {MOST_USB}: give fewer")
     return tuple(drives)
 
 

@@ -199,6 +199,7 @@ struct domain {
     uint32_t narrow;                     /* shared_info and vcpu_info are laid out for a guest of 32 bits */
     uint32_t narrow_pad;
     uint64_t timer[64];                  /* HV_TIMERS: deadlines of devices and back ends, ns; 0: off */
+    uint64_t patient_timers;             /* a bit each: idle time does not end for them */
     uint64_t pirq_eoi_frame;             /* PHYSDEVOP_pirq_eoi_gmfn: held as writable; 0: none */
     struct hv_e820 e820[128];            /* HV_E820_ENTRIES */
 };

@@ -31,7 +31,7 @@ static bool ticks(const struct hv *hv, const struct vcpu *v)
     return v->periodic_period != 0 && hv->s->running == v->slot;
 }
 
-uint64_t hv_next_deadline(struct hv *hv)
+static uint64_t next_deadline(struct hv *hv, bool idle)
 {
     uint64_t best = UINT64_MAX;
 
@@ -56,9 +56,20 @@ uint64_t hv_next_deadline(struct hv *hv)
                 earlier(&best, hvm_vcpu_of(hv, v)->lapic.timer_deadline);
         }
         for (uint32_t i = 0; i < HV_TIMERS; i++)
-            earlier(&best, d->timer[i]);
+            if (!idle || (d->patient_timers >> i & 1) == 0)
+                earlier(&best, d->timer[i]);
     }
     return best;
+}
+
+uint64_t hv_next_deadline(struct hv *hv)
+{
+    return next_deadline(hv, false);
+}
+
+uint64_t hv_idle_deadline(struct hv *hv)
+{
+    return next_deadline(hv, true);
 }
 
 uint32_t hv_take_timer(struct hv *hv, struct domain *d)

@@ -276,6 +276,7 @@ uint32_t hv_set_vcpu_context(struct hv *hv, struct vcpu *v, const void *context,
 
 /* timers and the states of vcpus; system time in ns */
 uint64_t hv_next_deadline(struct hv *hv);                 /* ~0: no timer is armed */
+uint64_t hv_idle_deadline(struct hv *hv);                 /* the same, of timers that idle time ends for */
 uint32_t hv_fire_due(struct hv *hv);                      /* expire what is due now; how many */
 void hv_runstate_set(struct hv *hv, struct vcpu *v, uint32_t state);         /* enum runstate: accounts the time */
 void hv_runstate_publish(struct hv *hv, struct vcpu *v);                     /* write the registered area */

@@ -73,6 +73,8 @@ class TestMachine:
         """Pages of video memory that Python has announced to write."""
 
         self.a20 = True
+        self.patient = False
+        """Whether the timer that was set last ends idle time."""
 
     # ---- hv.devices.device.Machine ----
 
@@ -85,7 +87,8 @@ class TestMachine:
             self.edges.append((gsi, level))
         self.lines[gsi] = level
 
-    def set_timer(self, device: Device, deadline_ns: int) -> None:
+    def set_timer(self, device: Device, deadline_ns: int, patient: bool = False) -> None:
+        self.patient = patient
         self.deadlines.pop(device.name, None)
         if deadline_ns != NEVER:
             self.deadlines[device.name] = (deadline_ns, device)
@@ -102,6 +105,9 @@ class TestMachine:
 
     def hold(self, port: int, size: int, until_ns: int) -> None:
         self.holds.append((port, size, until_ns))
+
+    def has_ram(self, address: int, length: int) -> bool:
+        return (address & BUS_ADDRESS) + length <= len(self.ram)
 
     def data_port(self, port: int) -> Any:
         return self.data_ports.setdefault(port, TestDataPort())
