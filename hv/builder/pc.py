@@ -104,10 +104,14 @@ def make_pc(domain: Domain, machine: PcMachine) -> Platform:
         platform.add_pci(Vga(platform, rom=machine.video_bios))
     _add_nics(platform, machine)
     _add_legacy(platform, machine, int(domain.hv.state.wallclock_ns))
-    told = FirmwareMachine(machine.vcpus, machine.memory)
-    contents = machine_items(told, boot=_boot_paths(machine)) | dict(machine.items)
-    platform.add(FwCfg(platform, contents))
+    platform.add(FwCfg(platform, firmware_items(machine)))
     return platform
+
+
+def firmware_items(machine: PcMachine) -> dict[str, bytes]:
+    """What the firmware of the machine is told."""
+    told = FirmwareMachine(machine.vcpus, machine.memory)
+    return machine_items(told, boot=_boot_paths(machine)) | dict(machine.items)
 
 
 def _drive(number: int, disk: PcDisk) -> Drive:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hv.toolstack.connect import Console
     from hv.vcpu import Vcpu
 
-_ATTACHED = ("nic", "vnc", "vnc_password", "serial", "pcap", "vga", "boot", "firmware")
+_ATTACHED = ("nic", "usb", "vnc", "vnc_password", "serial", "pcap", "vga", "boot", "firmware")
 """Options that hv.cli.attached looks at."""
 _IDLE_WAIT = 0.25  # seconds between two looks at the wall clock while waiting for keys
 

@@ -76,8 +76,9 @@ def _drives(config: GuestConfig) -> tuple[PcDisk, ...]:
     if len(drives) - on_usb > MOST_DRIVES:
         remedy = f"an IDE controller has {MOST_DRIVES}: give the others bus=xvd or bus=usb"
         raise BuilderError("--disk", f"{len(drives) - on_usb} drives", remedy)
-    if on_usb + len(config.usb) > MOST_USB:
-        raise BuilderError("--disk", f"{on_usb + len(config.usb)} USB devices", f"there is room for {MOST_USB}: give fewer")
+    on_usb += len(config.usb)
+    if on_usb > MOST_USB:
+        raise BuilderError("--disk", f"{on_usb} USB devices", f"there is room for {MOST_USB}: give fewer")
     return tuple(drives)
 
 

@@ -1,5 +1,5 @@
-"""Where a VNC client's doings enter a domain: at its keyboard and its mouse, by the input gate. A USB keyboard or tablet
-comes before them as soon as the guest has a driver for it."""
+"""Where a VNC client's doings enter a domain: at its keyboard and its mouse, by the input gate. A USB keyboard or
+tablet comes before them as soon as the guest has a driver for it."""
 
 from __future__ import annotations
 
