@@ -5,7 +5,8 @@
  * each step relying on those before it. Guest memory needs no such check, as it is never believed, but for what page types
  * promise of its contents: hv_audit() recomputes that from the tables, and descriptors are checked here.
  *
- * Not checked: what only its own guest can notice (pending bits, statistics, addresses that are looked up when used).
+ * Not checked: what only its own guest can notice (pending bits, timers and which of them are patient, statistics,
+ * addresses that are looked up when used).
  */
 #include <stdarg.h>
 #include <stddef.h>

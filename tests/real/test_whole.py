@@ -17,14 +17,16 @@ from tests.real.screens import pc
 pytestmark = pytest.mark.real
 
 MOST = 12_000_000_000
-# Prints the text behind it by INT 10h, function 0Eh, and halts.
-TELL = bytes.fromhex("31c0 8ed8 fc be177c ac 08c0 7409 b40e bb0700 cd10 ebf2 fa f4".replace(" ", ""))
+# Prints a text by INT 10h, function 0Eh.
+TELL = bytes.fromhex("31c0 8ed8 fc be0000 ac 08c0 7409 b40e bb0700 cd10 ebf2".replace(" ", ""))
+HALT = bytes.fromhex("faf4")
 ORIGIN = 0x7C00
 
 
-def boot_sector(text: bytes) -> bytes:
-    code = bytearray(TELL)
-    code[5:8] = b"\xbe" + struct.pack("<H", ORIGIN + len(TELL))
+def boot_sector(text: bytes, then: bytes = HALT) -> bytes:
+    """One that prints the text and goes on with the machine code `then`."""
+    code = bytearray(TELL + then)
+    code[5:8] = b"\xbe" + struct.pack("<H", ORIGIN + len(code))
     return (bytes(code) + text + b"\0").ljust(510, b"\0") + b"\x55\xaa"
 
 
@@ -56,9 +58,7 @@ def test_a_boot_sector_on_an_ide_disk(tmp_path: Path) -> None:
 
 
 def test_a_kernel_over_the_bios_to_a_shell_and_power_off() -> None:
-    guest = pc(
-        packages.kernel(), memory_mib=256, cmdline="console=ttyS0 quiet", ramdisk=packages.ramdisk()
-    )
+    guest = pc(packages.kernel(), memory_mib=256, cmdline="console=ttyS0 quiet", ramdisk=packages.ramdisk())
     script = ((PROMPT, "echo typed $((6*7)); poweroff -f\n"), ("\ntyped 42", ""))
     done = converse(guest, script, MOST)
     assert done.stop == "shutdown" and done.shutdown_code == 0
