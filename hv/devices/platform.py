@@ -63,21 +63,21 @@ class Platform:
         """Answer an EXIT_IO or EXIT_MMIO."""
         bus = self.ports if out.reason == lib.EXIT_IO else self.memory
         address, size = int(out.address), int(out.error)
-        value = 0
+        value, took_ns = 0, lib.HVM_ACCESS_NS
         if out.flags:
             bus.write(address, size, int(out.aux))
         else:
             self._holds = None
             value = bus.read(address, size)
-            if self._holds is not None and bus is self.ports:
-                self._hold(address, size, value, *self._holds)
-        lib.hv_io_answer(self._native, vcpu.c, value)
+            if self._holds is not None and bus is self.ports and (address, size) == self._holds[:2]:
+                self._have_repeated(address, size, value, self._holds[2])
+                took_ns = 0  # as of the reads that C answers in this one's place
+        lib.hv_io_answer(self._native, vcpu.c, value, took_ns)
 
-    def _hold(self, address: int, size: int, value: int, port: int, port_size: int, until_ns: int) -> None:
-        """Have C answer (native/xen/hvm/io.c) if the access was to what the device holds and to nothing beside it."""
-        if (address, size) == (port, port_size):
-            held = self._state.held
-            held.port, held.size, held.value, held.until_ns = port, size, value, until_ns
+    def _have_repeated(self, port: int, size: int, value: int, until_ns: int) -> None:
+        """Have C answer reads of a port (native/xen/hvm/io.c)."""
+        held = self._state.held
+        held.port, held.size, held.value, held.until_ns = port, size, value, until_ns
 
     def release(self) -> None:
         """A device is about to be asked by something else than an access."""

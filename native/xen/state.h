@@ -212,7 +212,7 @@ struct hv_state {
     uint64_t free_frames;
     uint64_t m2p_frame;                  /* first frame of the machine-to-phys table (8 bytes a frame) */
     uint64_t m2p_frames;
-    uint64_t idle_ns;                    /* time skipped while every vcpu was blocked */
+    uint64_t idle_ns;                    /* time in which none was retired: skipped, or taken by a device */
     uint64_t retired;                    /* instructions of all vcpus up to the last exit */
     uint64_t wallclock_ns;               /* wall-clock time at system time 0, since 1970; set by the configuration */
     uint64_t events_sent;

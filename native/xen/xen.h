@@ -226,8 +226,8 @@ void hv_hvm_reset(struct hv *hv, struct domain *d);
 void hv_set_irq(struct hv *hv, struct domain *d, uint32_t gsi, bool level);
 /* The first device timer that is due, switched off; HV_TIMERS: none is. */
 uint32_t hv_take_timer(struct hv *hv, struct domain *d);
-/* Python has answered an EXIT_IO or EXIT_MMIO: the value that was read (anything, for a write). */
-void hv_io_answer(struct hv *hv, struct vcpu *v, uint64_t value);
+/* Python has answered an EXIT_IO or EXIT_MMIO: the value that was read (anything, for a write), and how long it took. */
+void hv_io_answer(struct hv *hv, struct vcpu *v, uint64_t value, uint64_t took_ns);
 /* The guest says in which mode it is (it sets up its hypercall page, or its callback): shared_info is laid out for that. */
 void hv_latch_width(struct hv *hv, struct vcpu *v);
 /* Write the date of system time 0 into shared_info. */

@@ -139,7 +139,7 @@ class Counting(Platform):
 class NeverHolds(Counting):
     """Asks for each access."""
 
-    def hold(self, port: int, size: int, until_ns: int) -> None:
+    def _have_repeated(self, port: int, size: int, value: int, until_ns: int) -> None:
         pass
 
 
@@ -184,7 +184,8 @@ def test_the_guest_sees_the_same_and_the_devices_are_left_in_peace(program: byte
     assert held.seen == plain.seen
     words = memoryview(held.seen[0]).cast("I")
     assert words[0] == 1 and words[1] > 10_000
-    assert held.seen[1].replace(b"\0", b"") == b"1" * 5  # INS writes a zero first (docs/hvm.md)
+    taken = held.seen[1].replace(b"\0", b"")  # INS writes a zero first (docs/hvm.md)
+    assert len(taken) == 5 and {value & ~0x10 for value in taken} == {0x21}  # the refresh bit may change meanwhile
     assert held.platform.asked < 150 < 50_000 < plain.platform.asked
 
 

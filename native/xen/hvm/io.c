@@ -91,6 +91,13 @@ static bool held(struct hv *hv, const struct hvm_domain *h, struct io_access *a)
     return true;
 }
 
+/* Whether an access of this instruction has been answered before, and is only made again. */
+static bool answered_before(struct hv *hv, const struct vcpu *v)
+{
+    const struct hvm_io_queue *q = &hvm_vcpu_of(hv, v)->io;
+    return q->met < q->answered && q->at == count_of(hv, v) + 1;
+}
+
 static enum io_answer to_python(struct hv *hv, struct vcpu *v, struct cpu *cpu, struct io_access *a)
 {
     struct hvm_domain *h = hvm_of(hv, hv_domain(hv, v));
@@ -125,9 +132,12 @@ static enum io_answer to_python(struct hv *hv, struct vcpu *v, struct cpu *cpu, 
     return IO_LEAVE;
 }
 
-void hv_io_answer(struct hv *hv, struct vcpu *v, uint64_t value)
+/* The processor waits for the bus meanwhile. So a guest that polls a register does so as often as it would on a PC, not
+ * several hundred times as often. */
+void hv_io_answer(struct hv *hv, struct vcpu *v, uint64_t value, uint64_t took_ns)
 {
     struct hvm_io_queue *q = &hvm_vcpu_of(hv, v)->io;
+    hv->s->idle_ns += took_ns;
     if (q->answered < HVM_IO_QUEUE)
         q->value[q->answered++] = value;
 }
@@ -218,7 +228,8 @@ enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *a)
     struct domain *d = hv_domain(hv, v);
     if (a->port && !port_allowed(hv, v, cpu, (uint32_t)a->address, a->size))
         return IO_FAULT;
-    if (a->port && data_port(hvm_of(hv, d), a))
+    /* Time has passed since an answer was given: the device may have the next block ready. */
+    if (a->port && !answered_before(hv, v) && data_port(hvm_of(hv, d), a))
         return IO_DONE;
     if ((a->port || in_window(a)) && vga(hv, hvm_of(hv, d), a))
         return IO_DONE;

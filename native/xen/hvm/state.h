@@ -10,6 +10,7 @@
 
 enum {
     HVM_IO_QUEUE = 80,            /* accesses of one instruction that Python answers: FXSAVE makes 64 */
+    HVM_ACCESS_NS = 1000,         /* how long an access that Python answers takes: a cycle of the ISA bus */
     HVM_PARAMS = 40,              /* HVM_NR_PARAMS, rounded up */
     HVM_DATA_PORTS = 2,
     HVM_DATA_PORT_BYTES = 65536,
