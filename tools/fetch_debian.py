@@ -27,7 +27,7 @@ TARGET = ROOT / "build" / "guests"
 #: The unmodified guests of tests/real.
 REAL_GUESTS = (
     "grub-xen-host", "grub-xen-bin", "linux-image-amd64", "linux-image-cloud-amd64", "busybox-static", "seabios",
-    "memtest86+",
+    "memtest86+", "grub-pc-bin", "grub-common",
 )
 #: Seconds for one apt or dpkg-deb call; a registry that does not answer must not hang a test run.
 TIMEOUT = 300
