@@ -12,6 +12,7 @@ import pytest
 from hv.builder.hvm import build_hvm, start
 from hv.devices.ata_disk import HardDisk
 from hv.devices.atapi import CdRom
+from hv.devices.bus import Region
 from hv.devices.ide import Ide
 from hv.devices.platform import Platform
 from hv.domain import Domain
@@ -23,6 +24,7 @@ from tests.devices.flat32 import compiled
 
 CONTENTS = random.Random(13).randbytes(512 * 600)
 READ, WRITTEN, BY_DMA, CD, DONE = 0x200000, 0x210000, 0x220000, 0x240000, 0x300000
+DEVICE_MEMORY = 0xE0000000
 
 PROGRAM = r"""
 typedef unsigned char u8; typedef unsigned short u16; typedef unsigned int u32;
@@ -64,6 +66,9 @@ void work(void)
         wait_interrupt(0x1f0);
         insw(0x1f0, (u8 *)0x200000 + 512 * i, 256);
     }
+    command(0x1f0, 0xe0, 300, 1, 0x20);                  /* READ SECTORS, into a device's memory: two accesses a word */
+    wait_interrupt(0x1f0);
+    insw(0x1f0, (u8 *)0xe0000000, 256);
     command(0x1f0, 0xe0, 100, 2, 0x30);                  /* WRITE SECTORS */
     while ((in8(0x3f6) & 0x88) != 8)
         ;
@@ -103,6 +108,7 @@ class Machine(NamedTuple):
     hv: Hypervisor
     domain: Domain
     ide: Ide
+    device_memory: bytearray
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +123,18 @@ def machine(folder: Path, program: bytes) -> Machine:
     platform = Platform(domain)
     ide = Ide(platform, (HardDisk(disk_of(folder, CONTENTS)), None, CdRom(disk_of(folder, CONTENTS, "cd"))))
     platform.add(ide)
+    device_memory = bytearray(512)
+
+    def take(offset: int, size: int, value: int) -> None:
+        device_memory[offset : offset + size] = value.to_bytes(size, "little")
+
+    platform.memory.map(Region("memory", 512, lambda offset, size: 0, take), DEVICE_MEMORY)
     platform.reset()
     lib.hv_hvm_domain(hv.native, domain.c).has_pic = True
     ide.config_write(0x20, 4, MASTERS)
     ide.config_write(4, 2, 5)
     start(domain, built)
-    return Machine(hv, domain, ide)
+    return Machine(hv, domain, ide, device_memory)
 
 
 def run(pc: Machine) -> None:
@@ -134,6 +146,7 @@ def run(pc: Machine) -> None:
 def check(pc: Machine) -> None:
     read = pc.domain.read_physical
     assert read(READ, 3 * 512) == CONTENTS[7 * 512 : 10 * 512]
+    assert pc.device_memory == CONTENTS[300 * 512 : 301 * 512]
     disk = pc.ide.drives[0]
     assert disk is not None and disk.disk is not None
     assert disk.disk.read(100, 3) == CONTENTS[7 * 512 : 9 * 512] + CONTENTS[102 * 512 : 103 * 512]

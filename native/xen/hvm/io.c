@@ -80,6 +80,26 @@ bool hvm_io_under_way(struct hv *hv, const struct vcpu *v)
 
 void hvm_io_forget(struct hv *hv, const struct vcpu *v) { hvm_vcpu_of(hv, v)->io.at = 0; }
 
+/* The answers to what the present instruction accesses, empty when it begins. */
+static struct hvm_io_queue *queue_of(struct hv *hv, struct vcpu *v)
+{
+    struct hvm_io_queue *q = &hvm_vcpu_of(hv, v)->io;
+    uint64_t here = count_of(hv, v) + 1;
+    if (q->at != here) {
+        q->at = here;
+        q->answered = q->met = 0;
+    }
+    return q;
+}
+
+/* C has answered what must not be asked again, should the instruction leave for another access. */
+static void note(struct hvm_io_queue *q, uint64_t value)
+{
+    if (q->answered < HVM_IO_QUEUE)
+        q->value[q->answered++] = value;
+    q->met = q->answered;
+}
+
 /* What Python's device has said of the port that was read last, which holds until it is asked anything else. A guest that waits
  * for a port to change thus leaves once for each change. */
 static bool held(struct hv *hv, const struct hvm_domain *h, struct io_access *a)
@@ -101,12 +121,7 @@ static bool answered_before(struct hv *hv, const struct vcpu *v)
 static enum io_answer to_python(struct hv *hv, struct vcpu *v, struct cpu *cpu, struct io_access *a)
 {
     struct hvm_domain *h = hvm_of(hv, hv_domain(hv, v));
-    struct hvm_io_queue *q = &hvm_vcpu_of(hv, v)->io;
-    uint64_t here = count_of(hv, v) + 1;
-    if (q->at != here) {
-        q->at = here;
-        q->answered = q->met = 0;
-    }
+    struct hvm_io_queue *q = queue_of(hv, v);
     if (q->met < q->answered) {
         a->value = q->value[q->met++];
         return IO_DONE;
@@ -115,9 +130,8 @@ static enum io_answer to_python(struct hv *hv, struct vcpu *v, struct cpu *cpu, 
         a->value = UINT64_MAX;
         return IO_DONE;
     }
-    if (held(hv, h, a)) {         /* noted, for if the instruction has to leave for another access */
-        q->value[q->answered++] = a->value;
-        q->met = q->answered;
+    if (held(hv, h, a)) {
+        note(q, a->value);
         return IO_DONE;
     }
     q->met = 0;
@@ -229,8 +243,11 @@ enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *a)
     if (a->port && !port_allowed(hv, v, cpu, (uint32_t)a->address, a->size))
         return IO_FAULT;
     /* Time has passed since an answer was given: the device may have the next block ready. */
-    if (a->port && !answered_before(hv, v) && data_port(hvm_of(hv, d), a))
+    if (a->port && !answered_before(hv, v) && data_port(hvm_of(hv, d), a)) {
+        if (!a->write)
+            note(queue_of(hv, v), a->value);
         return IO_DONE;
+    }
     if ((a->port || in_window(a)) && vga(hv, hvm_of(hv, d), a))
         return IO_DONE;
     if (is_controller(a)) {
