@@ -51,6 +51,7 @@ WRAPPED_X86 = [
     "cpu_check_watchpoint",
     "cpu_watchpoint_address_matches", "helper_ldmxcsr", "helper_fxrstor",
     "helper_pause", "helper_hlt", "helper_rdmsr", "helper_wrmsr", "helper_read_crN", "helper_write_crN",
+    "helper_ltr", "cpu_abort",
 ]
 
 CFLAGS = [

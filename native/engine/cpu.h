@@ -11,6 +11,9 @@ struct cpu {
     const struct engine_ops *ops; /* the machine's, or its own */
     bool has_devices;             /* the device window is mapped (io_x86.c) */
     bool run_alone;               /* the first instruction of the next run */
+    /* an event is being delivered that is no software interrupt: a fault on the way has the EXT bit, and finds RF as it was */
+    bool delivering;
+    uint64_t rf_before;
     int int_bytes;                /* length of the instruction whose software interrupt is on its way */
     struct uc_struct *uc;
     char *cs;                     /* libunicorn's CPUState */
@@ -90,6 +93,10 @@ void cpu_settle(struct cpu *c, uintptr_t ra, int length);
 /* ---- strict_x86.c ---- */
 /* If the instruction about to be translated is one that CPUID hides: make it #UD, and true. */
 bool cpu_refuse_hidden(struct cpu *c, void *ctx, char *db);
+/* In front of the first instruction of a block that was translated for RF set: breakpoints are for it alone. */
+void cpu_resume_once(struct cpu *c, void *ctx, char *db);
+/* Is the instruction that was just translated to stand alone in its block? */
+bool cpu_ends_block(const struct cpu *c);
 
 /* ---- debug_x86.c ---- */
 /* At the start of a block of `count` instructions that found no budget, while a data breakpoint holds it back: gives it
@@ -112,6 +119,8 @@ bool cpu_is_alone(struct cpu *c, uintptr_t ra);
 /* ---- native_x86.c ---- */
 typedef bool exec_interrupt_fn(void *cs, int request);
 exec_interrupt_fn native_exec_interrupt;
+/* An exception has come: if it did so while another event was delivered, undo and correct what that entails. */
+void native_interrupted(struct cpu *c, uint32_t vector);
 /* SYSCALL, of `length` bytes, and SYSENTER, the next instruction of a cpu whose ring 0 is the guest's. */
 void native_syscall(struct cpu *c, int length);
 void native_sysenter(struct cpu *c);

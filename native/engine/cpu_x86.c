@@ -128,6 +128,7 @@ int cpu_run(struct cpu *c, int64_t budget, struct cpu_exit *exit)
     c->block = NULL;
     c->settled = false;
     c->leaving = false;
+    c->delivering = false;
     c->stop_asked = false;
     c->trap_at = -1;
     ENV(int32_t, U_ENV_OLD_EXCEPTION) = -1;

@@ -8,7 +8,10 @@
  */
 #include "cpu.h"
 
-enum { VECTOR_NMI = 2, VECTOR_UD = 6, VECTOR_NP = 11, VECTOR_GP = 13 };
+enum { VECTOR_NMI = 2, VECTOR_UD = 6, VECTOR_TS = 10, VECTOR_NP = 11, VECTOR_GP = 13 };
+/* Exceptions at whose instruction execution goes on: the frame has RF, so that no breakpoint comes twice (SDM vol. 3, 17.3.1.1).
+ * #DE #BR #UD #NM #TS #NP #SS #GP #PF #MF #AC #XM */
+enum { FAULTS = 1 << 0 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 16 | 1 << 17 | 1 << 19 };
 enum { ERROR_EXT = 1, ERROR_IDT = 2, DESC_PRESENT = 1 << 15, DESC_DPL_SHIFT = 13, DESC_TYPE_SHIFT = 8 };
 enum { HF_CPL = 3, HF_INHIBIT_IRQ = 1 << 3, HF_LMA = 1 << 14, HF_CS64 = 1 << 15, HF2_NMI = 1 << 2 };
 enum { CR0_PE = 1, MMU_KERNEL = 2 };
@@ -60,6 +63,25 @@ void cpu_raise(struct cpu *c, uint32_t vector, uint32_t error)
     raise_exception_err_ra_x86_64(c->env, (int)vector, (int)error, 0);
 }
 
+/* What follows is delivered by libunicorn; native_interrupted() ends it when that faults. */
+static void begin_delivery(struct cpu *c, bool fault)
+{
+    c->delivering = true;
+    c->rf_before = ENV(uint64_t, U_ENV_EFLAGS) & RFLAGS_RF;
+    if (fault)
+        ENV(uint64_t, U_ENV_EFLAGS) |= RFLAGS_RF;
+}
+
+void native_interrupted(struct cpu *c, uint32_t vector)
+{
+    if (!c->delivering)
+        return;
+    c->delivering = false;
+    ENV(uint64_t, U_ENV_EFLAGS) = (ENV(uint64_t, U_ENV_EFLAGS) & ~RFLAGS_RF) | c->rf_before;
+    if (vector >= VECTOR_TS && vector <= VECTOR_GP)
+        ENV(uint32_t, U_ENV_ERROR_CODE) |= ERROR_EXT;
+}
+
 void cpu_deliver(struct cpu *c, const struct trap *trap)
 {
     bool software = trap->flags & TRAP_SOFTWARE;
@@ -74,7 +96,10 @@ void cpu_deliver(struct cpu *c, const struct trap *trap)
     ENV(int32_t, U_ENV_EXCEPTION_IS_INT) = software;
     ENV(uint64_t, U_ENV_EXCEPTION_NEXT_EIP) = cpu_gprs(c)->rip + (uint64_t)c->int_bytes;
     ENV(uint32_t, U_ENV_ERROR_CODE) = trap->error;
+    if (!software)
+        begin_delivery(c, trap->vector < 32 && FAULTS >> trap->vector & 1);
     x86_cpu_do_interrupt_x86_64(c->cs);
+    c->delivering = false;
     ENV(int32_t, U_ENV_EXCEPTION_IS_INT) = 0;
     c->settled = false;
     if (software)
@@ -113,7 +138,9 @@ bool native_exec_interrupt(void *cs, int request)
         ENV(uint32_t, U_ENV_HFLAGS2) |= HF2_NMI;
     if ((error = gate_error(c, (uint32_t)vector, false, &fault)))
         cpu_raise(c, fault, error);
+    begin_delivery(c, false);
     do_interrupt_x86_hardirq_x86_64(c->env, vector, 1);
+    c->delivering = false;
     c->settled = false;
     return true;
 }
@@ -181,6 +208,41 @@ uint64_t __wrap_helper_read_crN_x86_64(char *env, int reg)
 {
     struct cpu *c = cpu_of_env(env);
     return reg == 8 ? c->ops->read_cr8(c->ops->ctx, c) : __real_helper_read_crN_x86_64(env, reg);
+}
+
+/* ---- the task register ---- */
+
+extern void __real_helper_ltr_x86_64(char *env, int selector);
+void __wrap_helper_ltr_x86_64(char *env, int selector);
+void __wrap_cpu_abort_x86_64(char *cs, const char *format, ...) __attribute__((noreturn));
+
+/* libunicorn takes a null selector, and a TSS of 16 bits in long mode. */
+void __wrap_helper_ltr_x86_64(char *env, int selector)
+{
+    enum { TSS16 = 1, TYPES = 0x1f };
+    struct cpu *c = cpu_of_env(env);
+    uintptr_t ra = RETURN_ADDRESS;
+    uint32_t index = (uint32_t)selector & 0xfff8, limit = FIELD(uint32_t, c->env, U_ENV_GDT + U_SEG_LIMIT);
+    if (index == 0)
+        raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, ra);
+    if (ENV(uint32_t, U_ENV_HFLAGS) & HF_LMA && !(selector & 4) && index + 7 <= limit) {
+        uint64_t base = FIELD(uint64_t, c->env, U_ENV_GDT + U_SEG_BASE);
+        if ((cpu_ldl_mmuidx_ra_x86_64(env, base + index + 4, MMU_KERNEL, ra) >> DESC_TYPE_SHIFT & TYPES) == TSS16)
+            raise_exception_err_ra_x86_64(env, VECTOR_GP, (int)index, ra);
+    }
+    __real_helper_ltr_x86_64(env, selector);
+}
+
+/* It gives up when a stack is to come from a TSS that is none, which no processor could have loaded: a state that was made
+ * so, from outside. */
+void __wrap_cpu_abort_x86_64(char *cs, const char *format, ...)
+{
+    struct cpu *c = cpu_of_cs(cs);
+    (void)format;
+    c->settled = false;
+    c->delivering = false;
+    c->exit.reason = EXIT_SHUTDOWN;
+    cpu_leave_helper(c);
 }
 
 /* ---- SYSCALL, SYSENTER ---- */

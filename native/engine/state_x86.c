@@ -10,7 +10,7 @@ enum {
     HF_CPL = 3, HF_INHIBIT_IRQ = 1 << 3, HF_CS32 = 1 << 4, HF_SS32 = 1 << 5, HF_ADDSEG = 1 << 6, HF_LMA = 1 << 14, HF_CS64 = 1 << 15,
     HF2_NMI = 1 << 2
 };
-enum { DESC_L = 1 << 21, DESC_B = 1 << 22, DESC_DPL_SHIFT = 13 };
+enum { DESC_TSS_BUSY = 1 << 9, DESC_PRESENT = 1 << 15, DESC_L = 1 << 21, DESC_B = 1 << 22, DESC_DPL_SHIFT = 13 };
 enum { CR0_PE = 1, RFLAGS_VM = 1 << 17, EFER_LME = 1 << 8, EFER_LMA = 1 << 10 };
 #define CR0_PG 0x80000000u
 
@@ -64,15 +64,19 @@ void cpu_get_segment(struct cpu *c, enum x86_segment seg, struct x86_segment_sta
     *out = (struct x86_segment_state){
         .selector = FIELD(const uint32_t, cache, U_SEG_SELECTOR), .base = FIELD(const uint64_t, cache, U_SEG_BASE),
         .limit = FIELD(const uint32_t, cache, U_SEG_LIMIT), .attributes = FIELD(const uint32_t, cache, U_SEG_FLAGS) & 0x00f0ff00};
+    if (seg == SEG_TR && out->attributes & DESC_PRESENT)
+        out->attributes |= DESC_TSS_BUSY;
 }
 
 static void put_segment(struct cpu *c, enum x86_segment seg, const struct x86_segment_state *in)
 {
     char *cache = segment_cache(c, seg);
+    /* A TSS in TR is a busy one; libunicorn wants to read there that it is not. */
+    uint32_t attributes = seg == SEG_TR ? in->attributes & ~(uint32_t)DESC_TSS_BUSY : in->attributes;
     FIELD(uint32_t, cache, U_SEG_SELECTOR) = in->selector;
     FIELD(uint64_t, cache, U_SEG_BASE) = in->base;
     FIELD(uint32_t, cache, U_SEG_LIMIT) = in->limit;
-    FIELD(uint32_t, cache, U_SEG_FLAGS) = in->attributes;
+    FIELD(uint32_t, cache, U_SEG_FLAGS) = attributes;
 }
 
 void cpu_set_segment(struct cpu *c, enum x86_segment seg, const struct x86_segment_state *in)

@@ -9,7 +9,7 @@
  */
 #include "cpu.h"
 
-enum { VECTOR_GP = 13 };
+enum { VECTOR_GP = 13, RFLAGS_RF = 1 << 16 };
 enum { HF_CS64 = 1 << 15, CR4_OSFXSR = 1 << 9, FXSAVE_MXCSR = 24 };
 #define MXCSR_RESERVED 0xffff0000u
 
@@ -19,6 +19,7 @@ extern void *tcg_temp_new_internal_x86_64(void *ctx, int type, bool local);
 extern void tcg_temp_free_internal_x86_64(void *ctx, void *temp);
 extern void __real_tcg_gen_callN_x86_64(void *ctx, void *function, void *ret, int n, void **args);
 extern uint64_t __wrap_helper_rdrand_x86_64(char *env);
+extern void helper_reset_rf_x86_64(char *env);
 extern void __real_helper_ldmxcsr_x86_64(char *env, uint32_t value);
 extern void __real_helper_fxrstor_x86_64(char *env, uint64_t va);
 void __wrap_helper_ldmxcsr_x86_64(char *env, uint32_t value);
@@ -126,6 +127,25 @@ bool cpu_refuse_hidden(struct cpu *c, void *ctx, char *db)
     FIELD(uint64_t, db, U_DCB_PC_NEXT) += bytes;
     FIELD(uint32_t, db, U_DCB_IS_JMP) = U_DCB_NORETURN;
     return true;
+}
+
+/* ---- RF: suppresses instruction breakpoints for one instruction, which libunicorn extends to a block ---- */
+
+enum { REPNE = 0xf2, REP = 0xf3 };
+
+bool cpu_ends_block(const struct cpu *c) { return FIELD(const uint32_t, c->translating, U_TB_FLAGS) & RFLAGS_RF; }
+
+/* It goes before the instruction, which can clear it only when it does not fault, and a fault sets it anyway. A repeated string
+ * instruction keeps it until its end, which is a jump. */
+void cpu_resume_once(struct cpu *c, void *ctx, char *db)
+{
+    if (!cpu_ends_block(c))
+        return;
+    uint8_t byte = cpu_ldub_code_x86_64(c->env, FIELD(uint64_t, db, U_DCB_PC_NEXT));
+    if (byte == REP || byte == REPNE)
+        return;
+    void *env = (char *)ctx + U_TCG_TEMPS;
+    __real_tcg_gen_callN_x86_64(ctx, (void *)helper_reset_rf_x86_64, NULL, 1, &env);
 }
 
 /* ---- MXCSR ---- */

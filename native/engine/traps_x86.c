@@ -30,6 +30,7 @@ static void deliver(struct cpu *c, uint32_t vector, uint32_t flags)
         return;
     }
     c->settled = false;
+    native_interrupted(c, vector);
     if (c->watching)
         cpu_watch_forget(c);
     if (!(flags & TRAP_SOFTWARE))

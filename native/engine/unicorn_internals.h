@@ -114,6 +114,7 @@ enum {
     /* TranslationBlock, translator */
     U_TB_PC = 0,
     U_TB_CS_BASE = 8,
+    U_TB_FLAGS = 16,
     U_TB_CFLAGS = 24,
     U_TB_SIZE = 20,
     U_TB_ICOUNT = 22,

@@ -14,6 +14,7 @@
 #define USER_CS 0x2b
 #define KERNEL_CS32 0x30
 #define TSS_SELECTOR 0x40
+#define SPARE_SELECTOR 0x50             /* from here on a test may put its own descriptors */
 #define USER_EXIT_INT 0x80              /* open to ring 3 anyway: user_call() comes back by SYSCALL */
 #define AP_TRAMPOLINE 0x8000            /* guest-physical: where SIPI starts the other processors */
 
@@ -29,7 +30,7 @@ struct gate {
 
 struct percpu_arch {
     unsigned apic_id;
-    uint64_t gdt[10];
+    uint64_t gdt[24];
     uint32_t tss[26];
 };
 #endif

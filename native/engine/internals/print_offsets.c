@@ -127,6 +127,7 @@ int main(void)
     printf("    /* TranslationBlock, translator */\n");
     OFF("U_TB_PC", TranslationBlock, pc);
     OFF("U_TB_CS_BASE", TranslationBlock, cs_base);
+    OFF("U_TB_FLAGS", TranslationBlock, flags);
     OFF("U_TB_CFLAGS", TranslationBlock, cflags);
     OFF("U_TB_SIZE", TranslationBlock, size);
     OFF("U_TB_ICOUNT", TranslationBlock, icount);

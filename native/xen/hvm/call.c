@@ -1,4 +1,5 @@
-/* call.c - hypercalls of HVM guests: VMCALL or VMMCALL, from ring 0, by the register convention of the caller's mode.
+/* call.c - hypercalls of HVM guests: VMCALL or VMMCALL, from ring 0 and real mode (others are answered EPERM), by the
+ * register convention of the caller's mode.
  *
  * The table of hypercalls is the one of PV (syscall.c) without those that speak of what an HVM guest does not have: page
  * tables to be validated, trap tables, descriptor tables, segment bases. Facts: hvm_hypercall_table and
@@ -51,8 +52,10 @@ static bool call(struct hv *hv, struct vcpu *v, struct cpu *cpu, uint64_t nr, ui
     uint64_t record = hv_log_call(hv, v, TRAP_LOG_HYPERCALL, nr, args);
     hv->last.hypercall = nr;
     memcpy(hv->last.args, args, sizeof hv->last.args);
-    int64_t result = nr < NR_HYPERCALLS && ALLOWED[nr] ? hv_hypercall(hv, v, nr, args)
-                                                       : hv_refuse(hv, RULE_unknown_hypercall, nr, 0, 0, 0);
+    unsigned ring = cpu_cr(cpu, 0) & CR0_PE ? hvm_cpl(cpu) : 0;
+    int64_t result = ring                                ? hv_refuse(hv, RULE_hypercall_ring, nr, ring, 0, 0)
+                     : nr < NR_HYPERCALLS && ALLOWED[nr] ? hv_hypercall(hv, v, nr, args)
+                                                         : hv_refuse(hv, RULE_unknown_hypercall, nr, 0, 0, 0);
     switch (result) {
     case HV_TO_PYTHON:
         hypercall_to_python(hv, v, nr, args, 0);
@@ -79,7 +82,7 @@ bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on)
     uint8_t bytes[VMCALL_BYTES];
     uint64_t va = g->rip + (hvm_in_64bit(cpu) ? 0 : cpu_segment_base(cpu, SEG_CS));
     if (hv_copy_from_guest(hv, v, bytes, va, sizeof bytes) != 0 || bytes[0] != 0x0f || bytes[1] != 0x01 ||
-        (bytes[2] != 0xc1 && bytes[2] != 0xd9) || !(cpu_cr(cpu, 0) & CR0_PE) || hvm_cpl(cpu) != 0)
+        (bytes[2] != 0xc1 && bytes[2] != 0xd9))
         return false;
     bool wide = hvm_in_64bit(cpu);
     uint64_t nr = wide ? g->rax : (uint32_t)g->rax, args[6];
