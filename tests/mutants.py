@@ -170,6 +170,48 @@ MUTANTS = (
         "        self.host.daemon\n",
         ("tests/test_snapshot.py",),
     ),
+    Mutant(
+        "8259A: an interrupt interrupts itself",
+        "native/xen/hvm/pic.c",
+        "request >= first(pic, served)",
+        "request > first(pic, served)",
+        (GUESTS, "-k", "pic_"),
+    ),
+    Mutant(
+        "I/O APIC: a level does not wait for its end",
+        "native/xen/hvm/ioapic.c",
+        "        ioapic->entry[pin] |= ENTRY_REMOTE_IRR;",
+        "        ioapic->entry[pin] |= 0;",
+        (GUESTS, "-k", "ioapic"),
+    ),
+    Mutant(
+        "local APIC: a class interrupts itself",
+        "native/xen/hvm/lapic.c",
+        "((uint32_t)vector & 0xf0) > (priority(l) & 0xf0)",
+        "((uint32_t)vector & 0xf0) >= (priority(l) & 0xf0)",
+        (GUESTS, "-k", "lapic_priority"),
+    ),
+    Mutant(
+        "8254: a second latch replaces the first",
+        "hv/devices/pit_channel.py",
+        "        if self.latched:\n            return self\n        value",
+        "        value",
+        (GUESTS, "-k", "pit_counters"),
+    ),
+    Mutant(
+        "clock: an alarm ignores its hour",
+        "hv/devices/rtc.py",
+        "return [self.state.memory[number] for number in ALARM_REGISTERS]",
+        "return [self.state.memory[number] for number in ALARM_REGISTERS[:2]] + [0xFF]",
+        (GUESTS, "-k", "rtc_interrupts"),
+    ),
+    Mutant(
+        "HPET: a narrow comparator compares all bits",
+        "hv/devices/hpet.py",
+        "return 0xFFFFFFFF if self.configuration & NARROW else ONES",
+        "return ONES",
+        (GUESTS, "-k", "hpet"),
+    ),
 )
 
 

@@ -47,6 +47,27 @@ bool interrupt_wait(unsigned vector, unsigned count, uint64_t ns)
     return interrupt_count(vector) >= count;
 }
 
+bool interrupt_halt(unsigned vector, unsigned count)
+{
+    expected[vector & 0xff] = true;
+    for (unsigned turns = 0; interrupt_count(vector) < count && turns < count + 8; turns++)
+        wait_for_interrupt();
+    return interrupt_count(vector) >= count;
+}
+
+void apic_sleep(uint32_t ns)
+{
+    enum { DIVIDE_BY_1 = 0xb, SLEEP_VECTOR = 0xf1 };
+    unsigned before = interrupt_count(SLEEP_VECTOR);
+
+    expected[SLEEP_VECTOR] = true;
+    lapic_write(LAPIC_DIVIDE, DIVIDE_BY_1);
+    lapic_write(LAPIC_LVT_TIMER, SLEEP_VECTOR);
+    lapic_write(LAPIC_INITIAL, ns);
+    while (interrupt_count(SLEEP_VECTOR) == before)
+        wait_for_interrupt();
+}
+
 bool apic_interrupt(unsigned vector)
 {
     if (!expected[vector])

@@ -28,6 +28,11 @@ void interrupt_watch(unsigned vector, void (*handler)(unsigned vector));
 void interrupt_without_eoi(unsigned vector);
 /* Wait with interrupts enabled until the vector has come so often, or system time is up. */
 bool interrupt_wait(unsigned vector, unsigned count, uint64_t ns);
+/* The same, halted between interrupts: whatever it waits for must come as an interrupt. False: `count` and eight others
+ * have woken it. */
+bool interrupt_halt(unsigned vector, unsigned count);
+/* Let time pass, halted; the local APIC's timer ends it. Interrupts are taken meanwhile. */
+void apic_sleep(uint32_t ns);
 /* The library's part of an interrupt. False: nobody expects it. */
 bool apic_interrupt(unsigned vector);
 
