@@ -57,12 +57,17 @@ class Attached:
 
     @property
     def awaits(self) -> bool:
-        """Whether somebody may still type something."""
+        """Whether something may still come, though the guest does nothing."""
+        return self._interactive or any(network.awaits for network in self._networks)
+
+    @property
+    def _interactive(self) -> bool:
+        """Whether somebody may type something, and looks for what becomes of it."""
         return self._vnc is not None or (self._line is not None and self._line.awaits)
 
     def poll(self) -> None:
         """Look after each."""
-        if self.awaits:
+        if self._interactive:
             taken = time.process_time() - self._slice_began
             if taken > LONG_SECONDS:
                 self._hv.slice = max(self._hv.slice // 2, SHORTEST_SLICE)
@@ -96,7 +101,7 @@ class Attached:
             self._networks = serve_networks(domain, self._config.nics)
         if self._line is not None:
             sys.stderr.write(f"hv: the first serial port is at {self._line.address}\n")
-        if self.awaits:
+        if self._interactive:
             self._hv.slice = FIRST_SLICE
 
 

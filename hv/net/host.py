@@ -93,6 +93,11 @@ class NatHost:
         now = time.monotonic()
         return bool(self._requests or self._streams) or any(now < until for until in self._awaited.values())
 
+    @property
+    def awaits(self) -> bool:
+        """Whether something may come from outside though the guest does nothing: at a forwarded port, or an answer."""
+        return bool(self._listeners) or self.busy
+
     def wait(self, seconds: float) -> None:
         """Wait until there is something for poll(), or until the time is over."""
         if not self._requests:

@@ -68,6 +68,10 @@ class GuestConfig(NamedTuple):
     """Of an HVM domain: the first serial port is the console; else it leads nowhere until somebody takes its `sink`."""
 
 
+MOST_NICS = 16
+"""Network interfaces of a domain at most: each keeps timers, slots of a PCI bus, or both."""
+
+
 def kind_of(image: KernelImage, kind: str) -> str:
     """Which kind of domain a kernel is for. BuilderError: for none, or not for the one that was asked for."""
     notes = image.notes
@@ -110,6 +114,8 @@ def launch(
     """
     config = config or GuestConfig()
     pages = domain_pages(config.memory_mib)
+    if len(config.nics) > MOST_NICS:
+        raise BuilderError("--nic", f"{len(config.nics)} interfaces; a domain has {MOST_NICS} at most", "give fewer")
     whole = config.kind == "hvm" or kernel is None
     if whole and isinstance(kernel, KernelImage):
         raise BuilderError(kernel.name, "an HVM domain's firmware loads its kernel", "give the path of a kernel file")

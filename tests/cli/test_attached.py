@@ -22,7 +22,7 @@ from hv.toolstack.launch import Guest, GuestConfig, launch
 from hv.toolstack.screenshot import screen_of
 from hv.toolstack.vnc.gate import GateInputs
 from hv.toolstack.vnc.inputs import LEFT, Pointer
-from tests.cli.machinecode import guest, say, shutdown
+from tests.cli.machinecode import LOOP, call, guest, say, shutdown
 from tests.devices.flat32 import compiled
 from tests.toolstack import bootsector
 
@@ -246,3 +246,21 @@ def test_frames_of_all_interfaces_in_one_file(tmp_path: Path) -> None:
     assert [when for when, _ in frames] == sorted(when for when, _ in frames) and len(frames) >= 4
     kinds = {type(frame.data).__name__ for _, frame in frames}
     assert "ARP" in kinds and "IP" in kinds
+
+
+def test_a_guest_that_waits_for_a_forwarded_port_is_waited_for(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    kernel = tmp_path / "waits.elf"
+    kernel.write_bytes(guest(call("sched_op", abi.SCHEDOP_block), LOOP))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    for options, said in ((("--nic", "user"), "waits"), (("--nic", f"user,hostfwd=tcp::{port}-:80"), "--wall-timeout")):
+        assert main(["run", str(kernel), "--memory", "16", "--wall-timeout", "1", *options]) == 7
+        assert said in capfd.readouterr().err
+
+
+def test_too_many_interfaces(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--type", "hvm", *17 * ("--nic", "user")]) == 2
+    assert capfd.readouterr().err == "hv run: --nic: 17 interfaces; a domain has 16 at most; give fewer\n"
