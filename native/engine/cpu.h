@@ -125,9 +125,16 @@ void native_interrupted(struct cpu *c, uint32_t vector);
 void native_syscall(struct cpu *c, int length);
 void native_sysenter(struct cpu *c);
 
+/* ---- tables.c ---- */
+/* A store of `size` bytes (0: not known) is about to go to `frame`, which is FRAME_TABLE, through address `va`. Drops what
+ * was read from there; need not return. true: the next store must come here too. */
+bool tables_store(struct cpu *c, uint64_t va, uint64_t frame, int size, uintptr_t ra);
+
 /* ---- tlb_x86.c ---- */
 typedef bool tlb_fill_fn(void *cs, uint64_t va, int size, int access, int mmu, bool probe, uintptr_t ra);
 tlb_fill_fn engine_tlb_fill;
+/* Drop the cached translations of linear addresses [from, to), which have 48 bits. */
+void cpu_drop_range(struct cpu *c, uint64_t from, uint64_t to);
 /* Flush when the machine's translations went stale. */
 void cpu_tlb_sync(struct cpu *c);
 

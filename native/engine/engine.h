@@ -172,6 +172,9 @@ struct engine_ops {
     int (*interrupt)(void *ctx, struct cpu *cpu, uint32_t can);
     /* HLT, rip behind it. true: go on, an interrupt is there; false: leave. */
     bool (*halt)(void *ctx, struct cpu *cpu);
+    /* Of the machine's own table; may be NULL. Entries in `bytes` bytes from `offset` on of a frame that machine_note_table()
+     * named are about to change: what the layer above has kept of them is of no use any more. */
+    void (*table_changed)(void *ctx, uint64_t frame, uint32_t offset, uint32_t bytes);
 };
 enum { TAKE_INTERRUPT = 1, TAKE_NMI = 2 };
 
@@ -310,6 +313,7 @@ struct x86_walk {
     uint64_t entry[4];        /* entries read, [0] is level 1 */
     uint64_t entry_pa[4];     /* where they were read; 0: not reached */
     int level;                /* level of the leaf, or where the walk ended */
+    uint32_t unmarked;        /* bit n: entry[n] has no accessed and dirty bits, or its memory takes none */
 };
 /* Translate `va` from the table at physical address `root`. Sets accessed and dirty bits when `update`.
  * true and *map, or false and map->error. `walk` may be NULL. */
@@ -329,6 +333,22 @@ struct x86_paging {
 };
 bool x86_translate_guest(struct machine *m, const struct x86_paging *paging, uint64_t va, enum access access, bool user,
                          bool update, struct mapping *map, struct x86_walk *walk);
+
+/* ---- tables that a guest writes to without asking (tables.c) ---- */
+/* How a frame serves as a table: entries of `entry_bytes` (4, 8) in `bytes` bytes from `start` on, the first one for linear
+ * address `base` (its low 48 bits), each for 1 << `shift` bytes. `always`: entries are used that are not marked accessed. */
+struct table_use { uint64_t base; uint32_t start, bytes; uint8_t shift, entry_bytes; bool always; uint8_t pad[5]; };
+/* A cached translation of a cpu: `prot`, MAP_* of what it allows without another look; the frame of MAP_DEVICE is a device's. */
+struct cached { uint64_t va, frame; uint32_t prot; bool user; };
+/* The translations that a cpu has cached, in no order: the one from *at on, and *at behind it. false: there is none, or the cpu
+ * is going to drop them all. For audits, between runs. */
+bool cpu_next_cached(struct cpu *cpu, uint64_t *at, struct cached *out);
+/* Are stores to this frame watched? */
+bool machine_is_table(const struct machine *m, uint64_t frame);
+/* A translation read from this table is to be cached, by the engine or by the layer above: what changes it must be seen. */
+void machine_note_table(struct machine *m, uint64_t frame, const struct table_use *use);
+/* The same for all tables that a walk that succeeded went through. */
+void x86_note_tables(struct machine *m, const struct x86_paging *paging, uint64_t va, const struct x86_walk *walk);
 #endif
 
 #endif

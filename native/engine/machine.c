@@ -1,7 +1,8 @@
 /* machine.c - RAM, the arena behind it, and host access to both.
  *
  * One memfd mapping holds everything that a guest's run can change. Every host write to guest memory passes through
- * machine_write_begin(), which marks the frame dirty and forgets the code that was translated from it.
+ * machine_write_begin(), which marks the frame dirty and forgets the code that was translated from it, and the translations of
+ * addresses that were read from it.
  */
 #include "machine.h"
 #include <stdlib.h>
@@ -19,7 +20,8 @@ int machine_create(struct machine **out, uint64_t frames, uint64_t arena_bytes)
     m->fd = memfd_create("xenlab-machine", MFD_CLOEXEC);
     m->flags = calloc(frames, 1);
     m->flips = calloc(frames, 1);
-    if (m->fd < 0 || !m->flags || !m->flips || ftruncate(m->fd, (off_t)bytes) != 0)
+    m->tables = calloc(frames, sizeof *m->tables);
+    if (m->fd < 0 || !m->flags || !m->flips || !m->tables || ftruncate(m->fd, (off_t)bytes) != 0)
         goto fail;
     void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, m->fd, 0);
     if (base == MAP_FAILED)
@@ -34,6 +36,7 @@ fail:
         close(m->fd);
     free(m->flags);
     free(m->flips);
+    free(m->tables);
     free(m);
     return -ENOMEM;
 }
@@ -51,6 +54,7 @@ void machine_destroy(struct machine *m)
     close(m->fd);
     free(m->flags);
     free(m->flips);
+    free(m->tables);
     free(m);
 }
 
@@ -74,6 +78,7 @@ void machine_write_begin(struct machine *m, uint64_t frame)
     m->flags[frame] |= FRAME_DIRTY;
     if (m->flags[frame] & FRAME_CODE)
         machine_drop_code(m, frame);
+    machine_forget_table(m, frame);
 }
 
 static bool in_ram(const struct machine *m, uint64_t pa, uint64_t len)

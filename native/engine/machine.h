@@ -12,9 +12,20 @@ enum {
     FRAME_CODE = 1,       /* some cpu may hold translated code of it, or an executable translation */
     FRAME_WRITABLE = 2,   /* some cpu may hold a writable translation */
     FRAME_MIXED = 4,
-    FRAME_DIRTY = 8       /* written since `base_image` */
+    FRAME_DIRTY = 8,      /* written since `base_image` */
+    FRAME_TABLE = 16      /* translations may be cached that were read from it (tables.c) */
 };
 enum { FRAME_FLIPS_MAX = 8 };     /* flips after which a frame becomes FRAME_MIXED */
+
+/* What is known of a frame that is FRAME_TABLE, and of how that went before. */
+struct table {
+    struct table_use use;         /* `many`: of all its uses, as far as it can be said of them together */
+    bool many;                    /* it is used in different ways, or for different addresses */
+    bool mixed;                   /* with entries of both sizes: what is one for one of them is half of another's */
+    uint8_t returns;              /* how often it was given up, saturating */
+    uint8_t pad;
+    uint32_t stores;              /* since it became one */
+};
 
 struct machine {
     uint8_t *base;                /* RAM, then the arena */
@@ -22,6 +33,7 @@ struct machine {
     uint64_t arena_bytes;
     uint8_t *flags;               /* [frames] FRAME_* */
     uint8_t *flips;               /* [frames] saturating */
+    struct table *tables;         /* [frames] */
     struct cpu *cpus[ENGINE_MAX_CPUS];
     int cpu_count;                /* 1 + highest index in use */
     uint32_t block_limit;
@@ -41,6 +53,12 @@ struct machine {
 /* ---- coverage.c ---- */
 /* A block of `size` bytes at linear address `start` is about to run. */
 void coverage_note(struct coverage *coverage, uint64_t start, uint32_t size);
+
+/* ---- tables.c ---- */
+/* The host is about to write to a frame: what was read from it as a table goes, from all caches. */
+void machine_forget_table(struct machine *m, uint64_t frame);
+/* A walk is about to mark an entry of `entry_bytes`. As a table of the other size the frame changes by that. */
+void machine_table_marked(struct machine *m, uint64_t frame, int entry_bytes);
 
 /* ---- stops.c ---- */
 /* Is code at `pc` to be translated with a call? */

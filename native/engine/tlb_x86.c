@@ -8,7 +8,8 @@
  * A frame that flips often, or whose running block stores into its own frame, is FRAME_MIXED: both translations stay,
  * the writable one is marked so that each store comes here and libunicorn checks it against the blocks byte by byte.
  *
- * Cached translations are never visible to a guest: whoever changes page tables calls machine_tlb_stale().
+ * Cached translations are never visible to a guest: whoever changes page tables calls machine_tlb_stale(), and stores to
+ * tables that a guest writes by itself are seen here (tables.c).
  */
 #include "cpu.h"
 
@@ -30,6 +31,75 @@ static void drop_entries(struct cpu *c, uint64_t frame, int offset)
             if (FIELD(uint64_t, victims, i * U_TLB_ENTRY_SIZE + U_TLB_ENTRY_PADDR) == frame << ENGINE_PAGE_SHIFT)
                 FIELD(uint64_t, victims, i * U_TLB_ENTRY_SIZE + (uint64_t)offset) = UINT64_MAX;
     }
+}
+
+static bool in_range(const char *entry, int word, uint64_t from, uint64_t bytes)
+{
+    uint64_t va = FIELD(const uint64_t, entry, word);
+    return va != UINT64_MAX && (va << 16 >> 16 & ~(uint64_t)(ENGINE_PAGE_SIZE - 1)) - from < bytes;
+}
+
+static bool drop_if_in_range(char *entry, uint64_t from, uint64_t bytes)
+{
+    if (!in_range(entry, U_TLB_ENTRY_READ, from, bytes) && !in_range(entry, U_TLB_ENTRY_WRITE, from, bytes) &&
+        !in_range(entry, U_TLB_ENTRY_CODE, from, bytes))
+        return false;
+    FIELD(uint64_t, entry, U_TLB_ENTRY_READ) = UINT64_MAX;
+    FIELD(uint64_t, entry, U_TLB_ENTRY_WRITE) = UINT64_MAX;
+    FIELD(uint64_t, entry, U_TLB_ENTRY_CODE) = UINT64_MAX;
+    return true;
+}
+
+void cpu_drop_range(struct cpu *c, uint64_t from, uint64_t to)
+{
+    for (int mode = 0; mode < U_TLB_MODES; mode++) {
+        char *fast = c->env + U_ENV_TO_TLB_FAST + mode * U_TLB_FAST_SIZE;
+        char *desc = c->env + U_ENV_TO_TLB_DESC + mode * U_TLB_DESC_SIZE, *victims = desc + U_TLB_DESC_VICTIMS;
+        uint64_t entries = (FIELD(uint64_t, fast, U_TLB_FAST_MASK) >> U_TLB_ENTRY_BITS) + 1;
+        char *table = FIELD(char *, fast, U_TLB_FAST_TABLE);
+        for (uint64_t i = 0; i < entries; i++)
+            FIELD(uint64_t, desc, U_TLB_DESC_USED) -= drop_if_in_range(table + i * U_TLB_ENTRY_SIZE, from, to - from);
+        for (uint64_t i = 0; i < U_TLB_VICTIMS; i++)
+            (void)drop_if_in_range(victims + i * U_TLB_ENTRY_SIZE, from, to - from);
+    }
+    memset(c->cs + U_CS_TB_JMP_CACHE, 0, U_CS_TB_JMP_CACHE_ENTRIES * sizeof(void *));
+}
+
+bool cpu_next_cached(struct cpu *c, uint64_t *at, struct cached *out)
+{
+    enum { KINDS = 3 };
+    static const struct { int word; uint32_t prot; } KIND[KINDS] = {
+        {U_TLB_ENTRY_READ, MAP_READ}, {U_TLB_ENTRY_WRITE, MAP_WRITE}, {U_TLB_ENTRY_CODE, MAP_EXEC}};
+    uint64_t place = 0;
+    for (int mode = 0; c->epoch == c->m->tlb_epoch && mode < U_TLB_MODES; mode++) {
+        char *fast = c->env + U_ENV_TO_TLB_FAST + mode * U_TLB_FAST_SIZE;
+        char *victims = c->env + U_ENV_TO_TLB_DESC + mode * U_TLB_DESC_SIZE + U_TLB_DESC_VICTIMS;
+        uint64_t entries = (FIELD(uint64_t, fast, U_TLB_FAST_MASK) >> U_TLB_ENTRY_BITS) + 1;
+        char *table = FIELD(char *, fast, U_TLB_FAST_TABLE);
+        for (uint64_t i = 0; i < entries + U_TLB_VICTIMS; i++, place++) {
+            const char *entry = i < entries ? table + i * U_TLB_ENTRY_SIZE : victims + (i - entries) * U_TLB_ENTRY_SIZE;
+            if (place < *at)
+                continue;
+            *out = (struct cached){.user = mode == U_MMU_USER};
+            for (int k = 0; k < KINDS; k++) {
+                uint64_t word = FIELD(const uint64_t, entry, KIND[k].word);
+                if (word == UINT64_MAX || word & U_TLB_FLAG_INVALID)
+                    continue;
+                out->va = word & ~(uint64_t)(ENGINE_PAGE_SIZE - 1);
+                out->prot |= KIND[k].prot;
+            }
+            if (!out->prot)
+                continue;
+            out->frame = FIELD(const uint64_t, entry, U_TLB_ENTRY_PADDR) >> ENGINE_PAGE_SHIFT;
+            if (out->frame >= DEVICE_WINDOW >> ENGINE_PAGE_SHIFT) {
+                out->frame -= DEVICE_WINDOW >> ENGINE_PAGE_SHIFT;
+                out->prot |= MAP_DEVICE;
+            }
+            *at = place + 1;
+            return true;
+        }
+    }
+    return false;
 }
 
 void machine_drop_blocks(struct machine *m, uint64_t frame)
@@ -141,8 +211,11 @@ bool engine_tlb_fill(void *cs, uint64_t va, int size, int access, int mmu, bool 
             prot |= U_PROT_WRITE_INV;
             plain = false;
         }
+        if (*flags & FRAME_TABLE && tables_store(c, va, map.frame, size, ra))
+            prot |= U_PROT_WRITE_INV;
         *flags |= FRAME_WRITABLE | FRAME_DIRTY;
-    } else if (map.prot & MAP_WRITE && (*flags & (FRAME_CODE | FRAME_DIRTY | FRAME_WRITABLE)) == (FRAME_DIRTY | FRAME_WRITABLE)) {
+    } else if (map.prot & MAP_WRITE &&
+               (*flags & (FRAME_CODE | FRAME_TABLE | FRAME_DIRTY | FRAME_WRITABLE)) == (FRAME_DIRTY | FRAME_WRITABLE)) {
         prot |= QEMU_WRITE;       /* writable and dirty already: spare the second fill */
     }
     tlb_set_page_x86_64(c->cs, va & ~UINT64_C(0xfff), pa, prot, mmu, map.page_bytes ? map.page_bytes : ENGINE_PAGE_SIZE);

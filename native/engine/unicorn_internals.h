@@ -39,6 +39,7 @@ enum {
     U_TLB_FAST_MASK = 0,
     U_TLB_FAST_TABLE = 8,
     U_TLB_DESC_SIZE = 696,
+    U_TLB_DESC_USED = 32,
     U_TLB_DESC_VICTIMS = 48,
     U_TLB_DESC_IOTLB = 688,
     U_TLB_DESC_VIOTLB = 560,
@@ -51,6 +52,7 @@ enum {
     U_TLB_ENTRY_ADDEND = 32,
     U_TLB_ENTRY_PADDR = 24,
     U_TLB_FLAG_NOTDIRTY = 1024,
+    U_TLB_FLAG_INVALID = 2048,
     U_PROT_WRITE_INV = 64,
     U_MMU_USER = 1,
     /* CPUX86State */

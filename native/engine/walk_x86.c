@@ -37,6 +37,7 @@ static void or_entry(struct machine *m, uint64_t pa, int size, uint64_t entry, u
 {
     if ((entry & bits) == bits)
         return;
+    machine_table_marked(m, pa >> ENGINE_PAGE_SHIFT, size);
     entry |= bits;
     memcpy(m->base + pa, &entry, (size_t)size);
     m->flags[pa >> ENGINE_PAGE_SHIFT] |= FRAME_DIRTY;
@@ -126,6 +127,9 @@ out:
         memcpy(walk->entry, entries, sizeof entries);
         memcpy(walk->entry_pa, places, sizeof places);
         walk->level = level;
+        walk->unmarked = 0;
+        for (int i = 0; i < levels; i++)
+            walk->unmarked |= (uint32_t)(!writable[i] || !shapes[i].rights) << i;
     }
     return ok;
 }
@@ -141,4 +145,20 @@ bool x86_translate_guest(struct machine *m, const struct x86_paging *p, uint64_t
                          bool update, struct mapping *map, struct x86_walk *walk)
 {
     return translate(m, p, va, access, user, update, map, walk);
+}
+
+void x86_note_tables(struct machine *m, const struct x86_paging *p, uint64_t va, const struct x86_walk *walk)
+{
+    enum { LINEAR_BITS = 48 };
+    const struct level *shapes = shape(p->levels);
+    const uint32_t size = p->levels == 2 ? 4 : 8;
+    for (int i = p->levels - 1; i >= walk->level - 1; i--) {
+        const unsigned covers = shapes[i].shift + shapes[i].bits;
+        const uint32_t bytes = size << shapes[i].bits;
+        const struct table_use use = {
+            .base = (va & ((UINT64_C(1) << LINEAR_BITS) - 1)) >> covers << covers, .bytes = bytes,
+            .start = (uint32_t)walk->entry_pa[i] & (ENGINE_PAGE_SIZE - 1) & ~(bytes - 1),
+            .shift = (uint8_t)shapes[i].shift, .entry_bytes = (uint8_t)size, .always = walk->unmarked >> i & 1};
+        machine_note_table(m, walk->entry_pa[i] >> ENGINE_PAGE_SHIFT, &use);
+    }
 }

@@ -52,6 +52,7 @@ int main(void)
     OFF("U_TLB_FAST_MASK", CPUTLBDescFast, mask);
     OFF("U_TLB_FAST_TABLE", CPUTLBDescFast, table);
     NUM("U_TLB_DESC_SIZE", sizeof(CPUTLBDesc));
+    OFF("U_TLB_DESC_USED", CPUTLBDesc, n_used_entries);
     OFF("U_TLB_DESC_VICTIMS", CPUTLBDesc, vtable);
     OFF("U_TLB_DESC_IOTLB", CPUTLBDesc, iotlb);
     OFF("U_TLB_DESC_VIOTLB", CPUTLBDesc, viotlb);
@@ -64,6 +65,7 @@ int main(void)
     OFF("U_TLB_ENTRY_ADDEND", CPUTLBEntry, addend);
     OFF("U_TLB_ENTRY_PADDR", CPUTLBEntry, paddr);
     NUM("U_TLB_FLAG_NOTDIRTY", 1ull << (12 - 2));
+    NUM("U_TLB_FLAG_INVALID", 1ull << (12 - 1));
     NUM("U_PROT_WRITE_INV", PAGE_WRITE_INV);
     NUM("U_MMU_USER", MMU_USER_IDX);
     printf("    /* CPUX86State */\n");
