@@ -37,6 +37,10 @@ TURN_TIME: int = lib.HV_TURN_TIME
 TURN_DEVICE: int = lib.HV_TURN_DEVICE
 KINDS = {"pv": lib.DOMAIN_PV64, "pvh": lib.DOMAIN_PVH, "hvm": lib.DOMAIN_HVM}
 """Kinds of domain: paravirtual; fully virtual without and with the devices of a PC."""
+PAGING = {"walk": lib.HV_PAGING_WALK, "shadow": lib.HV_PAGING_SHADOW}
+"""How addresses of HVM and PVH guests are translated: by their page tables at each miss, or by shadows of these.
+Results are the same (docs/paging.md)."""
+DEFAULT_PAGING = "shadow"
 PAGES_PER_MIB = 256
 OVERHEAD_MIB = 8
 """Memory beside the guests' own: shared_info, grant tables, descriptor pages."""
@@ -84,7 +88,8 @@ class Hypervisor:
     """One machine with its domains.
 
     memory_mib: machine memory for all domains together. quantum: instructions a vcpu may run while others wait.
-    seed: of the scheduler's tie-breaks. wallclock_ns: wall-clock time at system time 0 (since 1970).
+    seed: of the scheduler's tie-breaks. paging: one of PAGING.
+    wallclock_ns: wall-clock time at system time 0 (since 1970).
     Raises NativeError when the host cannot give the memory.
     """
 
@@ -96,12 +101,15 @@ class Hypervisor:
         seed: int = 0,
         scheduler: str = "round_robin",
         wallclock_ns: int | None = None,
+        paging: str = DEFAULT_PAGING,
     ) -> None:
         out = ffi.new("struct hv **")
         self.made_with = (memory_mib, quantum, seed, scheduler)
         frames = (memory_mib + overhead_mib(memory_mib)) * PAGES_PER_MIB
         check(lib.hv_create(out, frames), f"machine of {memory_mib} MiB")
         self.native: Any = ffi.gc(out[0], lib.hv_destroy)
+        self.paging = paging
+        check(lib.hv_set_paging(self.native, PAGING[paging]), f"paging {paging}")
         self.c: Any = self.native  # its struct hv, under the name that Domain and Vcpu have for theirs
         self.refusals = RefusalLog(self.native)
         self.machine: Any = lib.hv_machine(self.native)
@@ -207,7 +215,7 @@ class Hypervisor:
 
     def _twin(self) -> Hypervisor:
         memory_mib, quantum, seed, scheduler = self.made_with
-        child = Hypervisor(memory_mib=memory_mib, quantum=quantum, seed=seed, scheduler=scheduler)
+        child = Hypervisor(memory_mib=memory_mib, quantum=quantum, seed=seed, scheduler=scheduler, paging=self.paging)
         child.connect = self.connect
         child._parent = self
         return child

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _TYPES = ("auto", "pv", "pvh", "hvm")
 _SCHEDULERS = ("round_robin", "credit")
+_PAGING = ("walk", "shadow")
 
 
 def _bad(text: str) -> Exception:
@@ -148,6 +149,8 @@ GUEST_OPTIONS = (
            "a BIOS image, or a 32-bit ELF file in its place (hvm; usually SeaBIOS)"),
     Option("--vga", _DEVICES, str, None, "WHAT",
            "the screen: std (a VGA with VBE and 16 MiB; what there is usually) or none (hvm)", ("std", "none")),
+    Option("--paging", _GUEST, str, "shadow", "MODE",
+           "translate addresses by walk of the page tables, or by shadow tables (pvh, hvm; usually shadow)", _PAGING),
     Option("--max-insns", _LIMITS, positive, None, "N", "stop after N instructions"),
     Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),
     Option("--wall-timeout", _LIMITS, _seconds, None, "SECONDS", "stop after this time on the wall"),

@@ -54,6 +54,7 @@ def config_of(options: Any) -> GuestConfig:
         scheduler=options.scheduler,
         wallclock_ns=time.time_ns() if getattr(options, "realtime", False) else None,
         kind=options.type,
+        paging=options.paging,
         disks=(*(getattr(options, "disk", None) or ()), *(getattr(options, "cdrom", None) or ())),
         firmware=getattr(options, "firmware", None),
         boot=getattr(options, "boot", None) or "",

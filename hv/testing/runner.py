@@ -10,7 +10,7 @@ from pathlib import Path
 from hv.builder.image import BuilderError
 from hv.builder.pc import PcDisk
 from hv.cli import statistics
-from hv.hypervisor import DEFAULT_QUANTUM, Stop
+from hv.hypervisor import DEFAULT_PAGING, DEFAULT_QUANTUM, Stop
 from hv.native import ffi, lib
 from hv.net.options import NicOptions
 from hv.testing.build import ENVIRONMENTS, BuildError, build_guest, find_guest
@@ -48,6 +48,8 @@ class Options:
     quantum: int = DEFAULT_QUANTUM
     seed: int = 0
     max_insns: int | None = None
+    paging: str = DEFAULT_PAGING
+    """One of hv.hypervisor.PAGING."""
     env: str = ""
     """Environment; empty: the first one that the guest is for."""
 
@@ -118,6 +120,7 @@ class DomainUnderTest:
             quantum=options.quantum,
             seed=options.seed,
             kind=ENVIRONMENTS[env].kind if about else "auto",
+            paging=options.paging,
         )
         self.name = about.name if about else kernel.name
         self.max_insns = options.max_insns or (about.max_insns if about else None) or DEFAULT_MAX_INSNS

@@ -18,7 +18,7 @@ from hv.builder.placement import pv_placement
 from hv.builder.pv import domain_pages
 from hv.builder.pvh import build_pvh
 from hv.builder.start import start_pv
-from hv.hypervisor import DEFAULT_QUANTUM, Hypervisor, overhead_mib
+from hv.hypervisor import DEFAULT_PAGING, DEFAULT_QUANTUM, Hypervisor, overhead_mib
 from hv.native import NativeError
 from hv.toolstack.backends import Backends
 from hv.toolstack.connect import Console, Sink, XenstoreHost, reconnect
@@ -60,6 +60,8 @@ class GuestConfig(NamedTuple):
     """Of an HVM domain: a BIOS image, or an ELF file in its place; None: SeaBIOS, where it is installed."""
     boot: str = ""
     """Of an HVM domain: the order, of c (disk), d (CD-ROM) and n (network)."""
+    paging: str = DEFAULT_PAGING
+    """Of a PVH or HVM domain: one of hv.hypervisor.PAGING; a matter of speed alone."""
     drives: tuple[PcDisk, ...] = ()
     """Of an HVM domain: drives of its IDE controller that are open already; those of `disks` come behind them."""
     vga: bool = True
@@ -195,7 +197,7 @@ def _hypervisor(config: GuestConfig, kind: str = "pv") -> Hypervisor:
     try:
         return Hypervisor(
             memory_mib=size, quantum=quantum, seed=config.seed, scheduler=config.scheduler,
-            wallclock_ns=config.wallclock_ns,
+            wallclock_ns=config.wallclock_ns, paging=config.paging,
         )  # fmt: skip
     except NativeError as error:
         raise BuilderError("--memory", f"{size} MiB: {error}", "give the guest less memory") from None

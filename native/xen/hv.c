@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include "decode.h"
 #include "pv.h"
-#include "hvm/hvm.h"
+#include "hvm/shadow.h"
 
 enum { STATE_VERSION = 1 };
 enum { GDT_WINDOW_STRIDE = 0x20000, GDT_LIMIT = 0xefff, GDT_XEN_PAGE = 14, LDT_OFFSET = 0x10000 };
@@ -100,6 +100,7 @@ void hv_destroy(struct hv *hv)
     if (hv->m)
         machine_destroy(hv->m);
     decode_destroy(hv->decode);
+    shadow_destroy(hv->shadows);
     (void)hv_trace(hv, NULL);
     (void)hv_keep_evidence(hv, false);
     free(hv);
@@ -171,6 +172,7 @@ void hv_domain_destroy(struct hv *hv, uint32_t slot)
     }
     if (is_hvm(d))
         p2m_destroy(hv, hvm_of(hv, d));
+    shadow_forget_domain(hv, d);
     mm_domain_destroy(hv, d);
     hv->code_page.host = NULL;
     memset(d, 0, sizeof *d);

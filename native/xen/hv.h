@@ -51,6 +51,8 @@ struct hv {
     struct hvm_domain *hvm_domains;  /* [HV_MAX_DOMAINS] */
     struct engine_ops pv_ops, hvm_ops;
     const struct vcpu *walker;       /* whose page tables hvm_translate() is in */
+    uint32_t paging;                 /* HV_PAGING_* */
+    struct shadows *shadows;         /* NULL: not made yet, or none are wanted (hvm/shadow.h) */
     struct cpu *cpus[HV_MAX_VCPUS];
     struct vcpu *current;            /* vcpu in hv_run(), NULL outside */
     uint64_t began;                  /* count at which the instruction, or what is delivered before it, began (stops.c) */

@@ -1,7 +1,7 @@
 /* hv_run.c - running a vcpu, the clock, and what the engine asks of the layer above it. */
 #include "pv.h"
 #include "decode.h"
-#include "hvm/hvm.h"
+#include "hvm/shadow.h"
 #include "../abi/hvm.h"
 
 uint64_t hv_now(struct hv *hv)
@@ -30,7 +30,7 @@ void hv_bind_ops(struct hv *hv)
     const struct engine_ops ops = {
         .ctx = hv, .exception = op_exception, .syscall = op_syscall, .sysenter = op_sysenter, .translate = mm_translate,
         .cpuid = op_cpuid, .tsc = op_tsc, .io = op_io,
-        .breakpoint = stops_breakpoint, .watched = stops_watched,
+        .breakpoint = stops_breakpoint, .watched = stops_watched, .table_changed = shadow_table_changed,
     };
     machine_set_ops(hv->m, &ops);
     hv->hvm_ops = HVM_OPS;

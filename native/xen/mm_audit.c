@@ -8,6 +8,7 @@
  */
 #include "../abi/grant_table.h"
 #include "mm.h"
+#include "hvm/hvm.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,6 +219,7 @@ uint64_t hv_audit(struct hv *hv, char *text, uint64_t len)
             if (hv->s->domains[i].used)
                 audit_domain(&a, &hv->s->domains[i]);
         compare(&a);
+        a.errors += a.errors ? hvm_audit(hv, NULL, 0) : hvm_audit(hv, text, len);
     }
     free(a.refs);
     free(a.types);

@@ -218,6 +218,17 @@ int hv_physical_read(struct hv *hv, const struct domain *d, uint64_t gpa, uint8_
 int hv_physical_write(struct hv *hv, const struct domain *d, uint64_t gpa, const uint8_t *data, uint64_t len);
 /* The machine frame that a frame number in the mouth of a guest means: of a PV domain the number itself; ~0: there is no RAM. */
 uint64_t hv_frame_of(struct hv *hv, const struct domain *d, uint64_t gfn);
+/* How addresses of HVM and PVH guests are translated: their tables are walked at each TLB miss, or shadows of these are kept.
+ * No part of the state: instruction counts and hashes are the same. hv_set_paging(): 0 or -EINVAL. */
+enum { HV_PAGING_WALK = 0, HV_PAGING_SHADOW = 1 };
+int hv_set_paging(struct hv *hv, uint32_t mode);
+uint32_t hv_paging(const struct hv *hv);
+/* Forget all shadows; they are made anew. */
+void hv_shadow_drop(struct hv *hv);
+/* Statistics. found: misses of the TLB that were answered; filled: walks that were kept; recycled: shadows that went to make
+ * room; changed: shadows of tables that were written to. capacity, in_use: tables of 4 KiB. */
+struct hv_shadow_counts { uint64_t found, filled, recycled, changed, capacity, in_use; };
+void hv_shadow_statistics(const struct hv *hv, struct hv_shadow_counts *out);
 struct hvm_domain *hv_hvm_domain(struct hv *hv, const struct domain *d);
 struct hvm_vcpu *hv_hvm_vcpu(struct hv *hv, const struct vcpu *v);
 /* The reset line of the whole machine: processors, interrupt controllers, device timers. */

@@ -15,7 +15,7 @@ from hv.testing.runner import DomainUnderTest, Options
 
 GUESTS = ["evtchn_unmask_store", "timer", "user_mode", "exc_pf", "evtchn_poll", "pt_writable", "xenstore", "smp",
           "blk_rw", "net_ping"]
-WHOLE = ["hvm_exceptions", "lapic_timer", "hvm_smp", "physmap"]
+WHOLE = ["hvm_exceptions", "lapic_timer", "hvm_smp", "physmap", "hvm_page_tables"]
 """With a processor of their own."""
 
 
@@ -68,6 +68,28 @@ def test_block_limits_change_nothing(name: str, limit: int) -> None:
     dom = guest(name)
     lib.machine_set_block_limit(dom.hv.machine, limit)
     assert _result(dom.run()) == _straight(name)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_paging_modes_and_lost_shadows_change_nothing(name: str) -> None:
+    """Shadows are a cache: without them, or when they are dropped at any moment, everything is the same; the audit
+    compares what is cached with the guest's tables."""
+    walked = DomainUnderTest(name, Options(env="pvh64", paging="walk"))
+    want = _result(walked.run())
+    assert walked.hv.audit() == ""
+    rng = random.Random(name)
+    dom = DomainUnderTest(name, Options(env="pvh64", paging="shadow"))
+
+    def between() -> None:
+        assert dom.hv.audit() == ""
+        match rng.randrange(3):
+            case 0:
+                lib.hv_shadow_drop(dom.hv.native)
+            case 1:
+                dom.hv.restore(dom.hv.snapshot())
+
+    _in_pieces(dom, lambda: rng.randrange(1, max(want[1] // 40, 40)), between)
+    assert _result(dom) == want
 
 
 def test_every_single_step_of_the_first_guest() -> None:

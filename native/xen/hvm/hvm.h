@@ -53,10 +53,27 @@ uint64_t p2m_get(struct hv *hv, const struct hvm_domain *h, uint64_t gfn);
 
 /* ---- paging.c ---- */
 bool hvm_translate(void *ctx, struct cpu *cpu, uint64_t va, enum access access, bool user, struct mapping *map);
+/* The guest's paging mode, for a walk of its tables. */
+struct x86_paging hvm_paging(struct hv *hv, struct cpu *cpu, const struct vcpu *v);
+/* The p2m's entry of a guest frame as a processor sees it: where its local APIC is, there is no RAM. */
+uint64_t hvm_p2m_at(struct hv *hv, const struct hvm_domain *h, uint64_t gfn);
+/* How an access would be translated, nothing being marked. */
+struct hvm_path {
+    struct x86_paging paging;     /* levels 0: paging is off, and the rest does not count */
+    struct x86_walk tables;
+    uint64_t unmasked;            /* the guest frame before address line 20 is held low */
+};
+/* The guest frame and the guest's rights of `va`; false: a page fault, map->error. */
+bool hvm_look(struct hv *hv, const struct vcpu *v, uint64_t va, enum access access, bool user, struct hvm_path *path,
+              struct mapping *map);
 /* Guest-physical address of `va` with ring 0's rights; false: not mapped. No accessed bits unless `update`. */
 bool hvm_linear_to_physical(struct hv *hv, struct vcpu *v, uint64_t va, enum access access, bool update, uint64_t *gpa);
 /* RAM at guest-physical `gpa`, good to the end of its page; NULL: none there (or read-only, for writing). */
 uint8_t *hvm_ram(struct hv *hv, const struct domain *d, uint64_t gpa, bool write);
+
+/* ---- shadow_audit.c ---- */
+/* Cached translations compared with the guests' tables; differences, the first one described in `text`. */
+uint64_t hvm_audit(struct hv *hv, char *text, uint64_t len);
 
 /* ---- validate.c ---- */
 /* The name of a register that no guest of a whole processor could have, NULL: all can be. `scratch`: a cpu to try them on. */

@@ -98,11 +98,24 @@ static bool efer_ok(struct cpu *cpu, uint64_t value)
     return !(cpu_cr(cpu, 0) & CR0_PG) || !((old ^ value) & 0x100);      /* LME while paging */
 }
 
+/* The meaning of NX bits changes with the next instruction, which is therefore looked up anew. */
+static enum io_answer write_efer(struct cpu *cpu, uint64_t value, bool alone)
+{
+    if (!efer_ok(cpu, value))
+        return IO_FAULT;
+    if ((cpu_efer(cpu) ^ value) & EFER_NX) {
+        if (!alone)
+            return IO_ALONE;
+        cpu_tlb_flush(cpu);
+        cpu_shorten(cpu, cpu_retired(cpu) + 1);
+    }
+    return IO_ENGINE;
+}
+
 /* Of an MSR that the engine holds: may this be written? */
-static bool engine_ok(struct cpu *cpu, uint32_t number, uint64_t value)
+static bool engine_ok(uint32_t number, uint64_t value)
 {
     switch (number) {
-    case MSR_EFER: return efer_ok(cpu, value);
     case MSR_PAT: return pat_ok(value);
     case MSR_TSC_AUX:
     case MSR_FMASK: return value >> 32 == 0;
@@ -168,8 +181,10 @@ enum io_answer hvm_msr(void *ctx, struct cpu *cpu, uint32_t number, bool is_writ
 {
     struct hv *hv = ctx;
     struct vcpu *v = hv->current;
+    if (number == MSR_EFER && is_write)
+        return write_efer(cpu, *value, alone);
     if (engine_holds(number))
-        return !is_write || engine_ok(cpu, number, *value) ? IO_ENGINE : IO_FAULT;
+        return !is_write || engine_ok(number, *value) ? IO_ENGINE : IO_FAULT;
     if (!is_write)
         return read(hv, v, number, value) ? IO_DONE : IO_FAULT;
     if (!alone)                   /* it may arm a timer */

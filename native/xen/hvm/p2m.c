@@ -4,7 +4,7 @@
  * that they are saved and hashed with it. An entry is 0 or a machine frame number and P2M_* flags. No references are held by
  * it: a frame of the domain's own stays its own until it is given back, which removes the entry first.
  */
-#include "hvm.h"
+#include "shadow.h"
 
 enum { ENTRIES = 1 << P2M_INDEX_BITS };
 
@@ -74,6 +74,7 @@ int hv_p2m_set(struct hv *hv, struct domain *d, uint64_t gfn, uint64_t mfn, uint
     machine_write_begin(hv->m, table);
     *slot = flags ? mfn << P2M_FRAME_SHIFT | flags : 0;
     machine_tlb_stale(hv->m);
+    shadow_forget_domain(hv, d);
     return 0;
 }
 

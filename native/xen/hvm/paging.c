@@ -1,9 +1,10 @@
 /* paging.c - from a linear address of an HVM guest to memory: its own page tables, then the p2m.
  *
  * The guest's paging mode follows from CR0, CR4 and EFER. What the walk gives is a guest frame; where the p2m has RAM
- * for it, that is mapped; where it has none, or read-only memory is written to, the access is a device's (io.c).
+ * for it, that is mapped; where it has none, or read-only memory is written to, the access is a device's (io.c). With shadows
+ * (shadow.c) both steps are one, for what was walked before.
  */
-#include "hvm.h"
+#include "shadow.h"
 
 #define A20 (UINT64_C(1) << 20)
 
@@ -15,7 +16,7 @@ static uint64_t frame_of(void *ctx, uint64_t gfn, bool *writable)
     return entry & P2M_RAM ? entry >> P2M_FRAME_SHIFT : UINT64_MAX;
 }
 
-static struct x86_paging paging_of(struct hv *hv, struct cpu *cpu, const struct vcpu *v)
+struct x86_paging hvm_paging(struct hv *hv, struct cpu *cpu, const struct vcpu *v)
 {
     uint64_t cr4 = cpu_cr(cpu, 4), efer = cpu_efer(cpu);
     hv->walker = v;
@@ -24,22 +25,36 @@ static struct x86_paging paging_of(struct hv *hv, struct cpu *cpu, const struct 
         .write_protect = cpu_cr(cpu, 0) & CR0_WP, .large = cr4 & CR4_PSE, .frame_of = frame_of, .ctx = hv};
 }
 
-/* The guest frame of `va`. */
-static bool walk(struct hv *hv, struct cpu *cpu, const struct vcpu *v, uint64_t va, enum access access, bool user,
-                 bool update, struct mapping *map)
+static uint64_t with_a20(const struct hvm_domain *h, uint64_t frame)
 {
-    if (cpu_cr(cpu, 0) & CR0_PG) {
-        const struct x86_paging paging = paging_of(hv, cpu, v);
-        if (!x86_translate_guest(hv->m, &paging, va, access, user, update, map, NULL))
-            return false;
-    } else {
-        map->frame = (va & 0xffffffff) >> ENGINE_PAGE_SHIFT;
-        map->prot = MAP_READ | MAP_WRITE | MAP_EXEC;
-        map->page_bytes = 0;
+    return h->a20 ? frame : frame & ~(A20 >> ENGINE_PAGE_SHIFT);
+}
+
+static void unpaged(uint64_t va, struct mapping *map)
+{
+    *map = (struct mapping){.frame = (va & 0xffffffff) >> ENGINE_PAGE_SHIFT, .prot = MAP_READ | MAP_WRITE | MAP_EXEC};
+}
+
+uint64_t hvm_p2m_at(struct hv *hv, const struct hvm_domain *h, uint64_t gfn)
+{
+    return gfn == LAPIC_BASE >> ENGINE_PAGE_SHIFT ? 0 : p2m_get(hv, h, gfn);
+}
+
+/* From the guest frame that `map` has to the machine's, or to a device's. Returns the p2m's entry. */
+static uint64_t through_p2m(struct hv *hv, const struct hvm_domain *h, enum access access, struct mapping *map)
+{
+    uint64_t gfn = with_a20(h, map->frame), entry = hvm_p2m_at(hv, h, gfn);
+    if (!(entry & P2M_RAM) || (access == ACCESS_WRITE && !(entry & P2M_WRITABLE))) {
+        map->prot |= MAP_DEVICE;
+        map->frame = gfn;
+        if (entry & P2M_RAM)      /* written to, and no RAM for that; reads go to the memory itself */
+            map->prot &= ~(uint32_t)MAP_READ;
+        return entry;
     }
-    if (!hvm_of(hv, hv_domain(hv, v))->a20)
-        map->frame &= ~(A20 >> ENGINE_PAGE_SHIFT);
-    return true;
+    if (!(entry & P2M_WRITABLE))
+        map->prot &= ~(uint32_t)MAP_WRITE;
+    map->frame = entry >> P2M_FRAME_SHIFT;
+    return entry;
 }
 
 bool hvm_translate(void *ctx, struct cpu *cpu, uint64_t va, enum access access, bool user, struct mapping *map)
@@ -47,25 +62,55 @@ bool hvm_translate(void *ctx, struct cpu *cpu, uint64_t va, enum access access, 
     struct hv *hv = ctx;
     const struct vcpu *v = hv->current;
     const struct hvm_domain *h = hvm_of(hv, hv_domain(hv, v));
-    if (!walk(hv, cpu, v, va, access, user, true, map))
-        return false;
-    uint64_t entry = map->frame == LAPIC_BASE >> ENGINE_PAGE_SHIFT ? 0 : p2m_get(hv, h, map->frame);
-    if (!(entry & P2M_RAM) || (access == ACCESS_WRITE && !(entry & P2M_WRITABLE))) {
-        map->prot |= MAP_DEVICE;
-        if (entry & P2M_RAM)      /* written to, and no RAM for that; reads go to the memory itself */
-            map->prot &= ~(uint32_t)MAP_READ;
+    if (!(cpu_cr(cpu, 0) & CR0_PG)) {
+        unpaged(va, map);
+        through_p2m(hv, h, access, map);
         return true;
     }
-    if (!(entry & P2M_WRITABLE))
-        map->prot &= ~(uint32_t)MAP_WRITE;
-    map->frame = entry >> P2M_FRAME_SHIFT;
+    const struct x86_paging paging = hvm_paging(hv, cpu, v);
+    const bool shadowed = shadow_wanted(hv) && h->a20;
+    struct x86_walk tables;
+    if (shadowed && shadow_find(hv, v, &paging, va, access, user, map))
+        return true;
+    if (!x86_translate_guest(hv->m, &paging, va, access, user, true, map, &tables))
+        return false;
+    x86_note_tables(hv->m, &paging, va, &tables);
+    map->page_bytes = 0;          /* INVLPG has nothing to forget */
+    uint64_t gfn = map->frame, entry = through_p2m(hv, h, access, map);
+    if (shadowed && !(map->prot & MAP_DEVICE))
+        shadow_fill(hv, v, &paging, va, access, &tables, gfn, entry);
     return true;
+}
+
+/* The guest frame of `va`, for the host. */
+static bool look(struct hv *hv, const struct vcpu *v, uint64_t va, enum access access, bool user, bool update,
+                 struct hvm_path *path, struct mapping *map)
+{
+    struct cpu *cpu = hv_cpu_of(hv, v);
+    path->paging.levels = 0;
+    if (cpu_cr(cpu, 0) & CR0_PG) {
+        path->paging = hvm_paging(hv, cpu, v);
+        if (!x86_translate_guest(hv->m, &path->paging, va, access, user, update, map, &path->tables))
+            return false;
+    } else {
+        unpaged(va, map);
+    }
+    path->unmasked = map->frame;
+    map->frame = with_a20(hvm_of(hv, hv_domain(hv, v)), map->frame);
+    return true;
+}
+
+bool hvm_look(struct hv *hv, const struct vcpu *v, uint64_t va, enum access access, bool user, struct hvm_path *path,
+              struct mapping *map)
+{
+    return look(hv, v, va, access, user, false, path, map);
 }
 
 bool hvm_linear_to_physical(struct hv *hv, struct vcpu *v, uint64_t va, enum access access, bool update, uint64_t *gpa)
 {
+    struct hvm_path path;
     struct mapping map = {0};
-    if (!walk(hv, hv_cpu_of(hv, v), v, va, access, false, update, &map))
+    if (!look(hv, v, va, access, false, update, &path, &map))
         return false;
     *gpa = map.frame << ENGINE_PAGE_SHIFT | (va & (ENGINE_PAGE_SIZE - 1));
     return true;
