@@ -7,7 +7,7 @@ from importlib import import_module
 
 from tests.bench.measure import Row, heading, show, write
 
-FILES = ("traps", "tracing", "loops", "hello", "linux", "memory", "timetravel", "gdb")
+FILES = ("traps", "tracing", "loops", "hello", "linux", "memory", "timetravel", "gdb", "accesses", "pc")
 
 
 def main(names: list[str]) -> int:

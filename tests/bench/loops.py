@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from functools import cache
 from pathlib import Path
 from shutil import which
 
+from tests.bench.bare import assembled, seconds_of_qemu
 from tests.bench.guests import seconds_of_guest
-from tests.bench.measure import BUILD, ROOT, Row, measure
+from tests.bench.measure import BUILD, Row, measure
 
-LOOPS_S = ROOT / "guests" / "bench" / "loops.S"
 HERE = Path(__file__).resolve().parent
 # Instructions an iteration (guests/bench/loops.S); of the branch loop on average, its conditions being even coins.
 INSNS = {"register": 12.0, "memory": 10.0, "list": 4.0, "branch": 9.5}
 NUMBER = {loop: number for number, loop in enumerate(INSNS)}  # as guests/bench/compute.c numbers them
 FEW, MANY = 1_000_000, 21_000_000
-QEMU_LEFT = 1
 
 
 def rows() -> list[Row]:
@@ -58,18 +56,16 @@ def _ours(loop: str) -> float:
 
 
 @cache
-def _image() -> tuple[Path, dict[str, int], Path]:
-    """(flat binary of the loops at 0x200000, offsets by name, object file)."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    obj, elf, flat = BUILD / "loops.o", BUILD / "loops.elf", BUILD / "loops.bin"
-    subprocess.run(["gcc", "-c", str(LOOPS_S), "-o", str(obj)], check=True)
+def _image() -> tuple[Path, dict[str, int]]:
+    """(flat binary of the loops at 0x200000, offsets by name)."""
+    obj, elf, flat = assembled("loops"), BUILD / "loops.elf", BUILD / "loops.bin"
     subprocess.run(
         ["ld", "-N", "--no-warn-rwx-segments", "-Ttext=0x200000", "-e", "0", str(obj), "-o", str(elf)], check=True
     )
     subprocess.run(["objcopy", "-O", "binary", "-j", ".text", str(elf), str(flat)], check=True)
     names = subprocess.run(["nm", str(elf)], check=True, capture_output=True, text=True).stdout.split("\n")
     symbols = {line.split()[2]: int(line.split()[0], 16) - 0x200000 for line in names if " loop_" in line}
-    return flat, symbols, obj
+    return flat, symbols
 
 
 @cache
@@ -98,7 +94,7 @@ def _stock_program() -> Path:
 
 
 def _stock(loop: str) -> float:
-    flat, symbols, _ = _image()
+    flat, symbols = _image()
 
     def run(n: int) -> float:
         command = [str(_stock_program()), str(flat), str(symbols[f"loop_{loop}"]), str(n)]
@@ -107,50 +103,5 @@ def _stock(loop: str) -> float:
     return _rate(loop, run(MANY) - run(FEW))
 
 
-@cache
-def _kernel(loop: str, n: int) -> Path:
-    _, _, obj = _image()
-    stem = BUILD / f"multiboot-{loop}-{n}"
-    subprocess.run(
-        ["gcc", "-c", f"-DLOOP=loop_{loop}", f"-DITERATIONS={n}", str(HERE / "multiboot.S"), "-o", f"{stem}.o"],
-        check=True,
-    )
-    subprocess.run(
-        [
-            "ld",
-            "-N",
-            "--no-warn-rwx-segments",
-            "-Ttext=0x101000",
-            "--section-start=.multiboot=0x100000",
-            f"{stem}.o",
-            str(obj),
-            "-o",
-            f"{stem}.64",
-        ],
-        check=True,
-    )
-    subprocess.run(["objcopy", "-O", "elf32-i386", f"{stem}.64", f"{stem}.elf"], check=True)
-    return Path(f"{stem}.elf")
-
-
 def _qemu(loop: str) -> float:
-    def run(n: int) -> float:
-        command = [
-            "qemu-system-x86_64",
-            "-accel",
-            "tcg",
-            "-kernel",
-            str(_kernel(loop, n)),
-            "-display",
-            "none",
-            "-device",
-            "isa-debug-exit,iobase=0xf4",
-            "-no-reboot",
-        ]
-        start = time.monotonic()
-        code = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=120, check=False).returncode
-        if code != QEMU_LEFT:
-            raise RuntimeError(f"QEMU left with {code}")
-        return time.monotonic() - start
-
-    return _rate(loop, run(MANY) - run(FEW))
+    return _rate(loop, seconds_of_qemu("loops", loop, MANY) - seconds_of_qemu("loops", loop, FEW))

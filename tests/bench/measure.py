@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -44,6 +44,13 @@ def measure(
         mine.append(ours())
         if theirs is not None:
             other.append(theirs())
+    return compare(name, unit, mine, baseline, other, goal)
+
+
+def compare(
+    name: str, unit: str, mine: list[float], baseline: str | None = None, other: Sequence[float] = (), goal: str = ""
+) -> Row:
+    """The row of figures that were measured in turns."""
     value = statistics.median(mine)
     if not other:
         return Row(name, value, unit, None, None, None, goal)

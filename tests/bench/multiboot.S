@@ -10,15 +10,18 @@ header:
     .code32
 _start:
     mov $stack_top, %esp
-    mov $pd, %edi               /* identity map of the first GiB in 2 MiB pages */
+    mov $pd, %edi               /* identity map of the first 4 GiB in 2 MiB pages: the devices are there */
     mov $0x83, %eax
-    mov $512, %ecx
+    mov $2048, %ecx
 1:  mov %eax, (%edi)
     movl $0, 4(%edi)
     add $0x200000, %eax
     add $8, %edi
     loop 1b
-    movl $pd + 7, pdpt
+    movl $pd + 0x7, pdpt
+    movl $pd + 0x1007, pdpt + 8
+    movl $pd + 0x2007, pdpt + 16
+    movl $pd + 0x3007, pdpt + 24
     movl $pdpt + 7, pml4
     mov $pml4, %eax
     mov %eax, %cr3
@@ -56,7 +59,7 @@ gdt_pointer:
     .balign 4096
 pml4: .skip 4096
 pdpt: .skip 4096
-pd: .skip 4096
+pd: .skip 4 * 4096
 buffer: .skip 65536
     .skip 4096
 stack_top:

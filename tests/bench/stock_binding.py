@@ -28,9 +28,9 @@ def _engine(code: bytes) -> tuple[Any, Any]:
 
 
 def _time(uc: Any, end: int) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     uc.emu_start(CODE, CODE + end)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def null_hypercall(n: int) -> float:
