@@ -81,10 +81,7 @@ def load(hv: Hypervisor, snapshot: Snapshot) -> None:
     Domain objects stay the same as long as the same domains are there; else they are made anew and connected by
     `hv.connect`. Inputs that were still to enter are dropped. NativeError: another size of machine, or no memory.
     """
-    _load_native(hv, snapshot)
-    if not _same_domains(hv, snapshot):
-        _adopt(hv, snapshot)
-        _load_native(hv, snapshot)  # connecting may have written to the domains' pages
+    adopt(hv, snapshot)
     for saved in snapshot.domains:
         domain = hv.domains[saved.slot]
         domain.crash_reason = saved.crash_reason
@@ -95,6 +92,14 @@ def load(hv: Hypervisor, snapshot: Snapshot) -> None:
     hv.inputs.pending.clear()
     hv.inputs.moment = snapshot.moment
     hv.refusals.rewind(snapshot.retired)
+
+
+def adopt(hv: Hypervisor, snapshot: Snapshot) -> None:
+    """Put back what is C's, and have the snapshot's domains with their services, whose states are still others."""
+    _load_native(hv, snapshot)
+    if not _same_domains(hv, snapshot):
+        _adopt(hv, snapshot)
+        _load_native(hv, snapshot)  # connecting may have written to the domains' pages
 
 
 def _load_native(hv: Hypervisor, snapshot: Snapshot) -> None:

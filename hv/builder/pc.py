@@ -69,7 +69,8 @@ class PcMachine(NamedTuple):
     """A PC. memory: in bytes. usb: what is plugged in beside disks, keys of USB_DEVICES. boot: the order, of c (disk),
     d (CD-ROM) and n (network). items: more files and items for the firmware (hv.builder.linux_boot); `kernel` says
     that they boot one. vga: it has a screen. serial_console: the first serial port leads to the console, else to
-    whoever takes its `sink`."""
+    whoever takes its `sink`. nic_roms: expansion ROMs of the network cards, in the same order; those that are
+    missing or empty are none."""
 
     vcpus: int
     memory: int
@@ -82,6 +83,7 @@ class PcMachine(NamedTuple):
     kernel: bool = False
     vga: bool = True
     serial_console: bool = True
+    nic_roms: tuple[bytes, ...] = ()
 
 
 def make_pc(domain: Domain, machine: PcMachine) -> Platform:
@@ -154,10 +156,10 @@ def _add_nics(platform: Platform, machine: PcMachine) -> None:
     domain = platform.domain
     for number, options in enumerate(machine.nics):
         slot = FIRST_NIC_SLOT + number
-        attached = attach(
-            platform, domain.hv.networks, options, domain=domain.name, number=number, slot=slot, roms=()
-        )  # fmt: skip
+        attached = attach(platform, domain.hv.networks, options, domain=domain.name, number=number, slot=slot)
         platform.bus.add(attached.nic)
+        if any(machine.nic_roms[number : number + 1]):
+            attached.nic.attach_rom(machine.nic_roms[number])
 
 
 def _add_legacy(platform: Platform, machine: PcMachine, wallclock_ns: int) -> None:

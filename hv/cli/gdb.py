@@ -65,7 +65,7 @@ def serve(session: Session, where: tuple[str, int], command: str, *, running: bo
         sys.stderr.write(f"hv {command}: {state}: target remote {shown}\n")
         sys.stderr.flush()
         debugger = Debugger(session.hv, symbols=Symbols(session.image))
-        debugger.about = about_guest(session.options.kernel)
+        debugger.about = about_guest(session.options.kernel, session.options.firmware)
         server = GdbServer(debugger, listener, session, kernel=session.image, running=running)
         if session.options.realtime:
             session.hv.idle = server.idle

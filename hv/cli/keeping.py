@@ -15,22 +15,15 @@ if TYPE_CHECKING:
 
 
 def keep(session: Session) -> None:
-    """Have the session keep what its options ask for. BuilderError: the kernel's file cannot be read, or the guest has
-    devices, which no file can hold."""
+    """Have the session keep what its options ask for. BuilderError: a file that the guest is made of cannot be read."""
     options = session.options
-    if session.config is not None and (session.config.disks or session.config.nics):
-        option = "--record" if options.record else "--on-crash snapshot"
-        raise BuilderError(option, "it has no place for disks and network interfaces", "leave out --disk and --nic")
-    if session.domain.machine is not None and (options.record or options.on_crash == "snapshot"):
-        option = "--record" if options.record else "--on-crash snapshot"
-        raise BuilderError(option, "it has no place for HVM domains", "leave it out, or run the kernel as PV or PVH")
     try:
         if options.record:
             session.keepers.append(KeptRecording(session))
         if options.on_crash == "snapshot":
             session.keepers.append(KeptMoments(session))
     except OSError as error:
-        name = str(options.kernel)
+        name = str(error.filename or options.kernel)
         raise BuilderError(name, f"cannot be read: {error.strerror}", "give a file that can be") from None
 
 
@@ -59,8 +52,8 @@ class KeptMoments:
         options = session.options
         self._session = session
         self._given = options.snapshot
-        self._path = options.snapshot or f"{os.path.basename(options.kernel)}.snapshot"
-        self._about = about_guest(options.kernel, cmdline=options.cmdline)
+        self._path = options.snapshot or f"{os.path.basename(options.kernel or session.domain.name)}.snapshot"
+        self._about = about_guest(options.kernel, options.firmware, cmdline=options.cmdline)
 
     def reached(self) -> None:
         """Take one."""

@@ -31,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(dest="command", required=True, metavar="save|load|info")
     save = commands.add_parser("save", help="run a guest and save its state", epilog=_EPILOG)
     save.add_argument("file", metavar="FILE", help="the file to write")
-    save.add_argument("kernel", metavar="KERNEL", help="an ELF file, a bzImage, or one of these packed")
+    text = "an ELF file, a bzImage, or one of these packed; none is needed with --type hvm"
+    save.add_argument("kernel", metavar="KERNEL", nargs="?", help=text)
     save.add_argument("--at", type=whole, required=True, metavar="COUNT", help="after how many instructions")
     add_options(save, [option for option in GUEST_OPTIONS if option.name != "max_insns"])
     load = commands.add_parser("load", help="go on from a file, its console on this terminal", epilog=_EPILOG)
@@ -64,6 +65,8 @@ def _save(options: argparse.Namespace) -> int:
     from hv.debug.snapshot_file import save
 
     check_guest(options)
+    if options.kernel is None and options.type != "hvm":
+        raise BuilderError("KERNEL", "there is none", "name one, or say --type hvm")
     if options.at < 0:
         raise BuilderError("--at", f"{options.at} is no count of instructions", "give 0 or more")
     options.max_insns = options.at
@@ -71,7 +74,7 @@ def _save(options: argparse.Namespace) -> int:
     with session:
         stop = session.run()
     hv = session.hv
-    about = with_crash(about_guest(options.kernel, cmdline=options.cmdline), session.crash)
+    about = with_crash(about_guest(options.kernel, options.firmware, cmdline=options.cmdline), session.crash)
     save(options.file, hv, [hv.snapshot()], about)
     if hv.instructions < options.at:
         sys.stderr.write(f"hv snapshot: the guest came to instruction {hv.instructions:,} only ({stop}); saved there\n")

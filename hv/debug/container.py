@@ -120,6 +120,23 @@ def dump(value: Any) -> Iterator[bytes]:
     yield data
 
 
+class Blobs:
+    """Bytes of all kinds for one section, one behind the other: in the order of their coming, their lengths are all
+    that a reader needs."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def add(self, data: bytes) -> int:
+        """How many bytes they are."""
+        self._parts.append(data)
+        return len(data)
+
+    def pieces(self) -> Iterator[bytes]:
+        """All of them."""
+        yield from self._parts
+
+
 # ---- reading ----
 
 

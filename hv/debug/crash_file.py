@@ -29,9 +29,11 @@ MOST = 64
 """Moments in a file."""
 
 
-def about_guest(kernel: str | Path, **facts: Any) -> dict[str, Any]:
-    """What a snapshot file says of its guest: the kernel, so that symbols can be found, and further facts."""
-    return {"kernel": list(file_facts(kernel)), **facts}
+def about_guest(kernel: str | Path | None, firmware: str | Path | None = None, **facts: Any) -> dict[str, Any]:
+    """What a snapshot file says of its guest: the kernel, or what was entered in place of firmware, so that symbols can
+    be found (both None: it was given none), and further facts. OSError: it cannot be read."""
+    program = firmware if kernel is None else kernel
+    return facts if program is None else {"kernel": list(file_facts(program)), **facts}
 
 
 def kernel_image(about: dict[str, Any]) -> KernelImage | None:

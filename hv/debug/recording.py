@@ -18,7 +18,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hv.builder.image import BuilderError
 from hv.builder.pv import domain_pages
 from hv.debug import container
-from hv.debug.fields import U64, FieldError, hexbytes, items, number, record, text
+from hv.debug.fields import U64, FieldError, flag, hexbytes, items, number, record, text
+from hv.debug.saved_config import (
+    DiskFacts,
+    config_plain,
+    devices_from,
+    disk_facts,
+    firmware_digest,
+    kind_from,
+    usb_names,
+)  # fmt: skip
 from hv.debug.saved_inputs import inputs_from, inputs_plain, moment_from
 from hv.inputs import FAR_FUTURE, Input, Moment
 from hv.sched import SCHEDULERS
@@ -44,7 +53,7 @@ class RecordingError(container.FileFormatError):
 
 
 KIND = container.Kind(
-    b"xenlab\x1aR", 1, "recording of xenlab", "record the run again with hv run --record", RecordingError
+    b"xenlab\x1aR", 2, "recording of xenlab", "record the run again with hv run --record", RecordingError
 )
 
 
@@ -65,10 +74,14 @@ class Place(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """What a file holds. `end` is None when the host ended the run, and not in any orderly way."""
+    """What a file holds. `end` is None when the host ended the run, and not in any orderly way. `firmware` is a PC's,
+    and `roms` the digest of the other firmware files that it was given; empty for other guests."""
 
-    kernel: FileFacts
+    kernel: FileFacts | None
     ramdisk: FileFacts | None
+    firmware: FileFacts | None
+    roms: str
+    disks: list[DiskFacts]
     config: GuestConfig
     inputs: list[Input]
     hashes: list[tuple[int, str]]
@@ -87,11 +100,20 @@ def file_facts(path: str | Path) -> FileFacts:
 class Recorder:
     """Records one run from its start. `due`: the count at which `reached()` wants to be called."""
 
-    def __init__(self, hv: Hypervisor, config: GuestConfig, kernel: str | Path) -> None:
+    def __init__(self, hv: Hypervisor, config: GuestConfig, kernel: str | Path | None) -> None:
+        """`kernel` and `config` are what hv.toolstack.launch made the hypervisor of. OSError: a file cannot be read."""
+        machine = hv.domains[min(hv.domains)].machine
+        if machine is not None:
+            from hv.toolstack.pc import firmware_of
+
+            config = config._replace(firmware=firmware_of(config))
         self._hv = hv
         self._config = config._replace(wallclock_ns=int(hv.state.wallclock_ns))
-        self._kernel = file_facts(kernel)
+        self._kernel = None if kernel is None else file_facts(kernel)
         self._ramdisk = None if config.ramdisk is None else file_facts(config.ramdisk)
+        self._firmware = None if machine is None or config.firmware is None else file_facts(config.firmware)
+        self._roms = firmware_digest(machine)
+        self._disks = disk_facts(config.disks)
         self._hashes: list[tuple[int, str]] = []
         self._gap = FIRST_GAP
         self.due = FIRST_GAP
@@ -111,8 +133,9 @@ class Recorder:
         if stop is not None:
             end = Place(hv.instructions, int(hv.state.idle_ns), hv.inputs.moment, hv.state_hash)
         return Recording(
-            self._kernel, self._ramdisk, self._config, list(hv.inputs), self._hashes, end, stop or "interrupted"
-        )
+            self._kernel, self._ramdisk, self._firmware, self._roms, self._disks, self._config, list(hv.inputs),
+            self._hashes, end, stop or "interrupted",
+        )  # fmt: skip
 
     def write(self, path: str | Path, stop: str | None) -> None:
         """Write the file. OSError."""
@@ -123,8 +146,11 @@ def write(path: str | Path, recording: Recording) -> None:
     """Write a recording. OSError."""
     config, end = recording.config, recording.end
     about = {
-        "kernel": list(recording.kernel),
+        "kernel": recording.kernel and list(recording.kernel),
         "ramdisk": recording.ramdisk and list(recording.ramdisk),
+        "firmware": recording.firmware and list(recording.firmware),
+        "roms": recording.roms,
+        **config_plain(config, recording.disks),
         "memory_mib": config.memory_mib,
         "vcpus": config.vcpus,
         "cmdline": config.cmdline,
@@ -155,12 +181,14 @@ def read(path: str | Path) -> Recording:
 
 def _recording(about: Any, inputs: list[Input]) -> Recording:
     names = (
-        "kernel", "ramdisk", "memory_mib", "vcpus", "cmdline", "quantum", "seed", "scheduler", "name", "wallclock_ns",
-        "stop", "end", "hashes",
+        "kernel", "ramdisk", "firmware", "roms", "kind", "boot", "usb", "vga",
+        "serial_console", "disks", "nics", "memory_mib", "vcpus", "cmdline", "quantum", "seed", "scheduler", "name",
+        "wallclock_ns", "stop", "end", "hashes",
     )  # fmt: skip
-    kernel, ramdisk, memory, vcpus, cmdline, quantum, seed, scheduler, name, wallclock, stop, end, hashes = record(
-        about, "the recording", *names
-    )
+    (
+        kernel, ramdisk, firmware, roms, kind, boot, usb, vga, serial, disks, nics, memory, vcpus, cmdline, quantum,
+        seed, scheduler, name, wallclock, stop, end, hashes,
+    ) = record(about, "the recording", *names)  # fmt: skip
     try:
         domain_pages(number(memory, "memory", 1 << 20, 1))
     except BuilderError as error:
@@ -169,19 +197,27 @@ def _recording(about: Any, inputs: list[Input]) -> Recording:
         raise FieldError("there is no such scheduler")
     if stop not in _STOPS:
         raise FieldError("there is no such end")
-    found = _file_from(ramdisk, "ramdisk") if ramdisk is not None else None
+    code, initrd, bios = (
+        None if data is None else _file_from(data, what)
+        for what, data in (("kernel", kernel), ("ramdisk", ramdisk), ("firmware", firmware))
+    )
+    known, cards = devices_from(disks, nics)
     config = GuestConfig(
         memory_mib=memory, vcpus=number(vcpus, "vcpus", 64, 1), cmdline=text(cmdline, "cmdline"),
-        ramdisk=None if found is None else found.path, quantum=number(quantum, "quantum", FAR_FUTURE, 1),
+        ramdisk=initrd and initrd.path, quantum=number(quantum, "quantum", FAR_FUTURE, 1),
         seed=number(seed, "seed", U64), wallclock_ns=number(wallclock, "wallclock_ns", FAR_FUTURE),
-        name=text(name, "name", 255), scheduler=scheduler,
+        name=text(name, "name", 255), scheduler=scheduler, kind=kind_from(kind, kernel=code is not None),
+        disks=tuple(facts.options for facts in known), nics=cards, firmware=bios and bios.path,
+        boot=text(boot, "boot order", 16), usb=usb_names(usb), vga=flag(vga, "vga"),
+        serial_console=flag(serial, "serial_console"),
     )  # fmt: skip
     places = [_hash_from(entry) for entry in items(hashes, "hashes", MAX_HASHES)]
     if [count for count, _ in places] != sorted({count for count, _ in places}):
         raise FieldError("the hashes are in no order")
     return Recording(
-        _file_from(kernel, "kernel"), found, config, inputs, places, None if end is None else _place_from(end), stop
-    )
+        code, initrd, bios, text(roms, "firmware files", 64), known, config, inputs, places,
+        None if end is None else _place_from(end), stop,
+    )  # fmt: skip
 
 
 def _file_from(data: Any, what: str) -> FileFacts:

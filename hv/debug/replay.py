@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hv.debug.recording import FileFacts, Recording, RecordingError, file_facts
+from hv.debug.saved_config import DiskFacts, firmware_digest
 from hv.inputs import Moment, ReplayError
 from hv.statehash import register_hash
 from hv.toolstack.launch import Guest, launch
@@ -32,10 +33,16 @@ class Replay:
 
     def __init__(self, recording: Recording, sink: Callable[[bytes], object] | None = None) -> None:
         self.recording = recording
-        for what, facts in (("kernel", recording.kernel), ("ramdisk", recording.ramdisk)):
+        files = (("kernel", recording.kernel), ("ramdisk", recording.ramdisk), ("firmware", recording.firmware))
+        for what, facts in files:
             if facts is not None:
                 _same_file(what, facts)
-        self.guest: Guest = launch(recording.kernel.path, recording.config, sink)
+        for disk in recording.disks:
+            _same_disk(disk)
+        self.guest: Guest = launch(recording.kernel and recording.kernel.path, recording.config, sink)
+        if firmware_digest(self.guest.domain.machine) != recording.roms:
+            problem = "a video BIOS or an expansion ROM is not the one that was recorded"
+            raise RecordingError(f"the guest's firmware: {problem}; remedy: install the package that was there")
         self.guest.hv.inputs.replay(recording.inputs)
 
     def run(self, to: int | None = None) -> None:
@@ -88,3 +95,13 @@ def _same_file(what: str, facts: FileFacts) -> None:
         raise RecordingError(f"{facts.path}: the {what} cannot be read: {error.strerror}; remedy: {_REMEDY}") from None
     if now.sha256 != facts.sha256:
         raise RecordingError(f"{facts.path}: the {what} is not the one that was recorded; remedy: {_REMEDY}")
+
+
+def _same_disk(disk: DiskFacts) -> None:
+    from hv.debug.saved_disks import MissingError, open_same
+
+    options = disk.options
+    try:
+        open_same(disk.files, options.format, "", cdrom=options.cdrom).close()
+    except MissingError as error:
+        raise RecordingError(f"{error}; remedy: {error.remedy}") from None

@@ -17,26 +17,32 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv.debug import container
 from hv.debug.fields import U64, FieldError, items, number, record, text
+from hv.debug.saved_disks import DiskParts, MissingError, images_from, overlays_from
 from hv.debug.saved_inputs import beginnings, histories, inputs_from, inputs_plain
-from hv.debug.saved_moment import agrees, moment_from_plain, moment_plain
-from hv.debug.saved_store import Nodes, nodes_from
+from hv.debug.saved_moment import Tables, agrees, complete, moment_from_plain, moment_plain
+from hv.debug.saved_store import nodes_from
 from hv.debug.structs import layout_digest
 from hv.hypervisor import Hypervisor, overhead_mib
 from hv.inputs import inputs_of
 from hv.native import NativeError, check, ffi, lib
 from hv.sched import SCHEDULERS
+from hv.snapshot import adopt
 from hv.toolstack.connect import reconnect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from hv.builder.pc import PcMachine
+    from hv.disk.image import Image
+    from hv.disk.overlay import Overlay
     from hv.snapshot import Snapshot
 
 _PAGE = 4096
 _UNIT = struct.Struct("<Q")
 _MAX_MOMENTS = 1 << 16
-_ABOUT, _STATE, _PAGES = b"ABOU", b"STAT", b"PAGE"
+_MAX_MACHINES = 1 << 10
+_ABOUT, _STATE, _BLOBS, _DISKS, _PAGES = b"ABOU", b"STAT", b"BLOB", b"DISK", b"PAGE"
 _TEXT = 1024
 
 
@@ -45,7 +51,7 @@ class SnapshotFileError(container.FileFormatError):
 
 
 KIND = container.Kind(
-    b"xenlab\x1aS", 1, "snapshot file of xenlab", "write it again with hv snapshot save", SnapshotFileError
+    b"xenlab\x1aS", 2, "snapshot file of xenlab", "write it again with hv snapshot save", SnapshotFileError
 )
 
 
@@ -78,9 +84,9 @@ def save(path: str | Path, hv: Hypervisor, snapshots: Sequence[Snapshot], about:
             if mine != inputs[: len(mine)]:
                 raise ValueError("the moments are not of one run: their inputs differ")
             known |= {id(history) for history in beginnings(snapshot.history)}
-    nodes = Nodes()
+    tables = Tables()
     memory_mib, quantum, seed, scheduler = hv.made_with
-    moments = [moment_plain(snapshot, nodes) for snapshot in snapshots]
+    moments = [moment_plain(snapshot, tables) for snapshot in snapshots]
     facts = {
         "layout": layout_digest(),
         "memory_mib": memory_mib,
@@ -91,10 +97,16 @@ def save(path: str | Path, hv: Hypervisor, snapshots: Sequence[Snapshot], about:
         "last_slot": hv.last_slot,
         "about": about,
     }
-    state = {"nodes": nodes.plain, "moments": moments, "inputs": inputs_plain(inputs)}
+    state = {
+        "devices": _states_digest() if tables.machines else "", "nodes": tables.nodes.plain,
+        "images": tables.images.plain, "machines": tables.machines, "overlays": tables.overlays.plain,
+        "moments": moments, "inputs": inputs_plain(inputs),
+    }  # fmt: skip
     sections = {
         _ABOUT: container.dump(facts | {"moments": [_summary(moment) for moment in moments]}),
         _STATE: container.dump(state),
+        _BLOBS: tables.blobs.pieces(),
+        _DISKS: tables.overlays.pieces(),
         _PAGES: _page_records(snapshots),
     }
     container.write(path, KIND, sections)
@@ -153,6 +165,8 @@ def load(path: str | Path) -> Loaded:
         try:
             facts = _read_facts(reader)
             return _load(reader, facts)
+        except MissingError as error:
+            raise SnapshotFileError(f"{path}: {error}; remedy: {error.remedy}") from None
         except FieldError as error:
             raise reader.refuse(f"is damaged: {error}") from None
         except NativeError as error:
@@ -178,7 +192,7 @@ def _read_facts(reader: container.Reader) -> _Facts:
         raise FieldError("its structures are laid out as another version of xenlab does")
     if type(about) is not dict:
         raise FieldError("what is said about it")
-    host_mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    host_mib = _host_bytes() >> 20
     number(memory, "memory", 1 << 20, 1)
     if memory + overhead_mib(memory) > host_mib:
         raise FieldError(f"a machine of {memory} MiB is more than the host has")
@@ -205,9 +219,14 @@ def _check_summary(data: Any) -> dict[str, Any]:
 
 
 def _load(reader: container.Reader, facts: _Facts) -> Loaded:
-    nodes, moments, inputs = record(reader.json(_STATE), "the state", "nodes", "moments", "inputs")
+    devices, nodes, images, machines, overlays, moments, inputs = record(
+        reader.json(_STATE), "the state", "devices", "nodes", "images", "machines", "overlays", "moments", "inputs"
+    )
     found = histories(inputs_from(inputs))
     table = nodes_from(nodes)
+    pictures = images_from(images, os.path.dirname(os.path.abspath(reader.path)))
+    made = _machines(reader, machines, devices, pictures)
+    parts = DiskParts(pictures, _overlays(reader, overlays))
     hv = Hypervisor(
         memory_mib=facts.memory_mib, quantum=facts.quantum, seed=facts.seed, scheduler=facts.scheduler
     )
@@ -218,17 +237,48 @@ def _load(reader: container.Reader, facts: _Facts) -> Loaded:
     snapshots: list[Snapshot] = []
     for count, data in zip(facts.pages, items(moments, "moments", len(facts.pages), len(facts.pages)), strict=True):
         before = snapshots[-1] if snapshots else None
-        snapshot = moment_from_plain(hv, before, data, found, table)
+        snapshot = moment_from_plain(hv, before, data, found, table, made)
         _fill_pages(snapshot, count, read)
         if before and (before.retired, before.idle_ns) > (snapshot.retired, snapshot.idle_ns):
             raise FieldError("its moments are in no order")
         snapshots.append(snapshot)
-    for snapshot in snapshots:
-        _judge(hv, snapshot)
     hv.connect = reconnect
-    hv.restore(snapshots[-1])
+    snapshots = [_judge(hv, snapshot, parts) for snapshot in snapshots]
     hv.last_slot = facts.last_slot
     return Loaded(hv, snapshots, facts.about)
+
+
+def _states_digest() -> str:
+    from hv.debug.saved_devices import states_digest  # takes all devices along
+
+    return states_digest()
+
+
+def _machines(reader: container.Reader, data: Any, devices: Any, images: list[Image]) -> list[PcMachine]:
+    """The PCs of a file, with all that lies in its section of firmware files."""
+    found: list[PcMachine] = []
+    left = reader.size(_BLOBS)
+    entries = items(data, "machines", _MAX_MACHINES)
+    if entries:
+        from hv.debug.saved_machine import machine_from
+
+        if devices != _states_digest():
+            raise FieldError("its devices are those of another version of xenlab")
+        read = reader.pieces(_BLOBS, _host_bytes())
+        for entry in entries:
+            machine, left = machine_from(entry, images, read, left)
+            found.append(machine)
+    if left:
+        raise FieldError("there are more firmware files in it than it says")
+    return found
+
+
+def _overlays(reader: container.Reader, data: Any) -> list[Overlay]:
+    return overlays_from(data, reader.size(_DISKS), reader.pieces(_DISKS, _host_bytes()))
+
+
+def _host_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _fill_pages(snapshot: Snapshot, count: int, read: Callable[[int], bytes]) -> None:
@@ -243,8 +293,9 @@ def _fill_pages(snapshot: Snapshot, count: int, read: Callable[[int], bytes]) ->
         check(lib.image_set(image, unit, ffi.from_buffer(data) + _UNIT.size), "a page")
 
 
-def _judge(hv: Hypervisor, snapshot: Snapshot) -> None:
-    """Put a moment into the hypervisor and look whether it is one. FieldError: it is none, the hypervisor is lost."""
+def _judge(hv: Hypervisor, snapshot: Snapshot, parts: DiskParts) -> Snapshot:
+    """Put a moment into the hypervisor and look whether it is one: the whole of it. FieldError: it is none, the
+    hypervisor is lost."""
     said = ffi.new("char[]", _TEXT)
     if not lib.hv_snapshot_check(hv.native, snapshot.native, said, _TEXT):
         raise FieldError(ffi.string(said).decode())
@@ -255,3 +306,21 @@ def _judge(hv: Hypervisor, snapshot: Snapshot) -> None:
     if difference:
         raise FieldError(" ".join(difference.split("\n")).strip())
     agrees(hv, snapshot)
+    adopt(hv, snapshot)
+    whole = complete(hv, snapshot, parts)
+    hv.restore(whole)
+    if not _same_memory(snapshot, hv.snapshot()):
+        raise FieldError("its devices are not those of its memory")
+    return whole
+
+
+def _same_memory(one: Snapshot, other: Snapshot) -> bool:
+    """Loading devices makes again what follows from their states: it must be there already."""
+    image = lib.hv_snapshot_image(one.native)
+    for unit, page in _changes(one, other):
+        at = ffi.new("uint64_t *", unit)
+        before = lib.image_next(image, at)
+        old = bytes(ffi.buffer(before, _PAGE)) if before != ffi.NULL and at[0] == unit else bytes(_PAGE)
+        if old != bytes(ffi.buffer(page, _PAGE)):
+            return False
+    return True

@@ -15,7 +15,7 @@ from hv.debug.debugger import Debugger
 from hv.debug.replay import Replay
 from hv.debug.symbols import Symbols
 from hv.debug.timeline import Timeline
-from hv.toolstack.launch import launch
+from hv.toolstack.launch import Guest, launch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,25 +23,35 @@ if TYPE_CHECKING:
 __all__ = ["open_target"]
 
 
-def open_target(path: str | Path, options: Any) -> Debugger:
+def open_target(path: str | Path | None, options: Any) -> Debugger:
     """A debugger that stands at the beginning of a guest's run, or at the last moment of a snapshot file: of a crash,
     before the instruction that brought it about. `options`: those of `hv debug`, by name; those of the guest are for
-    kernels only.
+    kernels only. `path`: None for a PC without a kernel.
 
     BuilderError or container.FileFormatError, one line, when the file cannot be used.
     """
     memory = options.snapshot_memory << 20
+    if path is None:
+        return _of_options(path, options, memory)
     if is_of(path, snapshot_file.KIND):
         return _moments(path, memory)
     if os.path.isfile(path) and not os.path.getsize(path):
         raise BuilderError(str(path), "it is an empty file", "give a kernel, a snapshot file or a recording")
-    kernel, recorded = path, recording.read(path) if is_of(path, recording.KIND) else None
-    if recorded is not None:
-        kernel, guest = recorded.kernel.path, Replay(recorded).guest
-    else:
-        guest = launch(path, config_of(options))
+    if is_of(path, recording.KIND):
+        recorded = recording.read(path)
+        paths = (facts and facts.path for facts in (recorded.kernel, recorded.firmware))
+        return _launched(about_guest(*paths), Replay(recorded).guest, memory)
+    return _of_options(path, options, memory)
+
+
+def _of_options(path: str | Path | None, options: Any, memory: int) -> Debugger:
+    guest = launch(path, config_of(options))
+    return _launched(about_guest(path, options.firmware), guest, memory)
+
+
+def _launched(about: dict[str, Any], guest: Guest, memory: int) -> Debugger:
     debugger = Debugger(guest.hv, timeline=Timeline(guest.hv, memory=memory), symbols=Symbols(guest.image))
-    debugger.about = about_guest(kernel)
+    debugger.about = about
     return debugger
 
 

@@ -79,6 +79,11 @@ def _fitted(r: list[int], memory: int) -> tuple[int, ...]:
     return tuple(r)
 
 
+def fits(registers: tuple[int, ...], memory: int) -> bool:
+    """Whether these can be the registers: a mode that is set is one that write() makes."""
+    return not registers[ENABLE] & ENABLED or _fitted(list(registers), memory) == registers
+
+
 def stride(width: int, depth: int) -> int:
     """Bytes of video memory from one row to the next."""
     return width // 2 if depth == 4 else width * ((depth + 7) // 8)

@@ -91,6 +91,14 @@ class Overlay:
         """(number, contents) of each block, by number."""
         return _walk(self._root, self._height - 1, 0)
 
+    def changes(self, since: Overlay) -> list[tuple[int, bytes]] | None:
+        """What must be put into `since` to make it this one: (number, contents) of each block, by number. None: nothing
+        can, as it has blocks that are not here, or another size. It costs what differs."""
+        if since.capacity != self.capacity:
+            return None
+        found: list[tuple[int, bytes]] = []
+        return found if _differ(self._root, since._root, self._height - 1, 0, found) else None
+
     def digest(self) -> bytes:
         """32 bytes: SHA-256 of what was written, and of nothing else."""
         return self._root.digest()
@@ -129,6 +137,22 @@ def _put(node: _Node | None, level: int, first: int, made: list[_Block]) -> tupl
         new += added
         done += len(part)
     return _Node(below), new
+
+
+def _differ(node: _Node, old: _Node, level: int, base: int, found: list[tuple[int, bytes]]) -> bool:
+    """Append what the first has and the second has not; whether there is nothing that it has not."""
+    for slot, (item, before) in enumerate(zip(node.below, old.below, strict=True)):
+        number = base + (slot << level * _FAN_BITS)
+        if item is before:
+            continue
+        if item is None:
+            return False
+        if isinstance(item, _Block):
+            if not isinstance(before, _Block) or before.data != item.data:
+                found.append((number, item.data))
+        elif not _differ(item, before if isinstance(before, _Node) else _EMPTY, level - 1, number, found):
+            return False
+    return True
 
 
 def _walk(node: _Node, level: int, base: int) -> Iterator[tuple[int, bytes]]:

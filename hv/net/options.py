@@ -39,11 +39,13 @@ class NicOptions(NamedTuple):
     forwards: tuple[Forward, ...] = ()
     folder: Path | None = None
     bootfile: str = ""
+    told: NatConfig | None = None
+    """Of a machine out of a file: what its NAT had been told, whatever is granted now."""
 
     @property
     def nat(self) -> NatConfig:
         """What the NAT's part in the machine is told."""
-        return NatConfig(bool(self.policy.grants), self.folder is not None, self.bootfile)
+        return self.told or NatConfig(bool(self.policy.grants), self.folder is not None, self.bootfile)
 
 
 def parse_nic(text: str, allow: Sequence[str] = DEFAULT_ALLOW) -> NicOptions:

@@ -106,6 +106,10 @@ class Backends:
         """What a device was made of."""
         return self._specs[device.token]
 
+    def specs(self) -> list[DiskSpec | NicSpec]:
+        """What all devices were made of, the oldest first."""
+        return list(self._specs.values())
+
     def _event(self, token: str) -> None:
         device = self.devices.get(token)
         if device is not None:

@@ -15,6 +15,7 @@ from hv.builder.pc import MOST_DRIVES, MOST_USB, PcDisk, PcMachine, make_pc
 
 if TYPE_CHECKING:
     from hv.domain import Domain
+    from hv.net.options import NicOptions
     from hv.toolstack.launch import GuestConfig
 
 FOLDERS = ("/usr/share/seabios", "/usr/share/qemu", "/usr/local/share/seabios")
@@ -31,21 +32,31 @@ def find_firmware(name: str) -> Path | None:
     return next((path for folder in folders if (path := Path(folder) / name).is_file()), None)
 
 
+def firmware_of(config: GuestConfig) -> Path | None:
+    """The BIOS image of a PC: the one that was asked for, or SeaBIOS where it is installed."""
+    return Path(config.firmware) if config.firmware is not None else find_firmware(FIRMWARE)
+
+
+def find_video_bios(firmware: str | Path) -> Path | None:
+    """The video BIOS that goes with a BIOS image: the one beside it, or where SeaBIOS is installed."""
+    beside = Path(firmware).with_name(VIDEO_BIOS)
+    return beside if beside.is_file() else find_firmware(VIDEO_BIOS)
+
+
 def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) -> KernelImage:
     """Build a PC in the empty `domain` and switch it on. The kernel's image, for symbols. BuilderError."""
-    firmware = config.firmware or find_firmware(FIRMWARE)
+    firmware = firmware_of(config)
     if firmware is None:
         problem = f"there is no {FIRMWARE} in {', '.join(FOLDERS)}"
         raise BuilderError("--firmware", problem, "install the package seabios, or give a BIOS image")
     if any(nic.model == "xen" for nic in config.nics):
         raise BuilderError("--nic", "a PC has no place for a PV interface (xen)", "say model=e1000, or none")
-    beside = Path(firmware).with_name(VIDEO_BIOS)
-    video = beside if beside.is_file() else find_firmware(VIDEO_BIOS)
+    video = find_video_bios(firmware)
     built = build_hvm(domain, read_file(firmware, "firmware"), str(firmware))
     machine = PcMachine(
         config.vcpus, config.memory_mib << 20, _drives(config), config.nics, config.usb, config.boot or "cdn",
         video.read_bytes() if video is not None and config.vga else b"", vga=config.vga,
-        serial_console=config.serial_console,
+        serial_console=config.serial_console, nic_roms=_nic_roms(config.nics),
     )  # fmt: skip
     if kernel is not None:
         machine = machine._replace(items=tuple(_kernel_items(config, kernel).items()), kernel=True)
@@ -80,6 +91,16 @@ def _drives(config: GuestConfig) -> tuple[PcDisk, ...]:
     if on_usb > MOST_USB:
         raise BuilderError("--disk", f"{on_usb} USB devices", f"there is room for {MOST_USB}: give fewer")
     return tuple(drives)
+
+
+def _nic_roms(nics: tuple[NicOptions, ...]) -> tuple[bytes, ...]:
+    """What the cards boot from the network with, where iPXE is installed."""
+    if not nics:
+        return ()
+    from hv.net.attach import DEFAULT_CARD
+    from hv.net.roms import find_rom
+
+    return tuple(find_rom(nic.model or DEFAULT_CARD) or b"" for nic in nics)
 
 
 def _kernel_items(config: GuestConfig, kernel: str | Path) -> dict[str, bytes]:

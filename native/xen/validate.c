@@ -106,7 +106,7 @@ static bool check_leftovers(struct validation *c)
 
 static const struct limit domain_limits[] = {
     LIMIT(struct domain, domid, DOMID_FIRST_RESERVED - 1), LIMIT(struct domain, used, 1), LIMIT(struct domain, dying, 0),
-    LIMIT(struct domain, type, DOMAIN_PVH), LIMIT(struct domain, narrow, 1), LIMIT(struct domain, narrow_pad, 0),
+    LIMIT(struct domain, type, DOMAIN_HVM), LIMIT(struct domain, narrow, 1), LIMIT(struct domain, narrow_pad, 0),
     LIMIT(struct domain, shut_down, 1), LIMIT(struct domain, privileged, 1),
     LIMIT(struct domain, fifo, 1), LIMIT(struct domain, vcpu_count, HV_DOMAIN_VCPUS),
     LIMIT(struct domain, e820_entries, HV_E820_ENTRIES), LIMIT(struct domain, rings_held, HV_RING_STORE | HV_RING_CONSOLE),

@@ -252,12 +252,16 @@ def test_no_crash_leaves_no_file(hv: Any, tmp_path: Path) -> None:
     assert load("f").about["kernel"][0].endswith("/crash")
 
 
-@pytest.mark.parametrize(("guest", "why"), [
-    ("crash_shutdown", "the guest itself said so (SCHEDOP_shutdown)"), ("crash_triple", "triple fault"),
+@pytest.mark.parametrize(("guest", "env", "why"), [
+    ("crash_shutdown", "pvh64", "the guest itself said so (SCHEDOP_shutdown)"),
+    ("crash_triple", "pvh64", "triple fault"),
+    ("crash_shutdown", "hvm64", "the guest itself said so (SCHEDOP_shutdown)"),
 ])  # fmt: skip
-def test_a_pvh_guest_too(hv: Any, guest: str, why: str) -> None:
-    kernel = str(build_guest(find_guest(guest), "pvh64"))
-    run = ("run", kernel, "--memory", "16", "--on-crash", "snapshot", "--snapshot", "f", "--record", "r", "--stats")
+def test_whole_processors_too(hv: Any, guest: str, env: str, why: str) -> None:
+    kernel = str(build_guest(find_guest(guest), env))
+    made = ("--type", "hvm", "--firmware", kernel) if env == "hvm64" else (kernel,)
+    kept = ("--on-crash", "snapshot", "--snapshot", "f", "--record", "r", "--stats")
+    run = ("run", *made, "--memory", "16", *kept)
     code, _, err = hv(*run)
     assert code == 1 and "moments up to the crash" in err
     loaded = load("f")
@@ -272,8 +276,21 @@ def test_a_pvh_guest_too(hv: Any, guest: str, why: str) -> None:
     assert code == 0 and why in out and "test_main" in out
 
 
-def test_a_pc_is_refused_in_one_line(hv: Any, tmp_path: Path) -> None:
-    (tmp_path / "bios").write_bytes(bytes(65536 - 16) + b"\xeb\xfe" + bytes(14))
-    for option in (("--record", "r"), ("--on-crash", "snapshot")):
-        code, _, err = hv("run", "--type", "hvm", "--firmware", "bios", "--max-insns", "1000", *option)
-        assert code == 2 and "it has no place for HVM domains; " in err and err.count("\n") == 1
+def _bios(path: Path, code: bytes) -> str:
+    """Firmware whose reset vector holds 16 bytes of code at most."""
+    path.write_bytes(bytes(65536 - 16) + code.ljust(16, b"\0"))
+    return str(path)
+
+
+def test_a_pc_too(hv: Any, tmp_path: Path) -> None:
+    bios = _bios(tmp_path / "bios", b"\xba\xf8\x03\xb0\x41\xee\xfe\x06\0\x10\xeb\xf7")  # COM1, and a count at 0x1000
+    _bios(tmp_path / "other", b"\xeb\xfe")
+    (tmp_path / "disk").write_bytes(b"disk" * 1024)
+    made = ("--type", "hvm", "--firmware", "bios", "--memory", "16", "--disk", "disk", "--nic", "user,allow=none")
+    _, said, err = hv("run", *made, "--vga", "none", "--max-insns", "5000", "--record", "r", "--stats")
+    assert said.startswith("AAAA")
+    _, again, shown = hv("replay", "r")
+    assert again == said and "the same after 5,000" in shown and _hash(shown) == _hash(err)
+    (tmp_path / "other").replace(bios)
+    code, _, shown = hv("replay", "r")
+    assert code == 2 and "the firmware is not the one that was recorded" in shown and shown.count("\n") == 1

@@ -39,6 +39,7 @@ class Sample:
         with container.Reader(path, KIND) as reader:
             self.about, self.state = reader.json(b"ABOU"), reader.json(b"STAT")
             self.pages = reader.pieces(b"PAGE", 1 << 30)(reader.size(b"PAGE"))
+            self.rest = {name: reader.pieces(name, 1 << 30)(reader.size(name)) for name in (b"BLOB", b"DISK")}
         hv = Hypervisor(memory_mib=self.about["memory_mib"])
         state = hv.state  # as long as hv lives
         tables = ("evtchn", "grant", "maptrack", "page", "hvm_vcpu", "hvm_domain")
@@ -172,15 +173,23 @@ def memory(sample: Sample, rng: random.Random) -> bytes:
 def rebuilt(sample: Sample, rng: random.Random, path: Path) -> None:
     """A whole file around damaged contents."""
     about, state, pages = sample.about, sample.state, sample.pages
-    what = rng.choice(("memory", "memory", "memory", "state", "state", "about"))
+    devices = ("devices", "devices", "devices") if state["machines"] else ()
+    what = rng.choice(("memory", "memory", "memory", "state", "state", "about", *devices))
     if what == "memory":
         pages = memory(sample, rng)
     elif what == "state":
         state = change(copy.deepcopy(state), rng)
+    elif what == "devices":
+        state = copy.deepcopy(state)
+        for moment in state["moments"]:
+            for domain in moment["domains"]:
+                for _ in range(rng.choice((1, 1, 3))):
+                    change(rng.choice([*domain["devices"], *domain["backends"]]), rng)
     else:
         about = change(copy.deepcopy(about), rng)
     text = [json.dumps(part).encode() for part in (about, state)]
-    container.write(path, KIND, {b"ABOU": [text[0]], b"STAT": [text[1]], b"PAGE": [pages]})
+    rest = {name: [data] for name, data in sample.rest.items()}
+    container.write(path, KIND, {b"ABOU": [text[0]], b"STAT": [text[1]], **rest, b"PAGE": [pages]})
 
 
 def attempt(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -18,14 +19,19 @@ from hv.debug.fields import FieldError
 from hv.debug.saved_store import MAX_NODES, Nodes, nodes_from, store_from, store_plain
 from hv.debug.snapshot_file import KIND, SnapshotFileError, info, load, save
 from hv.debug.trace import drain
+from hv.devices.ata_disk import DiskState
 from hv.hypervisor import Stop
 from hv.native import ffi, lib
+from hv.net.options import parse_nic
 from hv.testing.build import build_guest, find_guest
+from hv.testing.disks import NumberedImage
 from hv.testing.runner import DomainUnderTest, Options
-from hv.toolstack.launch import GuestConfig, launch
+from hv.toolstack.devices import DiskOptions
+from hv.toolstack.launch import Guest, GuestConfig, launch
 from hv.xenstore.permissions import Access, Permission
 from hv.xenstore.state import Connection, StoreState
 from hv.xenstore.tree import Node
+from tests.debug import pc_tour
 
 ROOT = Path(__file__).resolve().parents[2]
 GUESTS = ["smp", "grant_self", "grant_v2", "xenstore", "evtchn_fifo", "pt_pin", "debug_io", "user_tables", "multicall"]
@@ -34,6 +40,7 @@ PVH_GUESTS = ["hvm_smp", "physmap", "lapic_timer", "hvm_exceptions", "evtchn_pol
 MOMENTS = 6
 DAMAGES = int(os.environ.get("XENLAB_DAMAGES", "600"))
 """Damaged files that are tried; 10,000 take some minutes."""
+PGC_XEN_HEAP = 1 << 30  # native/xen/state.h
 LOOK = """\
 import json, sys
 from hv.debug.snapshot_file import load
@@ -65,6 +72,17 @@ def _moments(name: str, count: int = MOMENTS, env: str = "pv64") -> tuple[Domain
     return dom, saved, hashes, whole.state_hash
 
 
+def _good_pc(folder: Path) -> Path:
+    """A file of moments in the middle of disk transfers and of changes of the screen's mode, with network cards."""
+    guest = pc_tour.start(pc_tour.prepare(folder), much=True)
+    saved = []
+    for count in (7_000, 12_500, 20_000):
+        guest.hv.run(max_insns=count)
+        saved.append(guest.hv.snapshot())
+    save(folder / "pc", guest.hv, saved, {})
+    return folder / "pc"
+
+
 def _good(path: Path, name: str = "smp", env: str = "pv64") -> Path:
     dom, saved, _, _ = _moments(name, 3, env)
     save(path, dom.hv, saved[1:], {})
@@ -84,6 +102,125 @@ def test_another_process_loads_what_was_saved(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for line, (path, wanted) in zip(done.stdout.splitlines(), expected.items(), strict=True):
         assert json.loads(line) == wanted, path.name
+
+
+def test_a_pc_comes_back_in_another_process(tmp_path: Path) -> None:
+    """Its devices' states, what was written to its disks, and its screen, at places all over its run."""
+    guest = pc_tour.start(pc_tour.prepare(tmp_path), much=True)
+    saved, hashes, counts = [], [], range(0, 29_000, 1_150)
+    for count in counts:
+        guest.hv.run(max_insns=count)
+        saved.append(guest.hv.snapshot())
+        hashes.append(guest.hv.state_hash)
+    guest.hv.run()
+    save(tmp_path / "pc", guest.hv, saved, {"name": "pc"})
+    command = [sys.executable, "-c", LOOK, str(tmp_path / "pc")]
+    environment = os.environ | {"PYTHONHASHSEED": "4711", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [{"name": "pc"}, hashes, [guest.hv.state_hash]]
+
+
+def test_images_are_found_beside_the_file_and_others_are_refused(tmp_path: Path) -> None:
+    path, moved = _good_pc(tmp_path), tmp_path / "moved"
+    moved.mkdir()
+    for name in ("pc", "disk.img", "cd.iso"):
+        (tmp_path / name).rename(moved / name)
+    path, disk = moved / "pc", moved / "disk.img"
+    expected = load(path).hv.state_hash
+    contents = disk.read_bytes()
+    disk.write_bytes(b"x" + contents[1:])
+    with pytest.raises(SnapshotFileError, match="is not the image that the guest had; remedy: put back") as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+    disk.unlink()
+    with pytest.raises(SnapshotFileError, match="No such file.*; remedy: "):
+        load(path)
+    disk.write_bytes(contents)
+    assert load(path).hv.state_hash == expected
+
+
+IMPOSSIBLE_PC: dict[str, Callable[[Any, Any], None]] = {
+    "no drive does that": lambda ide, state: ide[2][0][0].__setitem__(_drive_field("rest"), "0102"),
+    "step is none of": lambda ide, state: ide[2][0][0].__setitem__(_drive_field("step"), "__init__"),
+    "disk of another size": lambda ide, state: state["overlays"].append([7, None, []]) or ide[2][0].__setitem__(
+        1, len(state["overlays"]) - 1
+    ),
+    "there is no drive": lambda ide, state: ide[2].__setitem__(3, ide[2][0]),
+    "not the machine that it says": lambda ide, state: state["machines"][0].update(vcpus=2),
+    "not the devices that it was made with": lambda ide, state: state["moments"][0]["domains"][0]["devices"].pop(),
+    "more on its disks": lambda ide, state: [overlay.__setitem__(2, []) for overlay in state["overlays"]] and None,
+    "devices are those of another version": lambda ide, state: state.update(devices="0"),
+    "not of the type": lambda ide, state: state["moments"][0]["domains"][0].update(machine=None),
+}
+
+
+def _drive_field(name: str) -> int:
+    return [field.name for field in dataclasses.fields(DiskState)].index(name)
+
+
+@pytest.mark.parametrize("why", IMPOSSIBLE_PC)
+def test_a_pc_that_cannot_be_is_refused(tmp_path: Path, why: str) -> None:
+    path = _good_pc(tmp_path)
+
+    def edit(about: Any, state: Any) -> None:
+        devices = dict(state["moments"][0]["domains"][0]["devices"])
+        IMPOSSIBLE_PC[why](devices["ide"], state)
+
+    _rewrite(path, edit)
+    with pytest.raises(SnapshotFileError, match=why) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_devices_write_to_is_not_the_guests_to_give_back(tmp_path: Path) -> None:
+    guest = pc_tour.start(pc_tour.prepare(tmp_path))
+    hv = guest.hv
+    frames = lib.hv_hvm_domain(hv.native, guest.domain.c)
+    page = lib.hv_pages(hv.native)[int(frames.video_frame)]
+    page.ref_info &= ~PGC_XEN_HEAP
+    guest.domain.c.tot_pages += 1
+    save(tmp_path / "pc", hv, [hv.snapshot()], {})
+    with pytest.raises(SnapshotFileError, match="what its PC's devices use; "):
+        load(tmp_path / "pc")
+
+
+def _with_pv_devices(folder: Path, name: str) -> Guest:
+    """A guest with the disk that its header comment asks for, in a file, and two interfaces."""
+    contents = NumberedImage(256)
+    (folder / "numbered.img").write_bytes(contents.read(0, contents.size))
+    disks = (DiskOptions(str(folder / "numbered.img")),)
+    nics = tuple(parse_nic(nic, ("none",)) for nic in ("user", "switch=lan"))
+    return launch(build_guest(find_guest(name)), GuestConfig(memory_mib=16, disks=disks, nics=nics))
+
+
+@pytest.mark.parametrize("name", ["blk_rw", "net_ping"])
+def test_pv_devices_come_back(tmp_path: Path, name: str) -> None:
+    """At places all over the run: before they are connected, in the middle, and behind."""
+    whole = _with_pv_devices(tmp_path, name).hv
+    whole.run()
+    hv = _with_pv_devices(tmp_path, name).hv
+    saved, hashes = [], []
+    for piece in range(12):
+        hv.run(max_insns=whole.instructions * piece // 12)
+        saved.append(hv.snapshot())
+        hashes.append(hv.state_hash)
+    save(tmp_path / "f", hv, saved, {})
+    loaded = load(tmp_path / "f")
+    for snapshot, state in zip(loaded.snapshots, hashes, strict=True):
+        loaded.hv.restore(snapshot)
+        assert loaded.hv.state_hash == state
+        loaded.hv.run()
+        assert loaded.hv.state_hash == whole.state_hash
+    links = [state[1] for s in saved for _, state in s.domains[0].services["backends"]]
+    assert any(link is not None for link in links)
+
+
+def test_a_disk_that_is_of_no_file_is_refused(tmp_path: Path) -> None:
+    dom = DomainUnderTest("blk_rw")
+    with pytest.raises(OSError, match="the disk numbered is of no image file"):
+        save(tmp_path / "f", dom.hv, [dom.hv.snapshot()], {})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_transaction_under_way_comes_back(tmp_path: Path) -> None:
@@ -238,7 +375,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
     good = _good(tmp_path / "good").read_bytes()
     cases = {
         b"": "is not a snapshot file", b"\x7fELF" * 100: "is not a snapshot file",
-        good[:8] + b"\x02" + good[9:]: "of version 2, and only 1", good[:-1]: "checksum", good + b"\0": "checksum",
+        good[:8] + b"\x03" + good[9:]: "of version 3, and only 2", good[:-1]: "checksum", good + b"\0": "checksum",
         good[:40]: "checksum", good[:200] + b"\0" + good[201:]: "checksum", good[:12] + b"\xff" * 4: "checksum",
     }  # fmt: skip
     for content, why in cases.items():
@@ -253,8 +390,10 @@ def _rewrite(path: Path, edit: Callable[[Any, Any], None]) -> None:
     with container.Reader(path, KIND) as reader:
         about, state = reader.json(b"ABOU"), reader.json(b"STAT")
         pages = reader.pieces(b"PAGE", 1 << 30)(reader.size(b"PAGE"))
+        rest = {name: [reader.pieces(name, 1 << 30)(reader.size(name))] for name in (b"BLOB", b"DISK")}
     edit(about, state)
-    container.write(path, KIND, {b"ABOU": container.dump(about), b"STAT": container.dump(state), b"PAGE": [pages]})
+    parts = {b"ABOU": container.dump(about), b"STAT": container.dump(state), **rest, b"PAGE": [pages]}
+    container.write(path, KIND, parts)
 
 
 def test_a_bomb_is_refused_before_it_unpacks(tmp_path: Path) -> None:
@@ -263,11 +402,12 @@ def test_a_bomb_is_refused_before_it_unpacks(tmp_path: Path) -> None:
         about, state = reader.json(b"ABOU"), reader.json(b"STAT")
     zeros = [bytes(1 << 20)] * 256
     text, data = container.dump(about), container.dump(state)
-    container.write(path, KIND, {b"ABOU": text, b"STAT": zeros, b"PAGE": [b""]})
+    rest = {b"BLOB": [b""], b"DISK": [b""]}
+    container.write(path, KIND, {b"ABOU": text, b"STAT": zeros, **rest, b"PAGE": [b""]})
     assert path.stat().st_size < 50_000
     with pytest.raises(SnapshotFileError, match="would unpack to 268,435,456 bytes"):
         load(path)
-    container.write(path, KIND, {b"ABOU": container.dump(about), b"STAT": data, b"PAGE": zeros})
+    container.write(path, KIND, {b"ABOU": container.dump(about), b"STAT": data, **rest, b"PAGE": zeros})
     with pytest.raises(SnapshotFileError, match="not the pages that it says"):
         load(path)
 
@@ -323,6 +463,7 @@ def test_damaged_files_are_refused_or_sound(tmp_path: Path) -> None:
     names = ("smp", "grant_self", "xenstore", "evtchn_fifo", "pt_writable")
     paths = [str(_good(tmp_path / name, name)) for name in names]
     paths += [str(_good(tmp_path / name, name, "pvh64")) for name in ("hvm_smp", "physmap", "lapic_timer")]
+    paths.append(str(_good_pc(tmp_path)))
     command = [sys.executable, "-X", "faulthandler", "-m", "tests.debug.damage", "1", str(DAMAGES), *paths]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False

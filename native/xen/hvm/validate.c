@@ -2,7 +2,8 @@
  * (../validate.c says how).
  *
  * A whole processor's registers may be anything that it lets a guest load; what follows from others is found out by putting
- * them into a processor and reading them again. A PVH domain has no devices: what HVM adds must be as a reset leaves it.
+ * them into a processor and reading them again. A PVH domain has no devices: what HVM adds must be as a reset leaves it. What
+ * a PC's devices keep in the arena is looked at here, what they keep in Python where the file is read (hv/debug/saved_*.py).
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -89,12 +90,17 @@ bool validate_hvm_vcpu(struct validation *c, const struct vcpu *v)
 /* Tables that have been seen: each is in one place. */
 struct tables { struct validation *c; const struct domain *d; uint8_t *seen; uint64_t highest; };
 
+/* A frame of the domain's own that is plain memory. */
+static bool plain_frame(const struct hv *hv, const struct domain *d, uint64_t frame)
+{
+    const struct page_info *page = frame < hv->s->frames ? &hv->pages[frame] : NULL;
+    return page && page->owner == d->domid && (page_type(page) == PGT_none || page_type(page) == PGT_writable);
+}
+
 static bool leaf_ok(const struct tables *t, uint64_t gfn, uint64_t entry)
 {
-    const struct hv *hv = t->c->hv;
-    uint64_t frame = entry >> P2M_FRAME_SHIFT, flags = entry & P2M_FLAGS;
-    const struct page_info *page = frame < hv->s->frames ? &hv->pages[frame] : NULL;
-    return page && page->owner == t->d->domid && (page_type(page) == PGT_none || page_type(page) == PGT_writable) &&
+    uint64_t flags = entry & P2M_FLAGS;
+    return plain_frame(t->c->hv, t->d, entry >> P2M_FRAME_SHIFT) &&
            (flags == P2M_RAM || flags == (P2M_RAM | P2M_WRITABLE)) && gfn <= t->highest;
 }
 
@@ -131,14 +137,65 @@ static bool without_devices(struct hvm_domain *made, const struct hvm_domain *h)
     return memcmp(made, h, sizeof *made) == 0 && h->callback_line <= 1;
 }
 
-bool validate_hvm_domain(struct validation *c, const struct domain *d, uint8_t *seen)
+/* ---- a PC ---- */
+
+#define LIMIT_PC(field, most) LIMIT(struct hvm_domain, field, most)
+static const struct limit pc_limits[] = {
+    LIMIT_PC(has_pic, 1), LIMIT_PC(has_ioapic, 1), LIMIT_PC(a20, 1), LIMIT_PC(callback_line, 1), LIMIT_PC(pad, 0),
+    LIMIT_PC(video_frames, P2M_FRAMES), LIMIT_PC(video_gfn, P2M_FRAMES), LIMIT_PC(ioapic.select, 0xff),
+    LIMIT_PC(ioapic.lines, (UINT64_C(1) << IOAPIC_PINS) - 1), LIMIT_PC(pic[0].slave, 0), LIMIT_PC(pic[1].slave, 1),
+    LIMIT_PC(held.until_ns, FAR_FUTURE), LIMIT_PC(held.value, UINT32_MAX), LIMIT_PC(held.port, UINT16_MAX), LIMIT_PC(held.size, 4),
+    LIMIT_PC(pic[0].priority, 7), LIMIT_PC(pic[1].priority, 7), LIMIT_PC(pic[0].init, 4), LIMIT_PC(pic[1].init, 4),
+};
+
+static bool data_ports_ok(const struct hvm_domain *h)
 {
-    const struct hvm_domain *h = hvm_of(c->hv, d);
+    for (int i = 0; i < HVM_DATA_PORTS; i++) {
+        const struct hvm_data_port *p = &h->data_port[i];
+        if (p->port > UINT16_MAX || p->length > HVM_DATA_PORT_BYTES || p->at > p->length || p->writing > 1)
+            return false;
+    }
+    return true;
+}
+
+/* A frame that a device writes to: one that the guest cannot give back. */
+static bool kept_frame(const struct hv *hv, const struct domain *d, uint64_t frame)
+{
+    return plain_frame(hv, d, frame) && (hv->pages[frame].ref_info & PGC_XEN_HEAP);
+}
+
+/* Frames that devices name: those under the ROMs, and video memory. */
+static bool device_frames_ok(const struct hv *hv, const struct domain *d, const struct hvm_domain *h)
+{
+    for (size_t i = 0; i < COUNT(h->shadow_frame); i++)
+        if (!kept_frame(hv, d, h->shadow_frame[i]))
+            return false;
+    for (uint64_t i = 0; i < h->video_frames; i++)
+        if (!kept_frame(hv, d, h->video_frame + i))
+            return false;
+    return h->video_gfn + h->video_frames <= P2M_FRAMES;
+}
+
+static bool devices_ok(struct validation *c, const struct domain *d, const struct hvm_domain *h)
+{
+    return validate_within(c, h, pc_limits, COUNT(pc_limits), "the PC of domain", d->domid) &&
+           ((h->has_pic && h->has_ioapic && data_ports_ok(h) && device_frames_ok(c->hv, d, h)) ||
+            validate_fail(c, "domain %u: what its PC's devices use", d->domid));
+}
+
+static bool plain_processor_ok(struct validation *c, const struct domain *d, const struct hvm_domain *h)
+{
     struct hvm_domain *made = calloc(1, sizeof *made);
     bool plain = made && without_devices(made, h);
     free(made);
-    if (!plain)
-        return validate_fail(c, "domain %u: a PVH domain has no such devices", d->domid);
+    return plain || validate_fail(c, "domain %u: a PVH domain has no such devices", d->domid);
+}
+
+bool validate_hvm_domain(struct validation *c, const struct domain *d, uint8_t *seen)
+{
+    const struct hvm_domain *h = hvm_of(c->hv, d);
+    if (!(d->type == DOMAIN_HVM ? devices_ok(c, d, h) : plain_processor_ok(c, d, h)))
+        return false;
     struct tables t = {.c = c, .d = d, .seen = seen, .highest = h->highest_gfn};
     if (h->highest_gfn >= P2M_FRAMES || (h->p2m_root && !table_ok(&t, h->p2m_root, P2M_LEVELS - 1, 0)))
         return validate_fail(c, "domain %u: its physmap", d->domid);
