@@ -1,7 +1,7 @@
 /* @title  devices under a guest that does anything
  * @fact   accesses of every width to every port and register, plausible ones and wild ones, malformed tables and DMA to
  *         nowhere do the machine no harm: the guest goes on, and so does its clock
- * @source Intel 82371SB, 82371AB, 82540EM, Realtek RTL8139C data sheets; ATA/ATAPI-6; QEMU, docs/specs (what is there)
+ * @source Intel 82371SB, 82371AB, 82540EM, UHCI 1.1; Realtek RTL8139C data sheets; ATA/ATAPI-6; QEMU, docs/specs (what is there)
  * @env    hvm64
  * @memory 32
  * @cmdline seed=1 count=20000
@@ -10,7 +10,7 @@
  * their numbers replaced, so that devices get far into their work before the next wild access. `seed=`, `count=` (of
  * accesses) and `only=` (the number of a move) come from the command line. What a move finds missing does not matter.
  */
-#include "fuzz_devices.h"
+#include "fuzz_usb.h"
 
 static const unsigned widths[] = { 1, 1, 2, 4 };
 static const unsigned memory_widths[] = { 1, 2, 4, 4, 8 };
@@ -24,7 +24,7 @@ static unsigned some_port(void)
         { PIC1, 2 }, { PIC2, 2 }, { PIT, 4 }, { KBC_DATA, 2 }, { KBC, 1 }, { RTC, 2 }, { 0x80, 1 }, { PORT_92, 1 },
         { 0xb2, 2 }, { IDE2, 8 }, { 0x376, 1 }, { IDE1, 8 }, { 0x3f6, 1 }, { VBE, 4 }, { VGA_PORTS, 0x30 }, { 0x4d0, 2 },
         { FW_CFG, 2 }, { FW_CFG_DMA, 8 }, { COM2, 8 }, { COM1 + 1, 7 }, { 0x402, 1 }, { PCI_ADDRESS, 8 }, { MASTERS, 16 },
-        { NIC_IO, 8 }, { RTL_IO, 0x80 }, { PM_IO, 0x30 }, { 0xafe0, 4 } };
+        { NIC_IO, 8 }, { RTL_IO, 0x80 }, { USB_IO, 0x20 }, { PM_IO, 0x30 }, { 0xafe0, 4 } };
     unsigned i = (unsigned)below(ARRAY_SIZE(ports));
 
     return one_in(20) ? 0x20 + (unsigned)below(0xfff0) : ports[i].first + (unsigned)below(ports[i].count);
@@ -385,7 +385,7 @@ static void place(void)
     static const struct { uint32_t device; uint8_t reg; uint32_t value; } places[] = {
         { 0x70108086, 0x20, MASTERS }, { 0x71138086, 0x40, PM_IO | 1 }, { 0x71138086, 0x80, 1 }, { 0x100e8086, 0x10, NIC },
         { 0x100e8086, 0x14, NIC_IO }, { 0x813910ec, 0x10, RTL_IO }, { 0x813910ec, 0x14, RTL }, { 0x11111234, 0x10, FRAME_BUFFER },
-        { 0x11111234, 0x18, VGA_REGISTERS } };
+        { 0x11111234, 0x18, VGA_REGISTERS }, { 0x70208086, 0x20, USB_IO } };
 
     for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
         unsigned function = pci_find(places[i].device);
@@ -406,6 +406,7 @@ static const struct {
     { any_port, 40 }, { any_memory, 40 }, { disk_pio, 4 }, { disk_dma, 4 }, { packet, 4 }, { nic_transmit, 3 },
     { nic_receive, 3 }, { rtl_transmit, 3 }, { rtl_receive, 3 }, { firmware_items, 3 }, { picture, 4 }, { keyboard, 3 },
     { clocks, 2 }, { configuration, 4 }, { breathe, 2 }, { pass_time, 2 },
+    { usb, 8 },
 };
 
 static void one_move(uint64_t only)
@@ -428,6 +429,7 @@ void test_main(void)
 
     rng.state = guest_option("seed", 1);
     irq_disable();
+    usb_lists();
     for (unsigned vector = 0; vector < 256; vector++)
         if (vector >= 32 || vector == X86_EXC_NMI)
             trap_set_handler(vector, on_interrupt);

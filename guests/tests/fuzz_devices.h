@@ -18,6 +18,9 @@
 #define RX_RING 0xc00000UL
 #define DATA 0x1000000UL
 #define DATA_BYTES 0x400000UL
+#define USB_FRAME_LISTS 0x1800000UL
+#define USB_TRANSFERS 0x1900000UL
+#define USB_QUEUES 0x1a00000UL
 #define RAM_END 0x2000000UL             /* @memory 32 */
 #define NOWHERE 0x80000000UL
 
@@ -25,6 +28,7 @@
 #define MASTERS 0xc000
 #define NIC_IO 0xc040
 #define RTL_IO 0xc100
+#define USB_IO 0xc200
 #define PM_IO 0xb000
 #define NIC 0xfebc0000UL
 #define RTL 0xfebe0000UL
@@ -69,6 +73,8 @@ static uint8_t tame_port_byte(unsigned port, uint8_t value)
     case PM_IO + 5: return value & ~0x20u;                                               /* sleep */
     case MASTERS + 6: case MASTERS + 14: return PRD_TABLES >> 16 & 0xff;
     case MASTERS + 7: case MASTERS + 15: return value & 1 ? 0 : value | 0x80;
+    case USB_IO + 10: return USB_FRAME_LISTS >> 16 & 0xff;                               /* the frame list */
+    case USB_IO + 11: return value & 1 ? value | 0x80 : USB_FRAME_LISTS >> 24;
     case RTL_IO + 0x33: return value ? value : 1;                                        /* the receive ring */
     default: return value;
     }

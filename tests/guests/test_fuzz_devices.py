@@ -39,9 +39,12 @@ class Pc(NamedTuple):
     said: bytearray
 
 def pc(seed: int, count: int) -> Pc:
-    """Two disks, one of them read-only, a CD-ROM, and cards of both kinds on a switch and before a NAT."""
-    disks = (NumberedImage(2000), True), (NumberedImage(300), False), (NumberedImage(1200), False)
-    drives = tuple(PcDisk(image, not writable, cdrom=number == 2) for number, (image, writable) in enumerate(disks))
+    """Two disks, one of them read-only, a CD-ROM, a USB disk and a tablet, and cards of both kinds on a switch and
+    before a NAT."""
+    drives = (
+        PcDisk(NumberedImage(2000)), PcDisk(NumberedImage(300), read_only=True),
+        PcDisk(NumberedImage(1200), read_only=True, cdrom=True), PcDisk(NumberedImage(500), usb=True),
+    )  # fmt: skip
     nics = NicOptions("lan", "e1000"), NicOptions("lan", "rtl8139"), NicOptions("", "e1000")
     said = bytearray()
 
@@ -51,7 +54,7 @@ def pc(seed: int, count: int) -> Pc:
 
     guest = launch(None, GuestConfig(
         memory_mib=32, machine_mib=36, kind="hvm", firmware=build_guest(find_guest("fuzz_devices"), "hvm64"),
-        drives=drives, nics=nics, cmdline=f"seed={seed} count={count}",
+        drives=drives, nics=nics, usb=("tablet",), cmdline=f"seed={seed} count={count}",
     ), sink)  # fmt: skip
     return Pc(guest, said)
 
