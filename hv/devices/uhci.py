@@ -53,7 +53,8 @@ SIZE, PORTS = 0x20, 2
 FRAME_NS = 1_000_000
 FRAME_NUMBERS = 0x7FF
 LOOK_EVERY = 8
-"""Frames in a row that have done nothing, before the schedule is looked at."""
+"""Frames in a row that have done nothing, before the schedule is looked at; where idle time has passed a frame by, it is
+looked at at once, so that several controllers, or timers of the guest, do not keep each other awake."""
 RUN, RESET, GLOBAL_RESET, SUSPENDED, COMMAND_BITS = 0x01, 0x02, 0x04, 0x08, 0xFD
 INTERRUPTED, ERROR, RESUME, HALTED = 0x01, 0x02, 0x04, 0x20
 """Status."""
@@ -70,7 +71,8 @@ LEGACY_FIRST = 0x2000
 @dataclass
 class UhciState(PciState):
     """The registers. `number` is the frame number at `start_ns`, when the controller was started, or now if it is not.
-    `causes`: why status says that a TD interrupts. `quiet`: frames in a row that have done nothing."""
+    `causes`: why status says that a TD interrupts. `quiet`: frames in a row that have done nothing. `waits_ns`: the end of
+    a frame that idle time may pass by; 0: there is none."""
 
     usb_command: int = 0
     status: int = 0
@@ -82,6 +84,7 @@ class UhciState(PciState):
     ports: tuple[int, ...] = (ALWAYS,) * PORTS
     causes: int = 0
     quiet: int = 0
+    waits_ns: int = 0
 
 
 class Uhci(PciDevice):
@@ -143,6 +146,7 @@ class Uhci(PciDevice):
     def _plan(self, patient: bool = False) -> None:
         """Have the timer go off when the frame ends that is now."""
         deadline = self.state.start_ns + (self._passed() + 1) * FRAME_NS if self.running else NEVER
+        self.state.waits_ns = deadline if patient else 0
         self.machine.set_timer(self, deadline, patient)
 
     def timer(self) -> None:
@@ -170,7 +174,8 @@ class Uhci(PciDevice):
         finally:
             self._interrupt(frame.causes)
         state.quiet = 0 if frame.moved else state.quiet + 1
-        return bool(state.quiet) and state.quiet % LOOK_EVERY == 0 and nothing_waits(self)
+        look = state.quiet % LOOK_EVERY == 0 or 0 < state.waits_ns < self.machine.now_ns
+        return bool(state.quiet) and look and nothing_waits(self)
 
     def addressed(self, address: int) -> UsbDevice | None:
         """The device with that address on the bus; None: there is none that hears."""

@@ -201,6 +201,13 @@ def test_an_idle_schedule_waits_for_a_processor_or_for_the_device(driver: Driver
         driver.frames()
         seen.append(driver.machine.patient)
     assert any(seen)
+    while not driver.machine.patient:
+        driver.frames()
+    driver.machine.now += 7 * FRAME_NS + 1  # time that passes frames by
+    driver.uhci.timer()
+    assert driver.machine.patient
+    driver.frames()  # a processor runs
+    assert not driver.machine.patient
     driver.uhci.devices[0].accept(b"at 100 200\n")  # type: ignore[union-attr]
     assert not driver.machine.patient
     driver.frames()
