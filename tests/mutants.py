@@ -212,6 +212,42 @@ MUTANTS = (
         "return ONES",
         (GUESTS, "-k", "hpet"),
     ),
+    Mutant(
+        "host bridge: RAM that is only to be read takes writes",
+        "hv/devices/i440fx.py",
+        "bool(now & READ_RAM), bool(now & WRITE_RAM)",
+        "bool(now & READ_RAM), bool(now)",
+        (GUESTS, "-k", "pci_shadow"),
+    ),
+    Mutant(
+        "16550: a modem interrupt comes before data",
+        "hv/devices/uart.py",
+        "        if state.enable & ON_DATA and len(state.fifo) >= self._trigger:",
+        "        if state.enable & ON_MODEM and state.deltas:\n            return MODEM\n"
+        "        if state.enable & ON_DATA and len(state.fifo) >= self._trigger:",
+        (GUESTS, "-k", "uart"),
+    ),
+    Mutant(
+        "8042: a byte of the mouse interrupts as the keyboard's",
+        "hv/devices/i8042.py",
+        "from_mouse = state.full and state.source == MOUSE",
+        "from_mouse = False",
+        (GUESTS, "-k", "kbc"),
+    ),
+    Mutant(
+        "address line 20 is always open",
+        "native/xen/hvm/paging.c",
+        "    if (!hvm_of(hv, hv_domain(hv, v))->a20)",
+        "    if (0 && !hvm_of(hv, hv_domain(hv, v))->a20)",
+        (GUESTS, "-k", "a20"),
+    ),
+    Mutant(
+        "the firmware's DMA goes on where another item ended",
+        "hv/devices/fw_cfg.py",
+        "self.state.selected, self.state.offset = number, 0",
+        "self.state.selected = number",
+        (GUESTS, "-k", "fw_cfg"),
+    ),
 )
 
 
