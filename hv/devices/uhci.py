@@ -53,8 +53,8 @@ SIZE, PORTS = 0x20, 2
 FRAME_NS = 1_000_000
 FRAME_NUMBERS = 0x7FF
 LOOK_EVERY = 8
-"""Frames in a row that have done nothing, before the schedule is looked at; where idle time has passed a frame by, it is
-looked at at once, so that several controllers, or timers of the guest, do not keep each other awake."""
+"""Frames in a row that have done nothing, before the schedule is looked at; where idle time has passed a frame by, it
+is looked at at once, so that several controllers, or timers of the guest, do not keep each other awake."""
 RUN, RESET, GLOBAL_RESET, SUSPENDED, COMMAND_BITS = 0x01, 0x02, 0x04, 0x08, 0xFD
 INTERRUPTED, ERROR, RESUME, HALTED = 0x01, 0x02, 0x04, 0x20
 """Status."""
@@ -71,8 +71,8 @@ LEGACY_FIRST = 0x2000
 @dataclass
 class UhciState(PciState):
     """The registers. `number` is the frame number at `start_ns`, when the controller was started, or now if it is not.
-    `causes`: why status says that a TD interrupts. `quiet`: frames in a row that have done nothing. `waits_ns`: the end of
-    a frame that idle time may pass by; 0: there is none."""
+    `causes`: why status says that a TD interrupts. `quiet`: frames in a row that have done nothing. `waits_ns`: the end
+    of a frame that idle time may pass by; 0: there is none."""
 
     usb_command: int = 0
     status: int = 0
