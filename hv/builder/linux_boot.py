@@ -25,7 +25,9 @@ BIOS_MEMORY = 4 << 20
 LOADER_TYPE = 0xB0
 """Setup header, type_of_loader: QEMU's, whose protocol this is."""
 HEAP_USABLE, LOADED_HIGH = 0x80, 0x01
-_SETUP_SECTS, _PROTOCOL, _LOADER_TYPE, _LOADFLAGS = 0x1F1, 0x206, 0x210, 0x211
+VIDEO_MODES = {"normal": 0xFFFF, "ext": 0xFFFE, "ask": 0xFFFD}
+"""Words that vga= takes in place of a mode's number."""
+_SETUP_SECTS, _VIDEO_MODE, _PROTOCOL, _LOADER_TYPE, _LOADFLAGS = 0x1F1, 0x1FA, 0x206, 0x210, 0x211
 _RAMDISK, _HEAP_END, _CMDLINE_POINTER, _RAMDISK_MAX, _CMDLINE_SIZE = 0x218, 0x224, 0x228, 0x22C, 0x238
 _PREFERRED, _INIT_SIZE, _HEADER_END = 0x258, 0x260, 0x268
 _OLDEST = 0x202
@@ -59,6 +61,9 @@ def linux_items(
     setup = bytearray(kernel[: header.setup_size])
     setup[_LOADER_TYPE] = LOADER_TYPE
     setup[_LOADFLAGS] |= HEAP_USABLE
+    mode = _video_mode(cmdline)
+    if mode is not None:
+        struct.pack_into("<H", setup, _VIDEO_MODE, mode)
     struct.pack_into("<II", setup, _RAMDISK, ramdisk_at if ramdisk else 0, len(ramdisk))
     struct.pack_into("<H", setup, _HEAP_END, CMDLINE - SETUP - 0x200)
     struct.pack_into("<I", setup, _CMDLINE_POINTER, CMDLINE)
@@ -74,6 +79,25 @@ def linux_items(
 def cmdline_items(cmdline: str) -> dict[str, bytes]:
     """The items that hold a command line, of a Linux kernel or of a guest that is entered in place of firmware."""
     return _part("cmdline", CMDLINE, cmdline.encode() + b"\0")
+
+
+def _video_mode(cmdline: str) -> int | None:
+    """What vga= on the command line asks for, the last one counts: the setup code sets it before it reads any command
+    line, so a loader has to put it into the header. None: nothing, and the header keeps its own."""
+    asked = [word.removeprefix("vga=") for word in cmdline.split() if word.startswith("vga=")]
+    if not asked:
+        return None
+    try:
+        mode = VIDEO_MODES.get(asked[-1])
+        # As C writes numbers: octal begins with 0 alone.
+        octal = asked[-1].startswith("0") and asked[-1].isdigit()
+        mode = (int(asked[-1], 8) if octal else int(asked[-1], 0)) if mode is None else mode
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0xFFFF:
+        accepted = "a number up to 0xffff, or " + ", ".join(VIDEO_MODES)
+        raise BuilderError("--cmdline", f"vga={asked[-1]} is no video mode", f"give {accepted}")
+    return mode
 
 
 def _part(part: str, address: int, data: bytes) -> dict[str, bytes]:

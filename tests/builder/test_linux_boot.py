@@ -45,6 +45,18 @@ def test_items() -> None:
     assert setup[0x210] == 0xB0 and setup[0x211] == 0x81
 
 
+@pytest.mark.parametrize(("cmdline", "mode"), [
+    ("quiet", 0xABCD), ("vga=0x315 quiet", 0x315), ("quiet vga=791", 791), ("vga=01425", 0x315), ("vga=ask", 0xFFFD),
+    ("vga=ext", 0xFFFE), ("vga=1 vga=normal", 0xFFFF), ("video=vga=1", 0xABCD),
+])  # fmt: skip
+def test_the_setup_code_is_told_the_video_mode(cmdline: str, mode: int) -> None:
+    image = bytearray(kernel())
+    struct.pack_into("<H", image, 0x1FA, 0xABCD)
+    items = linux_items("k", bytes(image), cmdline=cmdline, low_end=LOW_END)
+    assert struct.unpack_from("<H", items["setup_data"], 0x1FA) == (mode,)
+    assert items["cmdline_data"] == cmdline.encode() + b"\0"
+
+
 def test_a_ramdisk_stays_where_the_kernel_can_take_it() -> None:
     items = linux_items("k", kernel(protocol=0x202), ramdisk=b"R", low_end=0xE0000000)
     assert number(items, "initrd_addr") == 0x37FFF000
@@ -54,6 +66,7 @@ def test_a_ramdisk_stays_where_the_kernel_can_take_it() -> None:
     (b"", {}, "no bzImage"), (b"\x7fELF" + bytes(4096), {}, "no bzImage"), (kernel(0x201), {}, "no bzImage"),
     (kernel(flags=0), {}, "no bzImage"), (kernel()[:2560], {}, "ends before its kernel"),
     (kernel(), {"cmdline": "x" * 2048}, "more than the kernel takes"),
+    *((kernel(), {"cmdline": f"vga={mode}"}, "no video mode") for mode in ("", "x", "-1", "0x10000", "08")),
     (kernel(), {"ramdisk": bytes(60 << 20)}, "needs memory up to 0x1800000"),
     (kernel(), {"low_end": 16 << 20}, "needs memory up to"),
 ])  # fmt: skip

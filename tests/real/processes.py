@@ -1,4 +1,4 @@
-"""The same conversation in several processes: what must not differ between them."""
+"""The same guest in several processes: what must not differ between them."""
 
 import os
 import subprocess
@@ -6,15 +6,22 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+MOST_SECONDS = 1200
+
+
+def start(seed: str, module: str, *arguments: str) -> subprocess.Popen[str]:
+    """`python -m MODULE ARGUMENTS` with this PYTHONHASHSEED; ended() waits for it."""
+    command, env = [sys.executable, "-m", module, *arguments], {**os.environ, "PYTHONHASHSEED": seed}
+    return subprocess.Popen(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE)
+
+
+def ended(run: subprocess.Popen[str]) -> str:
+    """What it has printed."""
+    said = run.communicate(timeout=MOST_SECONDS)[0]
+    assert run.returncode == 0
+    return said
 
 
 def outcomes(guest: str, seeds: tuple[str, ...] = ("1", "2")) -> set[str]:
     """What `python -m tests.real.conversation GUEST` prints with each PYTHONHASHSEED, all at the same time."""
-    runs = [
-        subprocess.Popen([sys.executable, "-m", "tests.real.conversation", guest], cwd=ROOT, text=True,
-                         env={**os.environ, "PYTHONHASHSEED": seed}, stdout=subprocess.PIPE)
-        for seed in seeds
-    ]
-    said = {run.communicate(timeout=1200)[0] for run in runs}
-    assert all(run.returncode == 0 for run in runs)
-    return said
+    return {ended(run) for run in [start(seed, "tests.real.conversation", guest) for seed in seeds]}

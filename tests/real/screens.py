@@ -4,10 +4,13 @@ The screen is looked at between slices of the run, whose ends are exact instruct
 Pictures go to build/pictures, for people to look at.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from hv.devices import keys
+from hv.hypervisor import Stop
+from hv.native import lib
 from hv.toolstack.launch import Guest, GuestConfig, launch
 from hv.toolstack.screenshot import screen_of
 from tests.real import packages
@@ -30,9 +33,15 @@ def text(guest: Guest) -> str:
     return "\n".join(screen_of(guest.domain).text())
 
 
-def wait(guest: Guest, expected: str, most: int) -> str:
-    """Run until this is on the screen; the whole of it. It must come within `most` instructions from now."""
-    guest.hv.run(max_insns=guest.hv.instructions + most, poll=lambda: expected in text(guest))
+def wait(guest: Guest, expected: str, most: int, meanwhile: Callable[[], None] = lambda: None) -> str:
+    """Run until this is on the screen; the whole of it. It must come within `most` instructions from now. `meanwhile`
+    is called before each look."""
+
+    def shown() -> bool:
+        meanwhile()
+        return expected in text(guest)
+
+    guest.hv.run(max_insns=guest.hv.instructions + most, poll=shown)
     seen = text(guest)
     assert expected in seen, f"{expected!r} did not come; the screen says:\n{seen}\nand the console:\n{console(guest)}"
     return seen
@@ -52,6 +61,13 @@ def press(guest: Guest, *names: str) -> None:
 def type_text(guest: Guest, line: str) -> None:
     """Text on the PC's keyboard."""
     guest.hv.inputs.enter(guest.domain, "keyboard", keys.typed(line))
+
+
+def powers_off(guest: Guest, most: int) -> None:
+    """Run until the guest is off, by itself, and all is in order."""
+    result = guest.hv.run(max_insns=guest.hv.instructions + most)
+    assert result.stop is Stop.SHUTDOWN, f"{result}; the screen says:\n{text(guest)}"
+    assert guest.domain.c.shutdown_code == lib.HVM_END_POWEROFF and guest.hv.audit() == ""
 
 
 def picture(guest: Guest, name: str) -> bytes:

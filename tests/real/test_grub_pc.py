@@ -4,15 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from hv.hypervisor import Stop
 from hv.native import lib
 from hv.toolstack.devices import DiskOptions
 from hv.toolstack.launch import Guest
 from tests.real import packages
 from tests.real.grub_disk import grub_disk
-from tests.real.initramfs import PROMPT
-from tests.real.person import FIRST, Person
-from tests.real.screens import pc, picture, press, wait
+from tests.real.person import MOST, Person
+from tests.real.screens import pc, picture, powers_off, press, wait
 
 pytestmark = pytest.mark.real
 
@@ -54,8 +52,7 @@ def test_its_menu_boots_a_kernel_from_the_disk(disk: Path) -> None:
     again, _ = chosen(disk, block_limit=7)
     assert (again.hv.instructions, again.hv.state_hash) == (guest.hv.instructions, guest.hv.state_hash)
     person = Person(guest)
-    person.wait(PROMPT.rstrip(), FIRST)
+    person.prompt()
     assert "BOOT_IMAGE=/vmlinuz console=tty0 quiet chosen=second" in person.command("cat /proc/cmdline")
-    person.type("exit\n")
-    assert guest.hv.run(max_insns=guest.hv.instructions + FIRST).stop is Stop.SHUTDOWN
-    assert guest.domain.c.shutdown_code == lib.HVM_END_POWEROFF and guest.hv.audit() == ""
+    person.exit()
+    powers_off(guest, MOST)

@@ -1,5 +1,5 @@
 """Debian's kernel on the PC of an HVM domain, unmodified: bzImage over SeaBIOS, its root file system on an IDE disk,
-VGA console and keyboard, network cards, ACPI's way to power off."""
+VGA console and keyboard, network cards, ACPI's way to power off; on four processors."""
 
 import hashlib
 import random
@@ -13,18 +13,17 @@ from typing import Any, cast
 import pytest
 
 from hv.devices.ide import Ide
-from hv.hypervisor import Stop
 from hv.net.options import parse_nic
 from hv.toolstack.devices import DiskOptions, serve_networks
-from hv.toolstack.launch import Guest, GuestConfig, launch
+from hv.toolstack.launch import Guest
 from tests.real import packages, root_disk
 from tests.real.disks import check_ext4, read_ext4
-from tests.real.initramfs import PROMPT
-from tests.real.person import FIRST, Person
+from tests.real.person import MOST, Person
+from tests.real.screens import pc, picture, powers_off
 
 pytestmark = pytest.mark.real
 
-KERNEL = "linux-image-amd64"
+KERNEL, VCPUS = "linux-image-amd64", 4
 BIG = random.Random(7).randbytes(700_000)
 # What udhcpc calls with what it was given.
 LEASED = (
@@ -70,23 +69,6 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root_disk.root(folder / "root.img", "e1000", "8139too", package=KERNEL)
 
 
-def pc(disk: Path, **config: Any) -> Guest:
-    """The PC, about to be switched on."""
-    firmware = packages.package("seabios") / "usr" / "share" / "seabios" / "bios-256k.bin"
-    usual = GuestConfig(
-        kind="hvm", firmware=firmware, memory_mib=256, cmdline="console=tty0 quiet", disks=(DiskOptions(str(disk)),),
-        ramdisk=disk.with_name("initramfs.gz"),
-    )  # fmt: skip
-    return launch(packages.kernel(KERNEL), usual._replace(**config))
-
-
-def power_off(guest: Guest) -> None:
-    """The shell ends, and with it the guest."""
-    Person(guest).type("exit\n")
-    assert guest.hv.run(max_insns=guest.hv.instructions + FIRST).stop is Stop.SHUTDOWN
-    assert guest.domain.c.shutdown_code == 0 and guest.hv.audit() == ""
-
-
 def contents(guest: Guest, path: Path) -> Path:
     """What is on the first IDE disk by now, as a file."""
     assert guest.domain.platform is not None
@@ -99,11 +81,14 @@ def contents(guest: Guest, path: Path) -> Path:
 def test_disk_screen_keyboard_and_cards(disk: Path, tmp_path: Path) -> None:
     with web_server() as (port, kept), ExitStack() as stack:
         nics = tuple(parse_nic(f"user,model={card},allow=host:{port}") for card in ("e1000", "rtl8139"))
-        guest = pc(disk, nics=nics)
+        guest = pc(
+            packages.kernel(KERNEL), memory_mib=256, vcpus=VCPUS, cmdline="console=tty0 quiet", nics=nics,
+            disks=(DiskOptions(str(disk)),), ramdisk=disk.with_name("initramfs.gz"),
+        )  # fmt: skip
         person = Person(guest)
-        person.wait(PROMPT.rstrip(), FIRST)
-        said = person.command("dmesg | grep -o 'PM: (supports.*'; mount | head -2")
-        assert "supports S0 S5" in said and "/dev/sda on / type ext4" in said, said
+        person.prompt()
+        said = person.command("dmesg | grep -o 'PM: (supports.*'; nproc; mount | head -2")
+        assert f"supports S0 S5)\n{VCPUS}\n" in said and "/dev/sda on / type ext4" in said, said
         person.command(LEASED)
         person.networks += serve_networks(guest.domain, nics)
         for host in person.networks:
@@ -116,7 +101,9 @@ def test_disk_screen_keyboard_and_cards(disk: Path, tmp_path: Path) -> None:
                 f"wget -qO /tmp/x --post-file /init http://10.0.2.2:{port}/; ifconfig {card} down"
             )
             assert driver in said and "got 10.0.2.15" in said and hashlib.md5(BIG).hexdigest() in said, said
-    power_off(guest)
+        picture(guest, "debian-amd64")
+        person.exit()
+        powers_off(guest, MOST)
     after = contents(guest, tmp_path / "after.img")
     check_ext4(after)
     assert read_ext4(after, "eth0") == read_ext4(after, "eth1") == BIG
