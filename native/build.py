@@ -51,7 +51,8 @@ WRAPPED_X86 = [
     "cpu_check_watchpoint",
     "cpu_watchpoint_address_matches", "helper_ldmxcsr", "helper_fxrstor",
     "helper_pause", "helper_hlt", "helper_rdmsr", "helper_wrmsr", "helper_read_crN", "helper_write_crN",
-    "helper_ltr", "cpu_abort",
+    "helper_ltr", "helper_ljmp_protected", "helper_lcall_protected", "helper_iret_protected", "helper_lret_protected",
+    "raise_exception_err", "raise_exception_err_ra", "cpu_abort",
 ]
 
 CFLAGS = [

@@ -240,6 +240,9 @@ bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit)
 {
     struct cpu *c = cpu_of_cs(cs);
     c->restored_block = NULL;
+    ra = cpu_helper_ra(c, ra);
+    if (will_exit)
+        c->helper_ra = 0, c->transfer = false;
     bool found = __real_cpu_restore_state_x86_64(cs, ra, will_exit);
     if (will_exit)
         give_back_restored(c);

@@ -14,6 +14,10 @@ struct cpu {
     /* an event is being delivered that is no software interrupt: a fault on the way has the EXT bit, and finds RF as it was */
     bool delivering;
     uint64_t rf_before;
+    /* a far transfer or a delivery is under way (tasks_x86.c): the TR that it began with; where generated code goes on */
+    bool transfer;
+    uint32_t transfer_task;
+    uintptr_t helper_ra;
     int int_bytes;                /* length of the instruction whose software interrupt is on its way */
     struct uc_struct *uc;
     char *cs;                     /* libunicorn's CPUState */
@@ -115,6 +119,13 @@ int cpu_map_device_window(struct cpu *c);
 void cpu_again_alone(struct cpu *c, uintptr_t ra) __attribute__((noreturn));
 /* Inside a call from generated code: does nothing follow the instruction in its block? */
 bool cpu_is_alone(struct cpu *c, uintptr_t ra);
+
+/* ---- tasks_x86.c ---- */
+/* Before and behind what may load CS, SS or TR. `ra`: inside generated code, where that goes on; else 0. The end may raise #DB. */
+void cpu_transfer_begin(struct cpu *c, uintptr_t ra);
+void cpu_transfer_end(struct cpu *c);
+/* The address in generated code for `ra`, at which libunicorn thinks that one of its helpers will return. */
+uintptr_t cpu_helper_ra(struct cpu *c, uintptr_t ra);
 
 /* ---- native_x86.c ---- */
 typedef bool exec_interrupt_fn(void *cs, int request);

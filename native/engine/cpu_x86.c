@@ -128,7 +128,8 @@ int cpu_run(struct cpu *c, int64_t budget, struct cpu_exit *exit)
     c->block = NULL;
     c->settled = false;
     c->leaving = false;
-    c->delivering = false;
+    c->delivering = c->transfer = false;
+    c->helper_ra = 0;
     c->stop_asked = false;
     c->trap_at = -1;
     ENV(int32_t, U_ENV_OLD_EXCEPTION) = -1;

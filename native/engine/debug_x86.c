@@ -114,13 +114,14 @@ void __wrap_cpu_check_watchpoint_x86_64(char *cs, uint64_t va, uint64_t size, ui
     (void)attributes;
     if (!found && !machine_watched_at(c->m, va, reach, kind))
         return;
-    if (!c->watching) {
+    if (!c->watching && ra) {
         __wrap_cpu_restore_state_x86_64(cs, ra, true);
         c->settled = false;
         c->watching = true;
         CS(uint32_t, U_CS_CFLAGS_NEXT_TB) = 1;
         cpu_loop_exit_x86_64(cs);
     }
+    c->watching = true;           /* without `ra`: an event that is being delivered, which comes but once */
     c->watch_hits |= waiting_for(c, found, access);
     note_touches(c, va, size, kind, ra);
     c->held += LEFT;

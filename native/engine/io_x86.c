@@ -57,6 +57,7 @@ void cpu_run_alone(struct cpu *c) { c->run_alone = true; }
 /* The registers of the instruction at `ra` are made whole, so that the layer above can look at them and at the time. */
 static uint64_t ask(struct cpu *c, struct io_access *access, uintptr_t ra)
 {
+    ra = cpu_helper_ra(c, ra);
     if (!ra) {                    /* a stack or descriptor table in device memory: no instruction that could be undone */
         access->value = UINT64_MAX;
         return access->value;

@@ -96,6 +96,7 @@ void cpu_deliver(struct cpu *c, const struct trap *trap)
     ENV(int32_t, U_ENV_EXCEPTION_IS_INT) = software;
     ENV(uint64_t, U_ENV_EXCEPTION_NEXT_EIP) = cpu_gprs(c)->rip + (uint64_t)c->int_bytes;
     ENV(uint32_t, U_ENV_ERROR_CODE) = trap->error;
+    cpu_transfer_begin(c, 0);
     if (!software)
         begin_delivery(c, trap->vector < 32 && FAULTS >> trap->vector & 1);
     x86_cpu_do_interrupt_x86_64(c->cs);
@@ -104,6 +105,7 @@ void cpu_deliver(struct cpu *c, const struct trap *trap)
     c->settled = false;
     if (software)
         cpu_retire(c);
+    cpu_transfer_end(c);
 }
 
 /* ---- interrupts ---- */
@@ -138,10 +140,12 @@ bool native_exec_interrupt(void *cs, int request)
         ENV(uint32_t, U_ENV_HFLAGS2) |= HF2_NMI;
     if ((error = gate_error(c, (uint32_t)vector, false, &fault)))
         cpu_raise(c, fault, error);
+    cpu_transfer_begin(c, 0);
     begin_delivery(c, false);
     do_interrupt_x86_hardirq_x86_64(c->env, vector, 1);
     c->delivering = false;
     c->settled = false;
+    cpu_transfer_end(c);
     return true;
 }
 
@@ -208,41 +212,6 @@ uint64_t __wrap_helper_read_crN_x86_64(char *env, int reg)
 {
     struct cpu *c = cpu_of_env(env);
     return reg == 8 ? c->ops->read_cr8(c->ops->ctx, c) : __real_helper_read_crN_x86_64(env, reg);
-}
-
-/* ---- the task register ---- */
-
-extern void __real_helper_ltr_x86_64(char *env, int selector);
-void __wrap_helper_ltr_x86_64(char *env, int selector);
-void __wrap_cpu_abort_x86_64(char *cs, const char *format, ...) __attribute__((noreturn));
-
-/* libunicorn takes a null selector, and a TSS of 16 bits in long mode. */
-void __wrap_helper_ltr_x86_64(char *env, int selector)
-{
-    enum { TSS16 = 1, TYPES = 0x1f };
-    struct cpu *c = cpu_of_env(env);
-    uintptr_t ra = RETURN_ADDRESS;
-    uint32_t index = (uint32_t)selector & 0xfff8, limit = FIELD(uint32_t, c->env, U_ENV_GDT + U_SEG_LIMIT);
-    if (index == 0)
-        raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, ra);
-    if (ENV(uint32_t, U_ENV_HFLAGS) & HF_LMA && !(selector & 4) && index + 7 <= limit) {
-        uint64_t base = FIELD(uint64_t, c->env, U_ENV_GDT + U_SEG_BASE);
-        if ((cpu_ldl_mmuidx_ra_x86_64(env, base + index + 4, MMU_KERNEL, ra) >> DESC_TYPE_SHIFT & TYPES) == TSS16)
-            raise_exception_err_ra_x86_64(env, VECTOR_GP, (int)index, ra);
-    }
-    __real_helper_ltr_x86_64(env, selector);
-}
-
-/* It gives up when a stack is to come from a TSS that is none, which no processor could have loaded: a state that was made
- * so, from outside. */
-void __wrap_cpu_abort_x86_64(char *cs, const char *format, ...)
-{
-    struct cpu *c = cpu_of_cs(cs);
-    (void)format;
-    c->settled = false;
-    c->delivering = false;
-    c->exit.reason = EXIT_SHUTDOWN;
-    cpu_leave_helper(c);
 }
 
 /* ---- SYSCALL, SYSENTER ---- */

@@ -21,6 +21,21 @@ CR_ACCESS(2)
 CR_ACCESS(3)
 CR_ACCESS(4)
 
+#define DR_ACCESS(n) \
+    static inline unsigned long read_dr##n(void) \
+    { \
+        unsigned long v; \
+        __asm__ volatile("mov %%dr" #n ", %0" : "=r"(v) : : "memory"); \
+        return v; \
+    } \
+    static inline void write_dr##n(unsigned long v) { __asm__ volatile("mov %0, %%dr" #n : : "r"(v) : "memory"); }
+DR_ACCESS(0)
+DR_ACCESS(1)
+DR_ACCESS(2)
+DR_ACCESS(3)
+DR_ACCESS(6)
+DR_ACCESS(7)
+
 static inline uint64_t rdmsr(uint32_t msr)
 {
     uint32_t low, high;

@@ -17,6 +17,8 @@ void *trap_gate_address(unsigned vector);
 /* By width, in tables.c: a gate to the stub of `vector` (`type`: with DPL and present bit); GDT and TSS of a processor, made
  * and loaded by descriptors_load(). */
 struct gate gate_make(unsigned vector, uint8_t type);
+/* The same to other code. */
+struct gate gate_to(const void *code, unsigned selector, uint8_t type);
 void tables_load(struct percpu *cpu);
 void descriptors_load(struct percpu *cpu);
 

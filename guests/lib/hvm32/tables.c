@@ -1,13 +1,18 @@
 /* tables.c (hvm32) - descriptor tables. Facts: Intel SDM volume 3, 6.11 and 7.2. */
 #include <guest.h>
 
-struct gate gate_make(unsigned vector, uint8_t type)
+struct gate gate_to(const void *code, unsigned selector, uint8_t type)
 {
-    uint32_t stub = (uint32_t)trap_stubs + vector * STUB_BYTES;
+    uint32_t offset = (uint32_t)code;
 
     return (struct gate){
-        .offset_low = (uint16_t)stub, .selector = KERNEL_CS, .type = type, .offset_high = (uint16_t)(stub >> 16),
+        .offset_low = (uint16_t)offset, .selector = (uint16_t)selector, .type = type, .offset_high = (uint16_t)(offset >> 16),
     };
+}
+
+struct gate gate_make(unsigned vector, uint8_t type)
+{
+    return gate_to(trap_stubs + vector * STUB_BYTES, KERNEL_CS, type);
 }
 
 void tables_load(struct percpu *cpu)

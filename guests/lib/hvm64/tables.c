@@ -5,14 +5,22 @@ enum { IST = 1 };
 extern uint64_t syscall_stack;
 void trap_syscall(void);
 
-struct gate gate_make(unsigned vector, uint8_t type)
+struct gate gate_to(const void *code, unsigned selector, uint8_t type)
 {
-    uint64_t stub = (uint64_t)trap_stubs + vector * STUB_BYTES;
+    uint64_t offset = (uint64_t)code;
 
     return (struct gate){
-        .offset_low = (uint16_t)stub, .selector = KERNEL_CS, .ist = vector == X86_EXC_DF || vector == X86_EXC_NMI ? IST : 0,
-        .type = type, .offset_middle = (uint16_t)(stub >> 16), .offset_high = (uint32_t)(stub >> 32),
+        .offset_low = (uint16_t)offset, .selector = (uint16_t)selector, .type = type, .offset_middle = (uint16_t)(offset >> 16),
+        .offset_high = (uint32_t)(offset >> 32),
     };
+}
+
+struct gate gate_make(unsigned vector, uint8_t type)
+{
+    struct gate gate = gate_to(trap_stubs + vector * STUB_BYTES, KERNEL_CS, type);
+
+    gate.ist = vector == X86_EXC_DF || vector == X86_EXC_NMI ? IST : 0;
+    return gate;
 }
 
 void tables_load(struct percpu *cpu)
