@@ -248,6 +248,34 @@ MUTANTS = (
         "self.state.selected = number",
         (GUESTS, "-k", "fw_cfg"),
     ),
+    Mutant(
+        "bus master: a region that ends early is still active",
+        "hv/devices/bus_master.py",
+        "            if state.left == 0 and state.last:\n                state.status &= ~ACTIVE\n",
+        "",
+        (GUESTS, "-k", "ide_dma or atapi"),
+    ),
+    Mutant(
+        "IDE: the alternate status tells the interrupt off",
+        "hv/devices/ata_channel.py",
+        "        drive = self._selected()\n        return 0 if drive is None else int(drive.state.status)",
+        "        return self._read_register(STATUS)",
+        (GUESTS, "-k", "ide_pio"),
+    ),
+    Mutant(
+        "ATAPI: sense data outlive a good command",
+        "hv/devices/scsi.py",
+        "            if opcode != REQUEST_SENSE:\n                state.sense = NO_SENSE\n",
+        "",
+        (GUESTS, "-k", "atapi"),
+    ),
+    Mutant(
+        "VGA: write mode 3 does not rotate",
+        "native/xen/hvm/vga.c",
+        "        mask &= turned;",
+        "        mask &= byte;",
+        (GUESTS, "-k", "vga_planes"),
+    ),
 )
 
 

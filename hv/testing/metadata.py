@@ -13,6 +13,8 @@ The first comment of the file carries one tag a line; text that goes on is inden
      * @shutdown poweroff
      * @disk    64
      * @nic     nat
+     * @cdrom   16
+     * @usb     tablet
      */
 """
 
@@ -26,7 +28,10 @@ DEFAULT_MEMORY_MIB = 16
 _COMMENT = re.compile(r"/\*(.*?)\*/", re.DOTALL)
 _TAG = re.compile(r"^\s*\*?\s*@(\w+)\s*(.*)$")
 _KNOWN = {"title", "fact", "source", "env", "vcpus", "memory", "cmdline", "traps", "insns", "shutdown", "disk",
-          "nic"}
+          "nic", "cdrom", "usb"}
+NICS = {"nat": "e1000", "nat e1000": "e1000", "nat rtl8139": "rtl8139"}
+"""What @nic may be: which card a PC has then."""
+USB = ("tablet", "keyboard", "disk")
 
 
 class MetadataError(ValueError):
@@ -55,7 +60,11 @@ class Metadata:
     """Sectors of a PV disk, xvda, or of a PC's first drive; each begins with its own number
     (hv.testing.disks); 0: there is none."""
     nic: str = ""
-    """"nat": a PV interface, or a PC's network card, with a NAT that leads nowhere; "": none."""
+    """A PC's network card (others have a PV interface), with a NAT that leads nowhere; "": none."""
+    cdrom_blocks: int = 0
+    """Of a PC: blocks of the CD in a drive behind the disk; each begins with the number of its first sector."""
+    usb: tuple[str, ...] = ()
+    """What a PC's USB controllers have, in this order; the disk is as the others."""
 
 
 def _tags(path: Path, text: str) -> dict[str, str]:
@@ -95,9 +104,16 @@ def _trap(path: Path, text: str) -> tuple[str, int | None]:
 
 
 def _nic(path: Path, text: str) -> str:
-    if text not in ("", "nat"):
-        raise MetadataError(f"{path}: @nic must be nat, not {text!r}")
-    return text
+    if text and text not in NICS:
+        raise MetadataError(f"{path}: @nic must be one of {', '.join(NICS)}, not {text!r}")
+    return NICS.get(text, "")
+
+
+def _usb(path: Path, text: str) -> tuple[str, ...]:
+    words = tuple(text.split())
+    if set(words) - set(USB) or len(set(words)) < len(words):
+        raise MetadataError(f"{path}: @usb wants some of {', '.join(USB)}, not {text!r}")
+    return words
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -120,4 +136,6 @@ def read_metadata(path: Path) -> Metadata:
         shutdown=tags.get("shutdown", "poweroff"),
         disk_sectors=_number(path, tags, "disk", 0),
         nic=_nic(path, tags.get("nic", "")),
+        cdrom_blocks=_number(path, tags, "cdrom", 0),
+        usb=_usb(path, tags.get("usb", "")),
     )

@@ -8,16 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hv.builder.image import BuilderError
-from hv.builder.pc import PcDisk
 from hv.cli import statistics
 from hv.hypervisor import DEFAULT_PAGING, DEFAULT_QUANTUM, Stop
 from hv.native import ffi, lib
-from hv.net.options import NicOptions
 from hv.testing.build import ENVIRONMENTS, BuildError, build_guest, find_guest
-from hv.testing.disks import NumberedImage
+from hv.testing.devices import launch_tested
 from hv.testing.metadata import DEFAULT_MEMORY_MIB, Metadata, read_metadata
-from hv.toolstack.backends import attach_disk, attach_nic
-from hv.toolstack.launch import Guest, GuestConfig, launch
+from hv.toolstack.launch import Guest, GuestConfig
 
 DEFAULT_MAX_INSNS = 2_000_000_000
 _VERDICT = re.compile(r"^Test result: (SUCCESS|SKIP|ERROR|FAILURE)\s*$", re.MULTILINE)
@@ -124,7 +121,7 @@ class DomainUnderTest:
         )
         self.name = about.name if about else kernel.name
         self.max_insns = options.max_insns or (about.max_insns if about else None) or DEFAULT_MAX_INSNS
-        self.guest: Guest = _launch(kernel, config, about)
+        self.guest: Guest = launch_tested(kernel, config, about)
         self.hv = self.guest.hv
         self.domain = self.guest.domain
         self.stop: Stop | None = None
@@ -218,20 +215,6 @@ class DomainUnderTest:
             traps=self.traps,
             hypercalls=self.hypercalls,
         )
-
-
-def _launch(kernel: Path, config: GuestConfig, about: Metadata | None) -> Guest:
-    """A guest with the devices that its header comment asks for: those of a PC, or PV ones."""
-    disks = (NumberedImage(about.disk_sectors),) if about and about.disk_sectors else ()
-    nics = (NicOptions(),) if about and about.nic else ()
-    if config.kind == "hvm":
-        return launch(None, config._replace(firmware=kernel, drives=tuple(map(PcDisk, disks)), nics=nics))
-    guest = launch(kernel, config)
-    for disk in disks:
-        attach_disk(guest.domain, disk)
-    for nic in nics:
-        attach_nic(guest.domain, nic)
-    return guest
 
 
 def run_test(guest: str, options: Options | None = None) -> Outcome:
