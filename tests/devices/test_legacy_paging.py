@@ -180,7 +180,7 @@ static void two_formats(void)
     volatile u32 *directory = (volatile u32 *)0x289000;
     directory[0] = FLAGS | PS;
     directory[256] = (u32)l1 | FLAGS;
-    CHECK(AT(0) == 101);
+    CHECK(AT(0) == 101 && AT(1) == 101);
     cr0(0x80000000, 0);
     cr4(0x20, 0x10);
     load_root(0x289000);
