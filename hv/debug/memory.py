@@ -34,8 +34,11 @@ def translate(vcpu: Vcpu, address: int) -> int | None:
     hv, c = vcpu.domain.hv, vcpu.c
     if vcpu.domain.translated:
         physical = int(lib.hv_linear_page(hv.native, c, address)) if 0 <= address <= LAST_ADDRESS else NO_FRAME
-        frame = None if physical == NO_FRAME else vcpu.domain.frame_of(physical // PAGE)
-        return None if frame is None else frame * PAGE + address % PAGE
+        if physical == NO_FRAME:
+            return None
+        kind = ffi.new("uint32_t *")  # read-only memory is looked at too
+        frame = int(lib.hv_p2m_get(hv.native, vcpu.domain.c, physical // PAGE, kind))
+        return frame * PAGE + address % PAGE if frame != NO_FRAME and kind[0] & lib.P2M_RAM else None
     m2p = address - abi.MACH2PHYS_VIRT_START  # in no page table: the hypervisor shows it to every guest
     if 0 <= m2p < int(hv.state.m2p_frames) * PAGE:
         return int(hv.state.m2p_frame) * PAGE + m2p

@@ -229,6 +229,38 @@ void hv_shadow_drop(struct hv *hv);
  * room; changed: shadows of tables that were written to. capacity, in_use: tables of 4 KiB. */
 struct hv_shadow_counts { uint64_t found, filled, recycled, changed, capacity, in_use; };
 void hv_shadow_statistics(const struct hv *hv, struct hv_shadow_counts *out);
+/* What a shadow stands for. All are tables of 512 entries for 9 bits of the address: guest tables of 1024 entries have
+ * several shadows, told apart by `sub`; a large page has tables of small ones, which no guest table stands behind. */
+enum shadow_kind {
+    SHADOW_L1, SHADOW_L2, SHADOW_L3, SHADOW_L4,   /* tables of 8-byte entries, by level */
+    SHADOW_PAE,                   /* the four top entries of PAE; sub: where in their frame, in units of 32 bytes */
+    SHADOW_L1_32,                 /* half a table of 4-byte entries; sub: which */
+    SHADOW_L2_32,                 /* a quarter of a directory, each entry twice: for 2 MiB; sub: which */
+    SHADOW_TOP_32,                /* its four quarters */
+    SHADOW_LARGE1,                /* of a large page: 512 frames, of which `frame` is the first, a guest's */
+    SHADOW_LARGE2                 /* of one of 1 GiB: 512 of these */
+};
+/* How an address of an HVM or PVH guest is translated at this moment: by the guest's tables as they are, and by what shadows
+ * have of it. Index 0 of an array is level 1. */
+struct hv_guest_walk {
+    uint64_t root;                /* CR3 */
+    uint64_t entry[4], place[4];  /* of the guest's tables, as far as they were read; place: in machine memory */
+    uint64_t gfn, p2m;            /* if mapped: the guest frame with regard to address line 20, and the p2m's entry for it */
+    uint32_t levels;              /* of the guest's tables: 4, 3 (PAE), 2; 0: paging is off */
+    uint32_t last;                /* the level where the walk ended */
+    bool mapped;
+    uint32_t shadow_levels;       /* 4, 3; 0: the vcpu has none for its present table and mode */
+    struct hv_shadow_step {
+        uint64_t frame;           /* what it is a shadow of; see enum shadow_kind */
+        uint64_t to;              /* level 1: a machine frame; else the number of the shadow below */
+        uint32_t number;
+        uint16_t slot;
+        uint8_t kind, sub;        /* enum shadow_kind */
+        bool reached, present, writable, user, dirty, no_exec, read_only;   /* read_only: by the p2m */
+    } shadow[4];
+};
+/* With ring 0's rights, for reading; nothing is marked or kept. 0, or -EINVAL: the domain is PV. */
+int hv_guest_walk(struct hv *hv, const struct vcpu *v, uint64_t va, struct hv_guest_walk *out);
 struct hvm_domain *hv_hvm_domain(struct hv *hv, const struct domain *d);
 struct hvm_vcpu *hv_hvm_vcpu(struct hv *hv, const struct vcpu *v);
 /* The reset line of the whole machine: processors, interrupt controllers, device timers. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import struct
+from itertools import pairwise
 
 import pytest
 
@@ -12,9 +13,12 @@ from hv.builder.hvm import build_hvm, start
 from hv.devices.platform import Platform
 from hv.hypervisor import Hypervisor
 from hv.native import lib
+from hv.paging.guest import guest_walk
+from hv.paging.walk import LARGE
 from tests.devices.flat32 import compiled
 
 DONE, INSNS = 0x300100, 60_000
+WINDOW, PAE_TOP = 0x40000000, 0x280020
 MODES = ["two levels", "two levels with large pages", "PAE"]
 
 PROGRAM = r"""
@@ -280,3 +284,36 @@ def test_shadowed_cut_and_dropped(program: bytes, limit: int) -> None:
                 hv.restore(hv.snapshot())
     assert verdict(hv) == (1, 0, 0)
     assert hv.state_hash == straight.state_hash
+
+
+def test_walks_laid_open(program: bytes) -> None:
+    """The debugger's view: entries as they lie in memory, shadows that lead to the same frames as guest and p2m."""
+    hv = machine(program, "shadow")
+    hv.run(max_insns=INSNS)
+    domain, vcpu = hv.domains[0], hv.domains[0].vcpus[0]
+    kept = []
+    code = vcpu.registers["rip"]
+    for address in (code, *(WINDOW + slot * 0x1000 for slot in range(9))):
+        walk = guest_walk(vcpu, address)
+        size = 4 if walk.levels == 2 else 8
+        assert walk.levels == (3 if walk.root == PAE_TOP else 2)
+        for step, table in zip(walk.steps, walk.tables, strict=True):
+            offset = step.slot * size + (walk.root % 0x1000 if step.level == walk.levels else 0)
+            assert domain.read_physical(step.table * 0x1000 + offset, size) == step.entry.to_bytes(size, "little")
+            assert domain.frame_of(step.table) == table
+        assert walk.mapped == (address != WINDOW + 8 * 0x1000)
+        if not walk.mapped:
+            assert not walk.steps[-1].present
+            continue
+        last = walk.steps[-1]
+        if not last.entry & LARGE:
+            assert walk.gfn == last.entry >> 12
+        assert walk.p2m >> lib.P2M_FRAME_SHIFT == domain.frame_of(walk.gfn)
+        for above, below in pairwise(walk.shadows):
+            assert above.to == below.number and above.level == below.level + 1
+        if walk.shadows[-1].level == 1 and walk.shadows[-1].rights:
+            kept.append(address)
+            assert walk.shadows[-1].to == domain.frame_of(walk.gfn)
+    assert code in kept and len(kept) > 2
+    lib.hv_shadow_drop(hv.native)
+    assert guest_walk(vcpu, code).shadows == ()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from hv.debug.commands import CommandError, command
 from hv.debug.commands.arguments import address, counts, evaluate, frame
-from hv.native import NO_FRAME, lib
+from hv.debug.walk_text import guest_walk_text, p2m_text
+from hv.native import NO_FRAME, ffi, lib
 from hv.paging.walk import FRAME_MASK, LARGE, canonical, flags, walk
 
 if TYPE_CHECKING:
@@ -64,10 +65,14 @@ def m2p(debugger: Debugger, args: list[str]) -> str:
 
 @command("p2m", "PFN", "the machine frame that this domain calls PFN")
 def p2m(debugger: Debugger, args: list[str]) -> str:
-    """Xen keeps no p2m of a PV guest: the table is searched."""
+    """Xen keeps no p2m of a PV guest: the table is searched. That of an HVM or PVH guest has entries."""
     counts(args, 1, 1, "p2m PFN")
     pfn = evaluate(debugger, args[0], "p2m")
     native, domid = debugger.hv.native, debugger.domain.domid
+    if debugger.domain.translated:
+        kind = ffi.new("uint32_t *")
+        mfn = int(lib.hv_p2m_get(native, debugger.domain.c, pfn, kind))
+        return p2m_text(pfn, 0 if mfn == NO_FRAME else mfn << int(lib.P2M_FRAME_SHIFT) | kind[0])
     pages = lib.hv_pages(native)
     found = [
         mfn
@@ -81,10 +86,12 @@ def p2m(debugger: Debugger, args: list[str]) -> str:
 
 @command("walk", "ADDRESS", "translate an address, with the frame of each level")
 def walk_(debugger: Debugger, args: list[str]) -> str:
-    """By the page table that the vcpu uses now."""
+    """By the page table that the vcpu uses now; of an HVM or PVH guest with the shadows beside it, and the p2m."""
     counts(args, 1, 1, "walk ADDRESS")
     va = address(debugger, args[0], "walk")
     vcpu, domain = debugger.vcpu, debugger.domain
+    if domain.translated:
+        return guest_walk_text(vcpu, va)
     root = int(vcpu.c.cr3_kernel if vcpu.c.kernel_mode else vcpu.c.cr3_user) >> 12
     if not root:
         raise CommandError("walk: the vcpu has no page table for this mode")

@@ -21,7 +21,7 @@ static uint8_t mode_of(const struct x86_paging *p)
 
 /* ---- looking ---- */
 
-static const struct shadow_root *root_of(struct shadows *s, const struct vcpu *v, const struct x86_paging *p)
+const struct shadow_root *shadow_root_of(const struct shadows *s, const struct vcpu *v, const struct x86_paging *p)
 {
     const struct shadow_root *r = &s->root[v->slot];
     if (!r->valid || r->cr3 != p->root || r->domain != v->domain_slot || r->epoch != s->epoch[v->domain_slot] ||
@@ -34,23 +34,23 @@ bool shadow_find(struct hv *hv, const struct vcpu *v, const struct x86_paging *p
                  struct mapping *map)
 {
     struct shadows *s = hv->shadows;
-    const struct shadow_root *root = root_of(s, v, p);
+    const struct shadow_root *root = shadow_root_of(s, v, p);
     if (!root || (p->levels == 4 && (uint64_t)((int64_t)(va << 16) >> 16) != va))
         return false;
     uint64_t rights = SHADOW_RIGHTS ^ SHADOW_XD, any = 0, entry;
-    uint32_t number = root->number, top = p->levels == 4 ? SHADOW_ENTRIES - 1 : 3;
-    for (int shift = p->levels == 4 ? 39 : 30;; shift -= SHADOW_BITS) {
-        entry = s->entries[number][va >> shift & top];
+    uint32_t number = root->number;
+    const int levels = p->levels == 4 ? 4 : 3;
+    for (int level = levels;; level--) {
+        entry = s->entries[number][shadow_slot(va, level, levels)];
         if (!(entry & SHADOW_P))
             return false;
         rights &= entry;
         any |= entry & (SHADOW_XD | SHADOW_D);
-        if (shift == ENGINE_PAGE_SHIFT)
+        if (level == 1)
             break;
         if (!shadow_leads(s, entry))
             return false;
         number = shadow_child(entry);
-        top = SHADOW_ENTRIES - 1;
     }
     bool may_write = (rights & SHADOW_W || (!user && !p->write_protect)) && any & SHADOW_D && !(entry & SHADOW_READONLY);
     if ((user && !(rights & SHADOW_U)) || (access == ACCESS_WRITE && !may_write) || (access == ACCESS_FETCH && any & SHADOW_XD))
@@ -132,8 +132,7 @@ void shadow_fill(struct hv *hv, const struct vcpu *v, const struct x86_paging *p
             s->root[v->slot] = (struct shadow_root){
                 .cr3 = p->root, .epoch = s->epoch[v->domain_slot], .number = number, .generation = s->shadow[number].generation,
                 .domain = v->domain_slot, .levels = (uint8_t)p->levels, .mode = step.key.mode, .valid = true};
-        uint64_t mask = level == 3 && levels == 3 ? 3 : SHADOW_ENTRIES - 1;
-        parent = &s->entries[number][va >> (ENGINE_PAGE_SHIFT + (level - 1) * SHADOW_BITS) & mask];
+        parent = &s->entries[number][shadow_slot(va, level, levels)];
         flags = step.flags;
     }
     *parent = flags | (p2m_entry >> P2M_FRAME_SHIFT) << SHADOW_FRAME_SHIFT | (p2m_entry & P2M_WRITABLE ? 0 : SHADOW_READONLY);

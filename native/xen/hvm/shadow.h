@@ -9,22 +9,10 @@
 
 enum { SHADOW_BITS = 9, SHADOW_ENTRIES = 1 << SHADOW_BITS };
 
-/* What a shadow stands for. All are tables of 512 entries for 9 bits of the address: guest tables of 1024 entries have
- * several shadows, told apart by `sub`; a large page has tables of small ones, which no guest table stands behind. */
-enum shadow_kind {
-    SHADOW_L1, SHADOW_L2, SHADOW_L3, SHADOW_L4,   /* tables of 8-byte entries, by level */
-    SHADOW_PAE,                   /* the four top entries of PAE; sub: where in their frame, in units of 32 bytes */
-    SHADOW_L1_32,                 /* half a table of 4-byte entries; sub: which */
-    SHADOW_L2_32,                 /* a quarter of a directory, each entry twice: for 2 MiB; sub: which */
-    SHADOW_TOP_32,                /* its four quarters */
-    SHADOW_LARGE1,                /* of a large page: 512 frames, of which `frame` is the first, a guest's */
-    SHADOW_LARGE2                 /* of one of 1 GiB: 512 of these */
-};
-
 struct shadow_key {
     uint64_t frame;               /* machine frame of the guest's table; SHADOW_LARGE*: guest frame */
     uint16_t domain;              /* slot */
-    uint8_t kind, sub;            /* enum shadow_kind */
+    uint8_t kind, sub;            /* enum shadow_kind (../xen.h) */
     uint8_t mode;                 /* SHADOW_NX | SHADOW_PSE */
     uint8_t pad[3];
 };
@@ -73,6 +61,12 @@ struct shadows {
 };
 
 static inline uint32_t shadow_child(uint64_t entry) { return entry >> SHADOW_FRAME_SHIFT & ((1u << SHADOW_NUMBER_BITS) - 1); }
+/* The slot for `va` in a shadow of level `level` of `levels`. */
+static inline uint32_t shadow_slot(uint64_t va, int level, int levels)
+{
+    const uint32_t mask = level == 3 && levels == 3 ? 3 : SHADOW_ENTRIES - 1;
+    return (uint32_t)(va >> (ENGINE_PAGE_SHIFT + (level - 1) * SHADOW_BITS)) & mask;
+}
 /* Is the shadow that the entry leads to the one that it was made for? */
 static inline bool shadow_leads(const struct shadows *s, uint64_t entry)
 {
@@ -95,6 +89,8 @@ void shadow_table_changed(void *ctx, uint64_t frame, uint32_t offset, uint32_t b
 void shadow_forget_domain(struct hv *hv, const struct domain *d);
 
 /* ---- shadow.c ---- */
+/* Where the vcpu's translations begin in this mode; NULL: not yet. */
+const struct shadow_root *shadow_root_of(const struct shadows *s, const struct vcpu *v, const struct x86_paging *paging);
 /* The translation of `va`, if it is there and allows the access without a change to the guest's tables. */
 bool shadow_find(struct hv *hv, const struct vcpu *v, const struct x86_paging *paging, uint64_t va, enum access access,
                  bool user, struct mapping *map);
