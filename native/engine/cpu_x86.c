@@ -179,7 +179,7 @@ int64_t cpu_retired(const struct cpu *c)
 {
     uint64_t pc = FIELD(const uint64_t, c->env, U_ENV_EIP) +
                   FIELD(const uint64_t, c->env, U_ENV_SEGS + SEG_CS * U_SEG_SIZE + U_SEG_BASE);
-    return c->budget - LEFT - cpu_unretired(c, pc);
+    return c->budget - LEFT - c->held - cpu_unretired(c, pc);
 }
 
 void cpu_retire(struct cpu *c)

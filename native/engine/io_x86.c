@@ -26,6 +26,8 @@ extern bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_ex
 static void undo(struct cpu *c, uintptr_t ra)
 {
     __wrap_cpu_restore_state_x86_64(c->cs, ra, true);
+    if (c->watching)              /* INS stores before it asks for what to store */
+        cpu_watch_forget(c);
     c->settled = false;
     c->block = NULL;
 }

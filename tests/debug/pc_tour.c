@@ -1,5 +1,5 @@
 /* pc_tour.c - a 32-bit program in place of firmware that uses the devices of a PC: disk transfers by PIO and by bus master,
- * a CD-ROM, a change of VGA modes with drawing in between, the serial port. It ends by HLT with interrupts off.
+ * a CD-ROM, fw_cfg, a change of VGA modes with drawing in between, the serial port. It ends by HLT with interrupts off.
  */
 typedef unsigned char u8; typedef unsigned short u16; typedef unsigned int u32;
 
@@ -7,6 +7,8 @@ static inline void out8(u16 p, u8 v) { __asm__ volatile("outb %0, %1" :: "a"(v),
 static inline void out16(u16 p, u16 v) { __asm__ volatile("outw %0, %1" :: "a"(v), "Nd"(p)); }
 static inline void out32(u16 p, u32 v) { __asm__ volatile("outl %0, %1" :: "a"(v), "Nd"(p)); }
 static inline u8 in8(u16 p) { u8 v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(p)); return v; }
+static inline void insb(u16 p, void *to, u32 n)
+{ __asm__ volatile("rep insb" : "+D"(to), "+c"(n) : "d"(p) : "memory"); }
 static inline void insw(u16 p, void *to, u32 n)
 { __asm__ volatile("rep insw" : "+D"(to), "+c"(n) : "d"(p) : "memory"); }
 static inline void outsw(u16 p, const void *from, u32 n)
@@ -172,9 +174,11 @@ void work(void)
     for (u32 i = 0; i < 2; i++) {
         pio_read();
         pio_write();
-        dma(0xc8, 8, 200, 24);                           /* READ DMA */
-        dma(0xca, 0, 300, 24);                           /* WRITE DMA */
+        dma(0xc8, 8, 200, i ? 24 : 134);                 /* READ DMA */
+        dma(0xca, 0, 230, i ? 24 : 134);                 /* WRITE DMA */
         cd_read();
+        out16(0x510, 0);
+        insb(0x511, (u8 *)0x250000, 4);                  /* fw_cfg: its signature; each byte is asked for */
         set_mode(planar);
         draw();
         linear();

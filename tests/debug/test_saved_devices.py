@@ -28,7 +28,7 @@ from tests.debug.damage import number
 TRIALS = int(os.environ.get("XENLAB_DAMAGES", "60"))
 """States that are tried of each device."""
 ACCESSES = 12
-MOMENTS = (0, 7_000, 12_500, 20_000)
+MOMENTS = (0, 1_100, 14_500, 40_200, 57_800)
 
 
 def leaves(value: Any, path: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:

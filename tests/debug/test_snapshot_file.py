@@ -76,7 +76,7 @@ def _good_pc(folder: Path) -> Path:
     """A file of moments in the middle of disk transfers and of changes of the screen's mode, with network cards."""
     guest = pc_tour.start(pc_tour.prepare(folder), much=True)
     saved = []
-    for count in (7_000, 12_500, 20_000):
+    for count in (1_100, 40_200, 57_800):
         guest.hv.run(max_insns=count)
         saved.append(guest.hv.snapshot())
     save(folder / "pc", guest.hv, saved, {})
@@ -107,7 +107,7 @@ def test_another_process_loads_what_was_saved(tmp_path: Path) -> None:
 def test_a_pc_comes_back_in_another_process(tmp_path: Path) -> None:
     """Its devices' states, what was written to its disks, and its screen, at places all over its run."""
     guest = pc_tour.start(pc_tour.prepare(tmp_path), much=True)
-    saved, hashes, counts = [], [], range(0, 29_000, 1_150)
+    saved, hashes, counts = [], [], range(0, 76_000, 3_000)
     for count in counts:
         guest.hv.run(max_insns=count)
         saved.append(guest.hv.snapshot())

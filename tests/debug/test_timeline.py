@@ -94,7 +94,7 @@ def test_a_thousand_moves_leave_no_trace() -> None:
 
 
 @pytest.mark.parametrize(
-    "guest", ["smp", "user_mode", "hvm_exceptions", "hvm_smp", "lapic_timer", "blk_rw", "net_ping"]
+    "guest", ["smp", "user_mode", "hvm_exceptions", "hvm_smp", "lapic_timer", "blk_rw", "net_ping", "pit_interrupts"]
 )
 def test_moves_of_other_guests(guest: str) -> None:
     code = ("trap_14", "trap_entry", "events_upcall", "test_main", "printf", "apic_interrupt")
