@@ -19,7 +19,7 @@ from hv import abi
 from hv.backend.block_requests import MAX_INDIRECT_SEGMENTS, PROTOCOLS, Requests, ring_layout
 from hv.backend.granted import GrantedArea
 from hv.backend.ring import OpenRing, RingState
-from hv.backend.xenbus import WORDS, BackendError, Bus, XenbusDevice
+from hv.backend.xenbus import WORDS, BackendError, Bus, Twin, XenbusDevice
 from hv.disk.disk import Disk
 from hv.disk.image import SECTOR
 
@@ -43,14 +43,19 @@ class BlockLink(NamedTuple):
 
 
 class BlockBackend(XenbusDevice):
-    """A disk of a domain, by its virtual device number (hv.backend.names). `cdrom`: it is shown as one."""
+    """A disk of a domain, by its virtual device number (hv.backend.names). `cdrom`: it is shown as one. `twin`: it is
+    the disk of an emulated drive, which keeps what is written to it, and this says whether that is plugged in: if so,
+    no front end may connect. So one of the two ways to a disk is open at a time."""
 
     kind = "vbd"
 
-    def __init__(self, bus: Bus, domain: Domain, number: int, disk: Disk, *, cdrom: bool = False) -> None:
+    def __init__(
+        self, bus: Bus, domain: Domain, number: int, disk: Disk, *, cdrom: bool = False, twin: Twin | None = None
+    ) -> None:
         super().__init__(bus, domain, number)
         self.disk = disk
         self.cdrom = cdrom
+        self.twin = twin
 
     # ---- XenbusDevice ----
 
@@ -119,13 +124,14 @@ class BlockBackend(XenbusDevice):
     # ---- state ----
 
     def contents(self) -> Any:
-        """What was written to the disk."""
-        return self.disk.save()
+        """What was written to the disk; None: that is kept elsewhere."""
+        return self.disk.save() if self.twin is None else None
 
     def set_contents(self, saved: Any) -> None:
         """Have just that written to the disk."""
-        self.disk.load(saved)
+        if self.twin is None:
+            self.disk.load(saved)
 
     def canonical(self) -> bytes:
         """For the state hash."""
-        return super().canonical() + self.disk.canonical()
+        return super().canonical() + (self.disk.canonical() if self.twin is None else b"")

@@ -17,7 +17,7 @@ from hv import abi
 from hv.backend.granted import GrantedArea, NotGranted
 from hv.backend.net_frames import RX_ENTRY, TX_ENTRY, gather, put_responses, scatter, slots_for, take_packet
 from hv.backend.ring import OpenRing, RingState
-from hv.backend.xenbus import WORDS, BackendError, Bus, XenbusDevice
+from hv.backend.xenbus import WORDS, BackendError, Bus, Twin, XenbusDevice
 from hv.net.port import LONGEST
 from hv.shared_ring import RingError
 
@@ -49,13 +49,15 @@ class NetLink(NamedTuple):
 
 
 class NetBackend(XenbusDevice):
-    """A network interface of a domain, the first being number 0."""
+    """A network interface of a domain, the first being number 0. `twin`: it has the cable of an emulated card, and this
+    says whether that is plugged in: if so, no front end may connect."""
 
     kind = "vif"
 
-    def __init__(self, bus: Bus, domain: Domain, number: int) -> None:
+    def __init__(self, bus: Bus, domain: Domain, number: int, *, twin: Twin | None = None) -> None:
         super().__init__(bus, domain, number)
         self.port: Port | None = None
+        self.twin = twin
 
     # ---- XenbusDevice ----
 

@@ -16,6 +16,7 @@ what a subclass has. Nothing of it lies in xenstore alone, and what the guest wr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from hv import abi, evtchn
@@ -64,11 +65,17 @@ class Bus(Protocol):
         """The device has closed and shall not come back (`online` is 0)."""
 
 
+Twin = Callable[[], bool]
+"""Whether the emulated device that a PV device shares its disk or cable with is plugged in."""
+
+
 class XenbusDevice:
     """One device of one domain. Subclasses: `kind`, and the methods that raise NotImplementedError here."""
 
     kind: ClassVar[str]
     """Name of the kind of device in xenstore: vbd, vif."""
+    twin: Twin | None = None
+    """Of a device that is there as an emulated one too: front ends connect when that was unplugged."""
 
     def __init__(self, bus: Bus, domain: Domain, number: int) -> None:
         self.bus = bus
@@ -123,6 +130,12 @@ class XenbusDevice:
             )
             self._write(path, nodes)
 
+    def begin_again(self, back: Mapping[str, object], front: Mapping[str, object]) -> None:
+        """The machine was reset: as after create()."""
+        self.disconnect()
+        self.xenbus = int(abi.XenbusStateInitialising)
+        self.create(back, front)
+
     def remove(self) -> None:
         """Take the device's nodes away."""
         for path in (self.back, self.front):
@@ -169,7 +182,9 @@ class XenbusDevice:
             state = int(abi.XenbusStateUnknown)
         match state:
             case abi.XenbusStateInitialising:
-                if self.link is None and self.xenbus in (abi.XenbusStateInitialising, abi.XenbusStateClosed):
+                waits = self.twin is not None and self.twin()
+                idle = self.xenbus in (abi.XenbusStateInitialising, abi.XenbusStateClosed)
+                if self.link is None and idle and not waits:
                     self._write(self.back, self.advertise())
                     self._switch(abi.XenbusStateInitWait)
             case abi.XenbusStateInitialised | abi.XenbusStateConnected:

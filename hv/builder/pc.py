@@ -32,6 +32,7 @@ from hv.devices.uhci import PORTS, Uhci
 from hv.devices.usb_keyboard import UsbKeyboard
 from hv.devices.usb_tablet import UsbTablet
 from hv.devices.vga import MEMORY_BYTES, Vga
+from hv.devices.xen_platform import XenPlatform
 from hv.native import lib
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class PcMachine(NamedTuple):
     d (CD-ROM) and n (network). items: more files and items for the firmware (hv.builder.linux_boot); `kernel` says
     that they boot one. vga: it has a screen. serial_console: the first serial port leads to the console, else to
     whoever takes its `sink`. nic_roms: expansion ROMs of the network cards, in the same order; those that are
-    missing or empty are none."""
+    missing or empty are none. xen_platform: it has the Xen platform device, by which guests unplug disks and cards."""
 
     vcpus: int
     memory: int
@@ -84,6 +85,7 @@ class PcMachine(NamedTuple):
     vga: bool = True
     serial_console: bool = True
     nic_roms: tuple[bytes, ...] = ()
+    xen_platform: bool = True
 
 
 def make_pc(domain: Domain, machine: PcMachine) -> Platform:
@@ -96,7 +98,7 @@ def make_pc(domain: Domain, machine: PcMachine) -> Platform:
     platform.add(PciBus(platform))
     platform.add_pci(HostBridge(platform))
     platform.add_pci(IsaBridge(platform, platform.bus))
-    drives = [_drive(number, disk) for number, disk in enumerate(_ide_disks(machine))]
+    drives = [_drive(number, disk) for number, disk in enumerate(ide_disks(machine))]
     platform.add_pci(Ide(platform, drives))
     _add_usb(platform, machine)
     platform.add_pci(Piix4Pm(platform))
@@ -105,6 +107,8 @@ def make_pc(domain: Domain, machine: PcMachine) -> Platform:
             platform.take_video_memory(MEMORY_BYTES)
         platform.add_pci(Vga(platform, rom=machine.video_bios))
     _add_nics(platform, machine)
+    if machine.xen_platform:  # behind what it unplugs: a reset of the machine comes to it last
+        platform.add_pci(XenPlatform(platform, platform.bus))
     _add_legacy(platform, machine, int(domain.hv.state.wallclock_ns))
     platform.add(FwCfg(platform, firmware_items(machine)))
     return platform
@@ -128,7 +132,8 @@ def _drive(number: int, disk: PcDisk) -> Drive:
     return HardDisk(Disk(disk.image, disk.read_only), serial=serial)
 
 
-def _ide_disks(machine: PcMachine) -> list[PcDisk]:
+def ide_disks(machine: PcMachine) -> list[PcDisk]:
+    """The drives on the IDE controller, by number."""
     return [disk for disk in machine.disks if not disk.usb]
 
 
@@ -172,7 +177,8 @@ def _add_legacy(platform: Platform, machine: PcMachine, wallclock_ns: int) -> No
         Uart(platform, "serial0", *COM1, None if machine.serial_console else _nowhere),
         Uart(platform, "serial1", *COM2, _nowhere),
         control, keyboard, mouse, I8042(platform, keyboard, mouse, control), PostCode(platform),
-        DebugConsole(platform, "seabios", _nowhere), DebugConsole(platform, "bochs"), DebugConsole(platform, "xen"),
+        DebugConsole(platform, "seabios", _nowhere), DebugConsole(platform, "bochs"),
+        *(() if machine.xen_platform else (DebugConsole(platform, "xen"),)),
     ):  # fmt: skip
         platform.add(device)
 
@@ -185,7 +191,7 @@ def _boot_paths(machine: PcMachine) -> list[str]:
     """Device paths in the order of `boot`; a kernel comes before all."""
     from hv.builder.linux_boot import ROM_FILE
 
-    numbered = list(enumerate(_ide_disks(machine)))
+    numbered = list(enumerate(ide_disks(machine)))
     usb_disks = range(len(machine.usb), len(machine.usb) + len(machine.disks) - len(numbered))
     paths = {
         "c": [disk_path(n // 2, n % 2) for n, disk in numbered if not disk.cdrom]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OF_A_PC = (
     ("--boot", "boot order"), ("--firmware", "firmware"), ("--vga", "screen"), ("--vnc", "screen"),
-    ("--usb", "USB"), ("--serial", "serial port"),
+    ("--usb", "USB"), ("--xen-platform", "platform device"), ("--serial", "serial port"),
 )  # fmt: skip
 """Options that only an HVM domain has something for, and what that is."""
 LONGEST_SLICE, FIRST_SLICE, SHORTEST_SLICE = 1_000_000, 50_000, 4_000
@@ -112,7 +112,7 @@ def _check(options: Any, domain: Domain) -> None:
     if domain.machine is not None:
         return
     for flag, what in OF_A_PC:
-        if getattr(options, flag[2:], None) is not None:
+        if getattr(options, flag[2:].replace("-", "_"), None) is not None:
             raise BuilderError(flag, f"only an HVM domain has a {what}", "say --type hvm, or leave it out")
 
 

@@ -149,6 +149,9 @@ GUEST_OPTIONS = (
            "a BIOS image, or a 32-bit ELF file in its place (hvm; usually SeaBIOS)"),
     Option("--vga", _DEVICES, str, None, "WHAT",
            "the screen: std (a VGA with VBE and 16 MiB; what there is usually) or none (hvm)", ("std", "none")),
+    Option("--xen-platform", _DEVICES, str, None, "WHAT",
+           "the Xen platform device, by which guests change from emulated disks and cards to PV ones: on (as usual) or "
+           "off (hvm)", ("on", "off")),
     Option("--paging", _GUEST, str, "shadow", "MODE",
            "translate addresses by walk of the page tables, or by shadow tables (pvh, hvm; usually shadow)", _PAGING),
     Option("--max-insns", _LIMITS, positive, None, "N", "stop after N instructions"),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hv.toolstack.connect import Console
     from hv.vcpu import Vcpu
 
-_ATTACHED = ("nic", "usb", "vnc", "vnc_password", "serial", "pcap", "vga", "boot", "firmware")
+_ATTACHED = ("nic", "usb", "vnc", "vnc_password", "serial", "pcap", "vga", "boot", "firmware", "xen_platform")
 """Options that hv.cli.attached looks at."""
 _IDLE_WAIT = 0.25  # seconds between two looks at the wall clock while waiting for keys
 
@@ -61,6 +61,7 @@ def config_of(options: Any) -> GuestConfig:
         nics=tuple(getattr(options, "nic", None) or ()),
         usb=getattr(options, "usb", None) or (),
         vga=getattr(options, "vga", None) != "none",
+        xen_platform=getattr(options, "xen_platform", None) != "off",
         serial_console=_serial(options) == "stdio",
     )
 

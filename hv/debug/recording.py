@@ -182,12 +182,12 @@ def read(path: str | Path) -> Recording:
 def _recording(about: Any, inputs: list[Input]) -> Recording:
     names = (
         "kernel", "ramdisk", "firmware", "roms", "kind", "boot", "usb", "vga",
-        "serial_console", "disks", "nics", "memory_mib", "vcpus", "cmdline", "quantum", "seed", "scheduler", "name",
-        "wallclock_ns", "stop", "end", "hashes",
+        "serial_console", "xen_platform", "disks", "nics", "memory_mib", "vcpus", "cmdline", "quantum", "seed",
+        "scheduler", "name", "wallclock_ns", "stop", "end", "hashes",
     )  # fmt: skip
     (
-        kernel, ramdisk, firmware, roms, kind, boot, usb, vga, serial, disks, nics, memory, vcpus, cmdline, quantum,
-        seed, scheduler, name, wallclock, stop, end, hashes,
+        kernel, ramdisk, firmware, roms, kind, boot, usb, vga, serial, xen, disks, nics, memory, vcpus, cmdline,
+        quantum, seed, scheduler, name, wallclock, stop, end, hashes,
     ) = record(about, "the recording", *names)  # fmt: skip
     try:
         domain_pages(number(memory, "memory", 1 << 20, 1))
@@ -209,7 +209,7 @@ def _recording(about: Any, inputs: list[Input]) -> Recording:
         name=text(name, "name", 255), scheduler=scheduler, kind=kind_from(kind, kernel=code is not None),
         disks=tuple(facts.options for facts in known), nics=cards, firmware=bios and bios.path,
         boot=text(boot, "boot order", 16), usb=usb_names(usb), vga=flag(vga, "vga"),
-        serial_console=flag(serial, "serial_console"),
+        serial_console=flag(serial, "serial_console"), xen_platform=flag(xen, "xen_platform"),
     )  # fmt: skip
     places = [_hash_from(entry) for entry in items(hashes, "hashes", MAX_HASHES)]
     if [count for count, _ in places] != sorted({count for count, _ in places}):

@@ -20,7 +20,9 @@ from hv.debug.saved_net import NAT, SWITCH_PORT
 from hv.debug.shapes import U32, Shape, integer, many, maybe, one_of, plain, row
 from hv.disk.overlay import BLOCK
 from hv.native import lib
-from hv.toolstack.backends import DiskSpec, NicSpec, backends_of, port_name
+from hv.toolstack.backends import backends_of, port_name
+from hv.toolstack.pv_specs import DISKS, CardSpec, DiskSpec, DriveSpec, NicSpec, Spec
+from hv.toolstack.twins import specs as twin_specs
 
 if TYPE_CHECKING:
     from hv.debug.saved_disks import DiskParts, Images, Overlays
@@ -30,6 +32,7 @@ MOST_DEVICES = 256
 CHANNEL = integer(int(lib.HV_MAX_PORTS) - 1, 1)
 STATE = integer(int(abi.XenbusStateReconfigured))
 INDEX = integer(U32)
+KINDS: dict[type[Spec], str] = {DiskSpec: "disk", NicSpec: "nic", DriveSpec: "drive", CardSpec: "card"}
 
 
 class ReadBackends(NamedTuple):
@@ -46,13 +49,15 @@ def backends_plain(saved: Any, where: tuple[Any, ...], images: Images, overlays:
     """What Backends.save() gave; `where` tells domains apart. OSError: an image cannot be read."""
     found = []
     for spec, state in saved:
-        kind = "nic" if isinstance(spec, NicSpec) else "disk"
+        kind = KINDS[type(spec)]
         written = functools.partial(overlays.add, disk=(*where, kind, spec.number))
         found.append([kind, _spec_plain(spec, images), plain(state, written)])
     return found
 
 
-def _spec_plain(spec: DiskSpec | NicSpec, images: Images) -> list[Any]:
+def _spec_plain(spec: Spec, images: Images) -> list[Any]:
+    if isinstance(spec, (DriveSpec, CardSpec)):
+        return [spec.number]
     if isinstance(spec, NicSpec):
         return [spec.number, spec.mac.hex(), nic_plain(spec.options), spec.timer]
     return [spec.number, images.add(spec.image, cdrom=False), spec.read_only, spec.cdrom, spec.limit]
@@ -86,13 +91,15 @@ NIC_STATE = row(STATE, maybe(NET_LINK), one_of(None))
 def backends_from(domain: Domain, data: Any, parts: DiskParts) -> ReadBackends:
     """The reverse of backends_plain(), for a domain that has no PV devices yet or those of another moment. FieldError:
     they cannot be."""
-    saved: list[tuple[DiskSpec | NicSpec, Any]] = []
+    saved: list[tuple[Spec, Any]] = []
     for entry in items(data, "PV devices", MOST_DEVICES):
         kind, spec, state = items(entry, "a PV device", 3, 3)
         if kind == "disk":
             saved.append(_disk_from(spec, state, parts))
         elif kind == "nic":
             saved.append(_nic_from(spec, state))
+        elif kind in ("drive", "card"):
+            saved.append(_twin_from(domain, kind, spec, state))
         else:
             raise FieldError("there is no such PV device")
     _check_numbers(domain, [spec for spec, _ in saved])
@@ -123,9 +130,19 @@ def _nic_from(spec: Any, state: Any) -> tuple[NicSpec, Any]:
     return made, NIC_STATE(state, f"PV interface {index}")
 
 
-def _check_numbers(domain: Domain, specs: list[DiskSpec | NicSpec]) -> None:
+def _twin_from(domain: Domain, kind: str, spec: Any, state: Any) -> tuple[Spec, Any]:
+    """A disk or a card that the domain's PC has; what was written to it is not kept here."""
+    (index,) = items(spec, "a PV device", 1, 1)
+    for known in twin_specs(domain):
+        if KINDS[type(known)] == kind and known.number == index:
+            shape = row(STATE, maybe(_block_link), one_of(None)) if isinstance(known, DriveSpec) else NIC_STATE
+            return known, shape(state, f"{kind} {index}")
+    raise FieldError("a PV device is of a disk or card that the machine has not")
+
+
+def _check_numbers(domain: Domain, specs: list[Spec]) -> None:
     """Each device has its own number, and each interface a timer that nobody else has."""
-    names = [(type(spec), spec.number) for spec in specs]
+    names = [(isinstance(spec, DISKS), spec.number) for spec in specs]
     timers = [spec.timer for spec in specs if isinstance(spec, NicSpec)]
     others = {number_ for number_ in domain.timers if number_ not in _own_timers(domain)}
     if len(set(names)) != len(names) or len(set(timers)) != len(timers) or others & set(timers):

@@ -75,6 +75,7 @@ def config_plain(config: GuestConfig, disks: list[DiskFacts]) -> dict[str, Any]:
         "usb": list(config.usb),
         "vga": config.vga,
         "serial_console": config.serial_console,
+        "xen_platform": config.xen_platform,
         "disks": [
             [facts.options.format, facts.options.bus, facts.options.read_only, facts.options.cdrom,
              [list(file) for file in facts.files]]

@@ -46,6 +46,7 @@ from hv.devices.usb_tablet import MOST_PENDING as MOST_PLACES
 from hv.devices.usb_tablet import NOTCHES, TabletState
 from hv.devices.vga import MEMORY_BYTES, VgaState
 from hv.devices.vga_vbe import COUNT as VBE_REGISTERS
+from hv.devices.xen_platform import ROM_LOCK, XenPlatformState
 from hv.inputs import FAR_FUTURE
 from hv.native import lib
 
@@ -136,7 +137,8 @@ PORTS: Known = {
 }  # fmt: skip
 PCI: Known = {
     PciState: {"config": exactly(CONFIG_SIZE)},
-    PciBusState: {"asserted": (1 << 256) - 1, "driven": U32},
+    PciBusState: {"asserted": (1 << 256) - 1, "driven": U32, "absent": (1 << 256) - 1},
+    XenPlatformState: {"flags": ROM_LOCK, "product": U16, "build": U32},
     VgaState: {
         "dac_part": octets(2), "dac_reads": 2, "dac_read_index": U8, "dac_write_index": U8, "misc": U8, "feature": U8,
         "sequencer_index": U8, "graphics_index": U8, "crtc_index": U8, "attribute_index": U8, "pel_mask": U8,

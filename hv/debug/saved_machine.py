@@ -49,6 +49,7 @@ def machine_plain(machine: PcMachine, images: Images, blobs: Blobs) -> dict[str,
         "video_bios": blobs.add(machine.video_bios),
         "items": [[name, blobs.add(data)] for name, data in machine.items],
         "nic_roms": [blobs.add(rom) for rom in machine.nic_roms],
+        "xen_platform": machine.xen_platform,
     }  # fmt: skip
 
 
@@ -74,9 +75,9 @@ def nic_from(data: Any, models: tuple[str, ...]) -> NicOptions:
 
 def machine_from(data: Any, images: list[Image], read: Callable[[int], bytes], left: int) -> tuple[PcMachine, int]:
     """A machine, and how many of `left` bytes of blobs are not its own; `read` gives them. FieldError."""
-    vcpus, memory, disks, nics, usb, boot, kernel, vga, serial, video, others, roms = record(
+    vcpus, memory, disks, nics, usb, boot, kernel, vga, serial, video, others, roms, xen = record(
         data, "a machine", "vcpus", "memory", "disks", "nics", "usb", "boot", "kernel", "vga", "serial_console",
-        "video_bios", "items", "nic_roms",
+        "video_bios", "items", "nic_roms", "xen_platform",
     )  # fmt: skip
     blobs = _Reader(read, left)
     number(memory, "memory of a machine", 1 << 44, 1 << 20)
@@ -90,6 +91,7 @@ def machine_from(data: Any, images: list[Image], read: Callable[[int], bytes], l
         tuple(_item_from(entry, blobs) for entry in items(others, "items of the firmware", MOST_ITEMS)),
         flag(kernel, "a machine"), flag(vga, "a machine"), flag(serial, "a machine"),
         tuple(blobs.take(length, ROM_LARGEST) for length in items(roms, "expansion ROMs", MOST_NICS)),
+        flag(xen, "a machine"),
     )  # fmt: skip
     if len(made.usb) + sum(disk.usb for disk in made.disks) > MOST_USB:
         raise FieldError("a machine has more on its USB than there is room for")

@@ -79,7 +79,7 @@ class Channel:
         self.port.stop()
         self.state = ChannelState(line=self.state.line)
         self.master.state = type(self.master.state)()
-        for drive in self._there():
+        for drive in filter(None, self.drives):
             drive.reset()
         self.drive_line()
 

@@ -86,9 +86,8 @@ class Drive:
         self.channel, self.number = channel, number
 
     def reset(self) -> None:
-        """Power on. What is on the disk stays."""
-        present = self.state.present
-        self.state = self.State(present=present)
+        """Power on: the drive is there again if it was unplugged. What is on the disk stays."""
+        self.state = self.State()
         self.put_signature()
 
     # ---- what subclasses say ----

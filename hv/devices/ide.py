@@ -62,12 +62,12 @@ class Ide(PciDevice):
         for channel in self.channels:
             channel.reset()
 
-    def unplug(self) -> None:
-        """Take the hard disks away, until power is switched off and on: Xen's unplug protocol, for guests with drivers
-        of their own. CD-ROM drives stay."""
+    def unplug(self, *, but_first: bool = False) -> None:
+        """Take the hard disks away, until the machine is reset: Xen's unplug protocol, for guests with drivers of their
+        own. CD-ROM drives stay, and with but_first the primary master."""
         for channel in self.channels:
             for drive in channel.drives:
-                if isinstance(drive, HardDisk):
+                if isinstance(drive, HardDisk) and not (but_first and drive is self.drives[0]):
                     drive.hold()
                     drive.state.present = False
             channel.drive_line()

@@ -174,6 +174,14 @@ class PciDevice(Device):
         if self.command & COMMAND_INTX_OFF != before[COMMAND + 1] << 8 & COMMAND_INTX_OFF:
             self._drive()
 
+    def switch_off(self) -> None:
+        """The device decodes nothing, is no bus master and drives no pin, until its command register says otherwise."""
+        before = self.state.config
+        config = bytearray(before)
+        config[COMMAND : COMMAND + 2] = COMMAND_INTX_OFF.to_bytes(2, "little")
+        self.state.config = bytes(config)
+        self.config_changed(before)
+
     @property
     def command(self) -> int:
         """The command register."""

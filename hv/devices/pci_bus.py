@@ -60,6 +60,8 @@ class PciBusState:
     """Functions whose pin is asserted: bit 8 * slot + function."""
     driven: int = 0
     """Interrupt lines that the bus holds high: a bit each."""
+    absent: int = 0
+    """Functions that were unplugged, as `asserted`."""
 
 
 class PciBus(Device):
@@ -88,15 +90,28 @@ class PciBus(Device):
         self.devices[place] = device
 
     def reset(self) -> None:
-        """No pin is asserted."""
-        self.state.address = self.state.asserted = 0
+        """No pin is asserted, and everything is plugged in again."""
+        self.state.address = self.state.asserted = self.state.absent = 0
         self.rewire()
+
+    def unplug(self, device: PciDevice) -> None:
+        """Take a device out, until the machine is reset: nobody finds it, and it does nothing."""
+        self.state.absent |= self._bit(device)
+        device.switch_off()
+
+    def present(self, device: PciDevice) -> bool:
+        """Whether a device is plugged in."""
+        return not self.state.absent & self._bit(device)
+
+    @staticmethod
+    def _bit(device: PciDevice) -> int:
+        return 1 << (FUNCTIONS * device.slot + device.function)
 
     # ---- interrupts ----
 
     def set_pin(self, device: PciDevice, level: bool) -> None:
         """A device drives its pin: hv.devices.pci.PciMachine.set_pci_irq()."""
-        bit = 1 << (FUNCTIONS * device.slot + device.function)
+        bit = self._bit(device)
         asserted = self.state.asserted | bit if level else self.state.asserted & ~bit
         if asserted != self.state.asserted:
             self.state.asserted = asserted
@@ -133,7 +148,8 @@ class PciBus(Device):
         address = self.state.address
         if not address & ENABLE or address >> 16 & 0xFF:
             return None
-        return self.devices.get(address >> 8 & 0xFF)
+        place = address >> 8 & 0xFF
+        return None if self.state.absent >> place & 1 else self.devices.get(place)
 
     def _read_data(self, offset: int, size: int) -> int:
         device = self._addressed()

@@ -106,3 +106,19 @@ def mixed_region(device: Device, name: str, size: int, table: Mapping[int, tuple
             at = until
 
     return Region(name, size, read, write, (1, 2, 4))
+
+
+def sized_region(device: Device, name: str, size: int, table: Mapping[tuple[int, int], Register]) -> Region:
+    """A region whose addresses mean something else at each width of access: (offset, width in bytes) -> register. What
+    the table leaves out reads as ones and writes into nothing."""
+
+    def read(offset: int, width: int) -> int:
+        register = table.get((offset, width))
+        return (1 << 8 * width) - 1 if register is None else register.get(device)
+
+    def write(offset: int, width: int, value: int) -> None:
+        register = table.get((offset, width))
+        if register is not None:
+            register.put(device, value)
+
+    return Region(name, size, read, write, (1, 2, 4))

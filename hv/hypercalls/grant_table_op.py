@@ -135,7 +135,8 @@ def setup_table(ctx: Context, op: dict[str, Any]) -> int:
         _grow(ctx, t, frames)
         if frames:
             # A translated domain puts them into its physmap by number; machine frames mean nothing to it.
-            shown = [-1 & 0xFFFFFFFFFFFFFFFF] * frames if ctx.domain.translated else list(t.d.grant_frame[0:frames])
+            none = (1 << 8 * ctx.word_size()) - 1
+            shown = [none] * frames if ctx.domain.translated else list(t.d.grant_frame[0:frames])
             _write_list(ctx, op["frame_list"], "P", shown)
     except GrantError as error:
         status = _refused(ctx, error)

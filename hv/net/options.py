@@ -21,7 +21,9 @@ from hv.net.listeners import Forward
 from hv.net.nat import NatConfig
 from hv.net.policy import Policy, parse_policy
 
-MODELS = ("e1000", "rtl8139", "xen")
+PV_MODEL = "xen"
+"""A PV interface; the other models are cards of a PC."""
+MODELS = ("e1000", "rtl8139", PV_MODEL)
 DEFAULT_ALLOW = ("any",)
 _ONCE = {"model", "mac", "tftp", "bootfile"}
 _OF_USER = {"allow", "hostfwd", "tftp", "bootfile"}

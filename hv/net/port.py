@@ -72,7 +72,9 @@ class Port(Device):
         """Who looks on. It changes nothing."""
 
     def plug(self, nic: Nic) -> None:
-        """Connect a card, for as long as the machine lives."""
+        """Connect a card, in place of the one that was connected."""
+        if self.nic is not None:
+            self.nic.port = None
         self.nic, nic.port = nic, self
 
     # ---- the card's side ----

@@ -12,7 +12,9 @@ state says what each device was made of (immutable: an image, a name) and what h
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
+
+from hv.toolstack.pv_specs import DISKS, NICS, CardSpec, DiskSpec, DriveSpec, NicSpec, Spec, nodes
 
 if TYPE_CHECKING:
     from hv.backend.block import BlockBackend
@@ -31,25 +33,6 @@ SERVICE = "backends"
 """The name of the service of a domain that has its PV devices."""
 
 
-class DiskSpec(NamedTuple):
-    """What a disk was made of. `number`: 0 is xvda. `limit`: bytes that the guest may write, None: hv.disk's own."""
-
-    number: int
-    image: Image
-    read_only: bool = False
-    cdrom: bool = False
-    limit: int | None = None
-
-
-class NicSpec(NamedTuple):
-    """What a network interface was made of. `timer`: of the domain's timers, the one of its cable's other end."""
-
-    number: int
-    mac: bytes
-    options: NicOptions
-    timer: int
-
-
 class Backends:
     """The PV devices of one domain, by their tokens (hv.backend.xenbus.XenbusDevice). Implements its Bus."""
 
@@ -57,8 +40,17 @@ class Backends:
         self.domain = domain
         self._host = host
         self.devices: dict[str, XenbusDevice] = {}
-        self._specs: dict[str, DiskSpec | NicSpec] = {}
+        self._specs: dict[str, Spec] = {}
         domain.services[SERVICE] = self
+        if domain.machine is not None:
+            self._heed_unplugging()
+
+    def _heed_unplugging(self) -> None:
+        from hv.toolstack import twins
+
+        device = twins.platform_device(self.domain)
+        if device is not None:
+            device.blacklisted, device.unplugged, device.was_reset = self._blacklisted, self._unplugged, self._reset
 
     # ---- hv.backend.xenbus.Bus ----
 
@@ -79,14 +71,21 @@ class Backends:
 
     # ---- attach, detach ----
 
-    def attach(self, make: Callable[[], tuple[XenbusDevice, DiskSpec | NicSpec]]) -> XenbusDevice:
+    def attach(self, make: Callable[[], tuple[XenbusDevice, Spec]]) -> XenbusDevice:
         """Add a device and let the guest know."""
         device, spec = make()
         self._add(device, spec)
-        device.create(*_nodes(device, spec))
+        device.create(*nodes(self.domain, device.number, spec))
         self._host.daemon.watch(f"{device.front}/state", device.token)
         self.flush()
         return device
+
+    def attach_twins(self) -> None:
+        """Add the PV devices that a new PC's disks and cards are as well."""
+        from hv.toolstack.twins import specs
+
+        for spec in specs(self.domain):
+            self.attach(lambda spec=spec: self._make(spec))  # type: ignore[misc]
 
     def detach(self, device: XenbusDevice, *, force: bool = False) -> None:
         """Ask the guest to let go of a device; it is gone when the guest has. force: without asking."""
@@ -97,16 +96,20 @@ class Backends:
             device.ask_to_close()
         self.flush()
 
-    def free_number(self, kind: type[DiskSpec] | type[NicSpec]) -> int:
-        """The lowest number that no disk (interface) has."""
-        taken = {spec.number for spec in self._specs.values() if isinstance(spec, kind)}
+    def free_number(self, kinds: tuple[type[Spec], ...]) -> int:
+        """The lowest number that no disk (interface) has, of pv_specs.DISKS (NICS)."""
+        taken = {spec.number for spec in self._specs.values() if isinstance(spec, kinds)}
         return next(index for index in range(len(taken) + 1) if index not in taken)
 
-    def spec(self, device: XenbusDevice) -> DiskSpec | NicSpec:
+    def taken(self, kinds: tuple[type[Spec], ...], number: int) -> bool:
+        """Whether a disk (interface) has that number."""
+        return any(isinstance(spec, kinds) and spec.number == number for spec in self._specs.values())
+
+    def spec(self, device: XenbusDevice) -> Spec:
         """What a device was made of."""
         return self._specs[device.token]
 
-    def specs(self) -> list[DiskSpec | NicSpec]:
+    def specs(self) -> list[Spec]:
         """What all devices were made of, the oldest first."""
         return list(self._specs.values())
 
@@ -115,7 +118,7 @@ class Backends:
         if device is not None:
             device.changed()
 
-    def _add(self, device: XenbusDevice, spec: DiskSpec | NicSpec) -> None:
+    def _add(self, device: XenbusDevice, spec: Spec) -> None:
         if not self.devices:
             self._host.watchers.append(self._event)
         self.devices[device.token] = device
@@ -135,7 +138,51 @@ class Backends:
     def _unwatch(self, device: XenbusDevice) -> None:
         self._host.daemon.unwatch(f"{device.front}/state", device.token)
 
+    # ---- the PC around them ----
+
+    def _blacklisted(self, product: int, build: int) -> bool:
+        from hv.toolstack.twins import blacklisted
+
+        return blacklisted(self.store, product, build)
+
+    def _unplugged(self) -> None:
+        """The guest has unplugged emulated devices: their twins begin."""
+        self._lead_cables()
+        for device in tuple(self.devices.values()):
+            device.changed()
+        self.flush()
+
+    def _reset(self) -> None:
+        """The machine was reset: all devices are as they were attached."""
+        self._lead_cables()
+        for token, device in tuple(self.devices.items()):
+            device.begin_again(*nodes(self.domain, device.number, self._specs[token]))
+        if self.devices:
+            self.flush()
+
+    def _lead_cables(self) -> None:
+        for token, device in self.devices.items():
+            spec = self._specs[token]
+            if isinstance(spec, CardSpec):
+                from hv.toolstack.twins import take_cable
+
+                take_cable(self.domain, spec, device)
+
     # ---- making them ----
+
+    def _make(self, spec: Spec) -> tuple[XenbusDevice, Spec]:
+        """A device of any kind, not yet among the devices."""
+        from hv.toolstack.twins import make_card, make_drive
+
+        match spec:
+            case DiskSpec():
+                return self.make_disk(spec)
+            case NicSpec():
+                return self.make_nic(spec)
+            case DriveSpec():
+                return make_drive(self, self.domain, spec), spec
+            case CardSpec():
+                return make_card(self, self.domain, spec), spec
 
     def make_disk(self, spec: DiskSpec) -> tuple[BlockBackend, DiskSpec]:
         """A disk, not yet among the devices. ValueError: no such number."""
@@ -166,21 +213,22 @@ class Backends:
 
     # ---- hv.domain.Service ----
 
-    def save(self) -> tuple[tuple[DiskSpec | NicSpec, tuple[Any, ...]], ...]:
+    def save(self) -> tuple[tuple[Spec, tuple[Any, ...]], ...]:
         """What devices there are, and the state of each."""
         return tuple((self._specs[token], device.save()) for token, device in self.devices.items())
 
-    def load(self, saved: tuple[tuple[DiskSpec | NicSpec, tuple[Any, ...]], ...]) -> None:
+    def load(self, saved: tuple[tuple[Spec, tuple[Any, ...]], ...]) -> None:
         """Have just these devices. What the guest sees of them, nodes and event channels, is in store and arena."""
         if [spec for spec, _ in saved] != list(self._specs.values()):
             for token in tuple(self.devices):
                 self._drop(token)
             for spec, _ in saved:
-                self._add(*self.make_nic(spec) if isinstance(spec, NicSpec) else self.make_disk(spec))
+                self._add(*self._make(spec))
         for device in self.devices.values():
             device.forget()  # all before any: one may have had the event channel that is another's by then
         for device, (_, state) in zip(self.devices.values(), saved, strict=True):
             device.load(state)
+        self._lead_cables()
 
     def canonical(self) -> bytes:
         """For the state hash."""
@@ -233,32 +281,6 @@ def port_name(index: int) -> str:
     return f"vif{index}-net"
 
 
-def _nodes(device: XenbusDevice, spec: DiskSpec | NicSpec) -> tuple[dict[str, object], dict[str, object]]:
-    """Nodes of back and front end as Xen's toolstack writes them (tools/libs/light/libxl_disk.c, libxl_nic.c)."""
-    if isinstance(spec, NicSpec):
-        mac = spec.mac.hex(":")
-        bridge = spec.options.switch or "nat"
-        common: dict[str, object] = {"handle": spec.number, "mac": mac}
-        return {**common, "bridge": bridge, "type": "vif", "hotplug-status": "connected"}, common
-    from hv.backend.names import disk_name
-
-    kind = "cdrom" if spec.cdrom else "disk"
-    # The image by its plain name: where it lies on the host is none of the guest's business.
-    plain = spec.image.name.rpartition("/")[2]
-    back: dict[str, object] = {
-        "params": f"{spec.image.format}:{plain}",
-        "type": "qdisk",
-        "dev": disk_name(spec.number),
-        "mode": "r" if spec.read_only or spec.cdrom else "w",
-        "device-type": kind,
-        "bootable": 1,
-        "removable": int(spec.cdrom),
-        "discard-enable": 0,
-        "hotplug-status": "connected",
-    }
-    return back, {"virtual-device": device.number, "device-type": kind}
-
-
 # ---- for the toolstack ----
 
 
@@ -279,9 +301,9 @@ def attach_disk(
     from hv.backend.names import disk_index, disk_name
 
     backends = backends_of(domain)
-    index = backends.free_number(DiskSpec) if name is None else disk_index(name)
+    index = backends.free_number(DISKS) if name is None else disk_index(name)
     spec = DiskSpec(index, image, read_only, cdrom, limit)
-    if any(isinstance(other, DiskSpec) and other.number == index for other in backends._specs.values()):
+    if backends.taken(DISKS, index):
         raise ValueError(f"{disk_name(index)}: the domain has such a disk; remedy: give it another name")
     return cast("BlockBackend", backends.attach(lambda: backends.make_disk(spec)))
 
@@ -299,7 +321,7 @@ def attach_nic(domain: Domain, options: NicOptions) -> NetBackend:
     from hv.net.options import default_mac
 
     backends = backends_of(domain)
-    index = backends.free_number(NicSpec)
+    index = backends.free_number(NICS)
     mac = options.mac or default_mac(domain.name, index)
     spec = NicSpec(index, mac, options, domain.free_timer())
     return cast("NetBackend", backends.attach(lambda: backends.make_nic(spec)))

@@ -85,9 +85,10 @@ def _add_disk(domain: Domain, options: DiskOptions) -> None:
 
 
 def _add_nic(domain: Domain, options: NicOptions) -> None:
+    from hv.net.options import PV_MODEL
     from hv.toolstack.backends import attach_nic
 
-    if options.model not in ("", "xen"):
+    if options.model not in ("", PV_MODEL):
         problem = f"only an HVM domain has a place for a card ({options.model})"
         raise BuilderError("--nic", problem, "say model=xen, or none")
     try:
@@ -104,14 +105,18 @@ def serve_networks(domain: Domain, nics: tuple[NicOptions, ...]) -> list[NatHost
     """Serve the NATs of a domain that was launched with these interfaces: each is to be polled between slices, and
     closed. BuilderError: a forwarded port cannot be listened on."""
     from hv.net import attach
+    from hv.net.options import PV_MODEL
     from hv.toolstack import backends
 
-    port_name = backends.port_name if domain.machine is None else attach.port_name
+    cards = [] if domain.machine is None else [options for options in nics if options.model != PV_MODEL]
+    others = nics if domain.machine is None else [options for options in nics if options.model == PV_MODEL]
+    ports = [(attach.port_name(number), options) for number, options in enumerate(cards)]
+    ports += [(backends.port_name(number), options) for number, options in enumerate(others, len(cards))]
     hosts: list[NatHost] = []
-    for number, options in enumerate(nics):
+    for name, options in ports:
         if options.switch:
             continue
-        nat = cast("Nat", domain.services[port_name(number)])
+        nat = cast("Nat", domain.services[name])
         try:
             hosts.append(attach.serve(domain.hv, domain, nat, options))
         except OSError as error:

@@ -68,6 +68,8 @@ class GuestConfig(NamedTuple):
     """Of an HVM domain: it has a screen."""
     serial_console: bool = True
     """Of an HVM domain: the first serial port is the console; else it leads nowhere until somebody takes its `sink`."""
+    xen_platform: bool = True
+    """Of an HVM domain: it has the Xen platform device, by which guests unplug emulated disks and cards."""
 
 
 MOST_NICS = 16
@@ -147,9 +149,15 @@ def launch(
     store = XenstoreHost() if beside is None else beside.store
     console = Console(domain, sink)
     store.connect(domain, config.memory_mib << 10)
-    Backends(domain, store)
+    backends = Backends(domain, store)
     if kind == "hvm":
-        config = config._replace(disks=tuple(disk for disk in config.disks if disk.bus == "xvd"), nics=())
+        from hv.net.options import PV_MODEL  # most guests have no network
+
+        backends.attach_twins()
+        config = config._replace(
+            disks=tuple(disk for disk in config.disks if disk.bus == "xvd"),
+            nics=tuple(nic for nic in config.nics if nic.model == PV_MODEL),
+        )
     if config.disks or config.nics:
         _add_devices(hv, domain, config)
     return Guest(hv, domain, built, image, console, store)

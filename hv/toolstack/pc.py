@@ -12,6 +12,7 @@ from hv.builder.image import BuilderError, KernelImage
 from hv.builder.linux_boot import cmdline_items, linux_items
 from hv.builder.load import load_kernel, read_file
 from hv.builder.pc import MOST_DRIVES, MOST_USB, PcDisk, PcMachine, make_pc
+from hv.net.options import PV_MODEL
 
 if TYPE_CHECKING:
     from hv.domain import Domain
@@ -49,14 +50,13 @@ def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) ->
     if firmware is None:
         problem = f"there is no {FIRMWARE} in {', '.join(FOLDERS)}"
         raise BuilderError("--firmware", problem, "install the package seabios, or give a BIOS image")
-    if any(nic.model == "xen" for nic in config.nics):
-        raise BuilderError("--nic", "a PC has no place for a PV interface (xen)", "say model=e1000, or none")
     video = find_video_bios(firmware)
+    cards = tuple(nic for nic in config.nics if nic.model != PV_MODEL)
     built = build_hvm(domain, read_file(firmware, "firmware"), str(firmware))
     machine = PcMachine(
-        config.vcpus, config.memory_mib << 20, _drives(config), config.nics, config.usb, config.boot or "cdn",
+        config.vcpus, config.memory_mib << 20, _drives(config), cards, config.usb, config.boot or "cdn",
         video.read_bytes() if video is not None and config.vga else b"", vga=config.vga,
-        serial_console=config.serial_console, nic_roms=_nic_roms(config.nics),
+        serial_console=config.serial_console, nic_roms=_nic_roms(cards), xen_platform=config.xen_platform,
     )  # fmt: skip
     if kernel is not None:
         machine = machine._replace(items=tuple(_kernel_items(config, kernel).items()), kernel=True)

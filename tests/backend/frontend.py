@@ -24,6 +24,8 @@ from hv.toolstack.launch import Guest, GuestConfig, launch
 from hv.xenstore.errors import StoreError
 
 PAGE = 4096
+FREE_GFN = 0x400
+"""Memory of a translated domain that nothing else is in, as long as it does not run."""
 
 
 def guest(beside: Guest | None = None, name: str = "guest") -> Guest:
@@ -52,8 +54,14 @@ class Front:
 
     def page(self, *, readonly: bool = False, domid: int = 0) -> int:
         """A fresh page, granted: its reference."""
-        (frame,) = self.domain.alloc_frames(1)
-        return self.grant(frame, readonly=readonly, domid=domid)
+        if not self.domain.translated:
+            (frame,) = self.domain.alloc_frames(1)
+            return self.grant(frame, readonly=readonly, domid=domid)
+        ref = self.grant(FREE_GFN + self._next, readonly=readonly, domid=domid)
+        frame = self.domain.frame_of(FREE_GFN + ref - 1)
+        assert frame is not None
+        self.kept[ref] = frame
+        return ref
 
     def grant(self, frame: int, *, readonly: bool = False, domid: int = 0) -> int:
         """Grant a frame."""

@@ -94,7 +94,7 @@ def _ours() -> list[str]:
     firmware = _firmware() / "bios-256k.bin"
     return [
         *HV, "run", _kernel(), "--type", "hvm", "--memory", str(MEMORY_MIB), "--ramdisk", _ramdisk("sda", "sdb"),
-        "--cmdline", "console=ttyS0 quiet", "--firmware", str(firmware),
+        "--cmdline", "console=ttyS0 quiet", "--xen-platform", "off", "--firmware", str(firmware),
         "--disk", f"{_disk()},bus=ide", "--disk", f"{_disk()},bus=ide",
     ]  # fmt: skip
 

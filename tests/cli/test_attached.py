@@ -191,6 +191,7 @@ PV = guest(say("hello\n"), shutdown(abi.SHUTDOWN_poweroff), text="hello\n")
     (("--vnc", "0"), "--vnc: only an HVM domain has a screen; say --type hvm, or leave it out"),
     (("--vga", "none"), "--vga: only an HVM domain has a screen; say"),
     (("--serial", "none"), "--serial: only an HVM domain has a serial port; say"),
+    (("--xen-platform", "off"), "--xen-platform: only an HVM domain has a platform device; say"),
     (("--boot", "c"), "--boot: only an HVM domain has a boot order; say"),
     (("--firmware", "x"), "--firmware: only an HVM domain has a firmware; say"),
     (("--vnc-password", "x"), "--vnc-password: there is no VNC server to ask for it; give --vnc as well"),

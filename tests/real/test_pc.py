@@ -24,6 +24,8 @@ from tests.real.screens import pc, picture, powers_off
 pytestmark = pytest.mark.real
 
 KERNEL, VCPUS = "linux-image-amd64", 4
+KEPT = "console=tty0 quiet xen_emul_unplug=never"
+"""Command line of a kernel that drives the emulated disks and cards."""
 BIG = random.Random(7).randbytes(700_000)
 # What udhcpc calls with what it was given.
 LEASED = (
@@ -82,7 +84,7 @@ def test_disk_screen_keyboard_and_cards(disk: Path, tmp_path: Path) -> None:
     with web_server() as (port, kept), ExitStack() as stack:
         nics = tuple(parse_nic(f"user,model={card},allow=host:{port}") for card in ("e1000", "rtl8139"))
         guest = pc(
-            packages.kernel(KERNEL), memory_mib=256, vcpus=VCPUS, cmdline="console=tty0 quiet", nics=nics,
+            packages.kernel(KERNEL), memory_mib=256, vcpus=VCPUS, cmdline=KEPT, nics=nics,
             disks=(DiskOptions(str(disk)),), ramdisk=disk.with_name("initramfs.gz"),
         )  # fmt: skip
         person = Person(guest)

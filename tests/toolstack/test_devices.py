@@ -91,7 +91,19 @@ def test_a_pc_has_cards(bios: str, text: str, card: str) -> None:
     assert "net0" in guest.domain.services
 
 
-def test_a_pc_has_no_pv_interface(bios: str, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "--type", "hvm", "--firmware", bios, "--nic", "user,model=xen"]) == 2
-    said = capfd.readouterr().err
-    assert "--nic: a PC has no place for a PV interface" in said and said.count("\n") == 1
+def test_a_pc_has_pv_devices_behind_its_own(bios: str, tmp_path: Path) -> None:
+    disks = [tmp_path / name for name in ("ide.img", "pv.img")]
+    for path in disks:
+        path.write_bytes(bytes(1 << 20))
+    given = ["--disk", str(disks[0]), "--disk", f"{disks[1]},bus=xvd", "--nic", "user,model=xen", "--nic", "user"]
+    assert main(["run", "--type", "hvm", "--firmware", bios, "--max-insns", "1000", *given]) == 7
+    config = GuestConfig(
+        kind="hvm", firmware=bios, memory_mib=8, disks=tuple(parse_disk(text) for text in given[1:4:2]),
+        nics=tuple(parse_nic(text) for text in given[5::2]),
+    )  # fmt: skip
+    domain = launch(None, config).domain
+    assert list(backends_of(domain).devices) == ["vbd/1/768", "vif/1/0", "vbd/1/51728", "vif/1/1"]
+    assert {"nic0", "net0", "vif1-net"} <= set(domain.services) and "nic1" not in domain.services
+    alone = launch(None, config._replace(xen_platform=False)).domain
+    assert list(backends_of(alone).devices) == ["vbd/1/51712", "vif/1/0"]
+    assert "xen-platform" not in alone.services and "debug-xen" in alone.services

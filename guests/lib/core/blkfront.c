@@ -29,7 +29,7 @@ unsigned blk_connect(struct blkfront *b, unsigned order)
         xenbus_remove(&b->bus, "ring-page-order");
     b->port = xenbus_channel();
     xenbus_set(&b->bus, "event-channel", "%u", b->port);
-    xenbus_set(&b->bus, "protocol", XEN_IO_PROTO_ABI_X86_64);
+    xenbus_set(&b->bus, "protocol", XEN_IO_PROTO_ABI_NATIVE);
     return xenbus_state(&b->bus, XenbusStateInitialised);
 }
 

@@ -6,4 +6,12 @@
 #define XEN_IO_PROTO_ABI_X86_64 "x86_64-abi"
 #define XEN_IO_PROTO_ABI_ARM    "arm-abi"
 
+#if defined(__x86_64__)
+#define XEN_IO_PROTO_ABI_NATIVE XEN_IO_PROTO_ABI_X86_64
+#elif defined(__i386__)
+#define XEN_IO_PROTO_ABI_NATIVE XEN_IO_PROTO_ABI_X86_32
+#else
+#define XEN_IO_PROTO_ABI_NATIVE XEN_IO_PROTO_ABI_ARM
+#endif
+
 #endif
