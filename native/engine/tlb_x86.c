@@ -15,6 +15,17 @@
 
 enum { QEMU_READ = 1, QEMU_WRITE = 2, QEMU_EXEC = 4 };
 
+void __wrap_tlb_reset_dirty_by_vaddr_x86_64(void *cs, uint64_t va, uint64_t bytes);
+
+/* libunicorn goes through all cached translations for each block that it translates, to have stores to that code checked.
+ * There is none to be found: the block's frame has no writable translation, or is FRAME_MIXED, whose stores are all checked. */
+void __wrap_tlb_reset_dirty_by_vaddr_x86_64(void *cs, uint64_t va, uint64_t bytes)
+{
+    (void)cs;
+    (void)va;
+    (void)bytes;
+}
+
 /* Visit every cached translation of `frame` in one cpu: clear the word at `offset` of each entry. */
 static void drop_entries(struct cpu *c, uint64_t frame, int offset)
 {
