@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from hv.cli.terminal import Terminal
 from hv.hypervisor import DEFAULT_QUANTUM, Stop
 from hv.toolstack.attachments import shortest
-from hv.toolstack.launch import GuestConfig, launch
+from hv.toolstack.launch import Guest, GuestConfig, launch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,12 +87,13 @@ class Session:
     def __init__(self, options: Any, hv: Hypervisor | None = None, image: KernelImage | None = None) -> None:
         self.options = options
         self.config: GuestConfig | None = None
+        self._guest: Guest | None = None
         if hv is None:
             self.config = config_of(options)
-            guest = launch(options.kernel, self.config)
-            hv, image = guest.hv, guest.image
+            self._guest = launch(options.kernel, self.config)
+            hv = self._guest.hv
         self.hv = hv
-        self.image = image
+        self._image = image
         self._begun_at = hv.instructions if self.config is None else -1
         self.saved_crash: Crash | None = None
         """What the file that the guest comes from says of its crash."""
@@ -233,6 +234,11 @@ class Session:
         start = time.monotonic_ns()
         self._take(self._wait(0 if self._interrupted else ns / 1e9))
         return min(time.monotonic_ns() - start, ns)
+
+    @property
+    def image(self) -> KernelImage | None:
+        """The guest's kernel, as far as it is known."""
+        return self._image if self._guest is None else self._guest.image
 
     # ---- afterwards ----
 

@@ -9,7 +9,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from hv.builder.image import BuilderError, KernelImage
@@ -91,14 +93,20 @@ class Guest:
     """A launched guest: its hypervisor, its domain, how it was built, and its console."""
 
     def __init__(
-        self, hv: Hypervisor, domain: Domain, built: Any, image: KernelImage, console: Console, store: XenstoreHost
-    ) -> None:
+        self, hv: Hypervisor, domain: Domain, built: Any, read: Callable[[], KernelImage], console: Console,
+        store: XenstoreHost,
+    ) -> None:  # fmt: skip
         self.hv = hv
         self.domain = domain
         self.built = built
-        self.image = image
         self.console = console
         self.store = store
+        self._read = read
+
+    @functools.cached_property
+    def image(self) -> KernelImage:
+        """The kernel. That of a PC is unpacked here: its firmware got the file as it is, and few look at it."""
+        return self._read()
 
     def destroy(self) -> None:
         """Take the domain away, with its console and its part of xenstore; guests beside it go on."""
@@ -142,7 +150,7 @@ def launch(
             config.name, f"no room for it: {error}", "give it fewer vcpus, or destroy a domain"
         ) from None
     try:
-        built, image = _build(domain, kind, config, kernel, image)
+        built, read = _build(domain, kind, config, kernel, image)
     except BuilderError:
         hv.destroy_domain(domain)
         raise
@@ -160,19 +168,19 @@ def launch(
         )
     if config.disks or config.nics:
         _add_devices(hv, domain, config)
-    return Guest(hv, domain, built, image, console, store)
+    return Guest(hv, domain, built, read, console, store)
 
 
 def _build(
     domain: Domain, kind: str, config: GuestConfig, kernel: str | Path | KernelImage | None, image: KernelImage | None
-) -> tuple[Any, KernelImage]:
-    """Fill a new domain: how it was built, and the kernel's image."""
+) -> tuple[Any, Callable[[], KernelImage]]:
+    """Fill a new domain: how it was built, and what reads the kernel's image."""
     if image is None:
         from hv.toolstack.pc import start_hvm  # most guests are none
 
         return None, start_hvm(domain, config, cast("str | Path | None", kernel))
     ramdisk = b"" if config.ramdisk is None else read_file(config.ramdisk, "ramdisk")
-    return BUILDERS[kind](domain, image, cmdline=config.cmdline, ramdisk=ramdisk), image
+    return BUILDERS[kind](domain, image, cmdline=config.cmdline, ramdisk=ramdisk), lambda: image
 
 
 def _add_devices(hv: Hypervisor, domain: Domain, config: GuestConfig) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,8 +46,8 @@ def find_video_bios(firmware: str | Path) -> Path | None:
     return beside if beside.is_file() else find_firmware(VIDEO_BIOS)
 
 
-def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) -> KernelImage:
-    """Build a PC in the empty `domain` and switch it on. The kernel's image, for symbols. BuilderError."""
+def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) -> Callable[[], KernelImage]:
+    """Build a PC in the empty `domain` and switch it on. What reads the kernel's image, for symbols. BuilderError."""
     firmware = firmware_of(config)
     if firmware is None:
         problem = f"there is no {FIRMWARE} in {', '.join(FOLDERS)}"
@@ -67,7 +69,7 @@ def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) ->
     except MemoryError as error:
         raise BuilderError("--memory", str(error).split(";")[0], "give the domain less memory") from None
     start(domain, built)
-    return _symbols(firmware if kernel is None and built.entry is not None else kernel)
+    return functools.partial(_symbols, firmware if kernel is None and built.entry is not None else kernel)
 
 
 def _drives(config: GuestConfig) -> tuple[PcDisk, ...]:
