@@ -33,6 +33,12 @@ class Service(Protocol):
     def accept(self, data: bytes) -> None:
         """Input from outside, through the gate (hv.inputs). ValueError: it takes none."""
 
+    def before_restart(self) -> None:
+        """The domain has ended and is about to begin anew: let go of its memory and event channels."""
+
+    def after_restart(self) -> None:
+        """It has been built again: be to it what a new one would be."""
+
     def close(self) -> None:
         """The domain goes away: never touch its memory again."""
 
@@ -58,6 +64,10 @@ class Domain:
         """The machine around an HVM domain's processors (hv.devices.platform.Platform); None: there is none."""
         self.machine: Any = None
         """What that machine was made of (hv.builder.pc.PcMachine); None: it has no devices."""
+        self.origin: Any = None
+        """What it is built of again when it ends, and when that is so (hv.toolstack.restart.Origin); None: never."""
+        self.restarts = 0
+        """How often that has been done."""
 
     @property
     def abi(self) -> str:

@@ -123,6 +123,8 @@ class Hypervisor:
         self.inputs = InputGate(self)
         # The toolstack's way to connect consoles and store to domains that were not built but restored or forked.
         self.connect: Callable[[Hypervisor], None] | None = None
+        # Its way to begin a domain anew that has ended, where its origin wants that: whether it has.
+        self.restart: Callable[[Domain], bool] | None = None
         self._spare: list[Hypervisor] = []  # forks that were discarded: their engines serve the next ones
         self._parent: Hypervisor | None = None
         self._networks: Networks | None = None
@@ -216,7 +218,7 @@ class Hypervisor:
     def _twin(self) -> Hypervisor:
         memory_mib, quantum, seed, scheduler = self.made_with
         child = Hypervisor(memory_mib=memory_mib, quantum=quantum, seed=seed, scheduler=scheduler, paging=self.paging)
-        child.connect = self.connect
+        child.connect, child.restart = self.connect, self.restart
         child._parent = self
         return child
 
@@ -298,6 +300,8 @@ class Hypervisor:
             elif reason == TURN_TIME:
                 inputs.moment = Moment.SKIPPED if state.retired == idle_at else Moment.COUNT
                 return Stop.TIME
+            elif self._restart_ended():
+                break  # a guest that does nothing else must leave time for the keyboard
             elif self.scheduler.pick(self) is None:
                 if inputs.arrive(Moment.IDLE):
                     if inputs.has_waited:
@@ -315,6 +319,13 @@ class Hypervisor:
                 slice_end = inputs.limit(slice_end)
                 skips += 1
         return Stop.INSNS if state.retired >= limit else None
+
+    def _restart_ended(self) -> bool:
+        """A turn is over: begin those domains anew that have ended and shall go on; whether there were any."""
+        if self.restart is None:
+            return False
+        ended = [d for _, d in sorted(self.domains.items()) if d.origin is not None and d.c.shut_down]
+        return sum(self.restart(domain) for domain in ended) > 0
 
     def _pass_idle(self, gap: int) -> None:
         """Nothing will happen for `gap` ns: let them pass, on the wall if somebody wants that."""

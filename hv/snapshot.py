@@ -33,6 +33,8 @@ class SavedDomain(NamedTuple):
     console_log: bytes
     services: dict[str, Any]
     machine: Any = None
+    origin: Any = None
+    restarts: int = 0
 
 
 class Snapshot:
@@ -71,7 +73,8 @@ def _saved(domain: Domain) -> SavedDomain:
     return SavedDomain(
         domain.slot, domain.domid, domain.name, tuple(vcpu.slot for vcpu in domain.vcpus),
         domain.crash_reason, domain.console_log,
-        {name: service.save() for name, service in domain.services.items()}, domain.machine,
+        {name: service.save() for name, service in domain.services.items()}, domain.machine, domain.origin,
+        domain.restarts,
     )  # fmt: skip
 
 
@@ -86,6 +89,7 @@ def load(hv: Hypervisor, snapshot: Snapshot) -> None:
         domain = hv.domains[saved.slot]
         domain.crash_reason = saved.crash_reason
         domain.console_log = saved.console_log
+        domain.origin, domain.restarts = saved.origin, saved.restarts
         for name, state in saved.services.items():  # in the order of their coming: one may make a later one
             domain.services[name].load(state)
     hv.inputs.history = snapshot.history
@@ -118,7 +122,7 @@ def _adopt(hv: Hypervisor, snapshot: Snapshot) -> None:
     hv.forget_networks()
     for saved in snapshot.domains:
         domain = Domain(hv, saved.slot, saved.name)
-        domain.machine = saved.machine
+        domain.machine, domain.origin = saved.machine, saved.origin
         domain.vcpus = [Vcpu(domain, slot) for slot in saved.vcpus]
         hv.domains[saved.slot] = domain
         hv.vcpus.update((vcpu.slot, vcpu) for vcpu in domain.vcpus)

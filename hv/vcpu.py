@@ -22,8 +22,12 @@ class Vcpu:
 
     def __init__(self, domain: Domain, slot: int) -> None:
         self.domain = domain
+        self.bind(slot)
+
+    def bind(self, slot: int) -> None:
+        """From now on it is the vcpu of this slot: its domain begins anew."""
         self.slot = slot
-        native = domain.hv.native
+        native = self.domain.hv.native
         self.c: Any = ffi.addressof(lib.hv_state(native).vcpus[slot])
         self.cpu: Any = lib.hv_cpu(native, slot)
 

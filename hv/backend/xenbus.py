@@ -131,7 +131,7 @@ class XenbusDevice:
             self._write(path, nodes)
 
     def begin_again(self, back: Mapping[str, object], front: Mapping[str, object]) -> None:
-        """The machine was reset: as after create()."""
+        """The machine was reset, or its domain begins anew: as after create()."""
         self.disconnect()
         self.xenbus = int(abi.XenbusStateInitialising)
         self.create(back, front)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hv.builder.e820 import cmos_registers
 from hv.builder.firmware_items import FirmwareMachine, disk_path, machine_items, network_path, rom_path, usb_path
+from hv.builder.hvm import HvmDomain, build_hvm, start
 from hv.devices.debug_ports import DebugConsole, PostCode
 from hv.devices.fw_cfg import FwCfg
 from hv.devices.hpet import Hpet
@@ -91,10 +92,9 @@ class PcMachine(NamedTuple):
 def make_pc(domain: Domain, machine: PcMachine) -> Platform:
     """Put the devices of `machine` around a domain's processors; they are to be reset before the guest runs.
     MemoryError: there is no room for video memory."""
-    state = lib.hv_hvm_domain(domain.hv.native, domain.c)
-    state.has_pic = state.has_ioapic = 1
     platform = Platform(domain)
     domain.machine = machine
+    _equip(platform, machine)
     platform.add(PciBus(platform))
     platform.add_pci(HostBridge(platform))
     platform.add_pci(IsaBridge(platform, platform.bus))
@@ -103,8 +103,6 @@ def make_pc(domain: Domain, machine: PcMachine) -> Platform:
     _add_usb(platform, machine)
     platform.add_pci(Piix4Pm(platform))
     if machine.vga:
-        if not state.video_frames:
-            platform.take_video_memory(MEMORY_BYTES)
         platform.add_pci(Vga(platform, rom=machine.video_bios))
     _add_nics(platform, machine)
     if machine.xen_platform:  # behind what it unplugs: a reset of the machine comes to it last
@@ -112,6 +110,24 @@ def make_pc(domain: Domain, machine: PcMachine) -> Platform:
     _add_legacy(platform, machine, int(domain.hv.state.wallclock_ns))
     platform.add(FwCfg(platform, firmware_items(machine)))
     return platform
+
+
+def switch_on(domain: Domain, firmware: bytes, name: str) -> HvmDomain:
+    """Build an empty domain again whose devices are there already, and switch it on. BuilderError; MemoryError:
+    there is no room for video memory."""
+    built = build_hvm(domain, firmware, name)
+    _equip(domain.platform, domain.machine)
+    domain.platform.reset()
+    start(domain, built)
+    return built
+
+
+def _equip(platform: Platform, machine: PcMachine) -> None:
+    """What of the machine lies in the arena and in frames."""
+    state = lib.hv_hvm_domain(platform.domain.hv.native, platform.domain.c)
+    state.has_pic = state.has_ioapic = 1
+    if machine.vga and not state.video_frames:
+        platform.take_video_memory(MEMORY_BYTES)
 
 
 def firmware_items(machine: PcMachine) -> dict[str, bytes]:

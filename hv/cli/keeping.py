@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 def keep(session: Session) -> None:
     """Have the session keep what its options ask for. BuilderError: a file that the guest is made of cannot be read."""
     options = session.options
+    if session.domain.origin is not None:
+        option = "--record" if options.record else "--on-crash snapshot"
+        raise BuilderError(option, "it has no place for a guest that begins anew", "leave out --on-reboot restart")
     try:
         if options.record:
             session.keepers.append(KeptRecording(session))

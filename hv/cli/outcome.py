@@ -43,7 +43,8 @@ def exit_code(session: Session, command: str, stop: str) -> int:
         return EXIT_CRASH
     if shutdown is not None:
         if shutdown != "poweroff":
-            sys.stderr.write(f"hv {command}: the guest asked for {shutdown}; it is not started again\n")
+            hint = " (--on-reboot restart does that)" if shutdown == "reboot" else ""
+            sys.stderr.write(f"hv {command}: the guest asked for {shutdown}; it is not started again{hint}\n")
         return EXIT_OK
     if stop == "left":
         return EXIT_OK

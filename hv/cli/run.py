@@ -43,8 +43,8 @@ OPTIONS = (
     Option("--gdb", OUTPUT, address, None, "[HOST:]PORT", "let gdb connect while it runs (hv gdb waits for gdb)"),
     Option("--record", OUTPUT, str, None, "FILE", "record what entered, for hv replay", file=True),
     Option("--on-crash", OUTPUT, str, "report", "WHAT",
-           "when the guest crashes: report, or snapshot (a file of moments up to the crash as well)",
-           ("report", "snapshot")),
+           "when the guest crashes: report, snapshot (a file of moments up to the crash as well), or restart",
+           ("report", "snapshot", "restart")),
     Option("--snapshot", OUTPUT, str, None, "FILE", "where to (default KERNEL.snapshot in this directory)", file=True),
 )  # fmt: skip
 COMMAND = CommandLine(

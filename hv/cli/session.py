@@ -11,6 +11,7 @@ from hv.cli.terminal import Terminal
 from hv.hypervisor import DEFAULT_QUANTUM, Stop
 from hv.toolstack.attachments import shortest
 from hv.toolstack.launch import Guest, GuestConfig, launch
+from hv.toolstack.restart import CRASH, EXIT, RESTART
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +64,9 @@ def config_of(options: Any) -> GuestConfig:
         vga=getattr(options, "vga", None) != "none",
         xen_platform=getattr(options, "xen_platform", None) != "off",
         serial_console=_serial(options) == "stdio",
+        on_reboot=getattr(options, "on_reboot", None) or EXIT,
+        on_crash=RESTART if getattr(options, "on_crash", None) == RESTART else EXIT,
+        triple_fault=getattr(options, "triple_fault", None) or CRASH,
     )
 
 
@@ -103,6 +107,7 @@ class Session:
         self.console.sink = self.terminal.write
         self.keepers: list[Keeper] = []
         self._interrupted = self._waiting = False
+        self._restarts = self.domain.restarts
         self._handlers: dict[int, Any] = {}
         self.tracer: Tracer | None = None
         self._coverage: Coverage | None = None
@@ -204,6 +209,9 @@ class Session:
         """Let enter what was typed; whether the user wants to leave."""
         if self.tracer is not None:
             self.tracer.flush()
+        if self._restarts < self.domain.restarts:
+            self._restarts = self.domain.restarts
+            sys.stderr.write(f"hv: the guest has ended and begins anew (restart {self._restarts})\n")
         self._take(self.terminal.poll())
         if self._attached is not None:
             self._attached.poll()

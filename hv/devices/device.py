@@ -128,6 +128,12 @@ class Device:
 
     # ---- hv.domain.Service ----
 
+    def before_restart(self) -> None:
+        """The machine is about to be switched on again; reset() will say so."""
+
+    def after_restart(self) -> None:
+        """It has been."""
+
     def save(self) -> tuple[Any, ...]:
         """The values of all fields of the state."""
         return state_values(self.state)

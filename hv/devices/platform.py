@@ -41,6 +41,7 @@ class Platform:
         self._state: Any = lib.hv_hvm_domain(self._native, domain.c)
         self._timers: dict[str, int] = {}
         self._holds: tuple[int, int, int] | None = None
+        self._video: tuple[int, VideoMemory] | None = None
         domain.platform = self
 
     def add(self, device: Device) -> None:
@@ -211,20 +212,19 @@ class Platform:
     def _window(self) -> VgaWindow:
         return VgaWindow(ffi.addressof(self._state, "vga"))
 
-    @functools.cached_property
-    def _video_memory(self) -> VideoMemory:
-        first, pages = int(self._state.video_frame), int(self._state.video_frames)
-        address = ffi.cast("uint8_t *", lib.machine_frame(self.domain.hv.machine, first))
-        machine = self.domain.hv.machine
-        return VideoMemory(address, pages << 12, lambda page: lib.machine_write_begin(machine, first + page))
-
     def vga_window(self) -> VgaWindow:
         """The legacy window."""
         return self._window
 
     def video_memory(self) -> VideoMemory:
         """The memory behind it."""
-        return self._video_memory
+        first, pages = int(self._state.video_frame), int(self._state.video_frames)
+        if self._video is None or self._video[0] != first:
+            machine = self.domain.hv.machine
+            address = ffi.cast("uint8_t *", lib.machine_frame(machine, first))
+            memory = VideoMemory(address, pages << 12, lambda page: lib.machine_write_begin(machine, first + page))
+            self._video = first, memory
+        return self._video[1]
 
 
 class NativeDataPort:

@@ -108,6 +108,7 @@ class Vga(PciDevice):
     def loaded(self) -> None:
         """Registers have changed in any way: map what is mapped, tell the window."""
         super().loaded()
+        self.memory = self.machine.video_memory()
         self.window.set_planes(self.state.sequencer, self.state.graphics)
         self._tell_mode()
 

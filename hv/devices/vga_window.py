@@ -23,7 +23,8 @@ class VgaMachine(PciMachine, Protocol):
         """The legacy window, always the same object."""
 
     def video_memory(self) -> VideoMemory:
-        """The memory behind the window and behind the VGA's frame buffer, always the same object."""
+        """The memory behind the window and behind the VGA's frame buffer: the same object until that is elsewhere,
+        because the domain has begun anew."""
 
 
 @dataclass(frozen=True)

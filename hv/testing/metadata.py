@@ -11,6 +11,7 @@ The first comment of the file carries one tag a line; text that goes on is inden
      * @cmdline count=100
      * @traps   GP:3 PF:*
      * @shutdown poweroff
+     * @restarts 2
      * @disk    64
      * @nic     nat
      * @cdrom   16
@@ -28,7 +29,7 @@ DEFAULT_MEMORY_MIB = 16
 _COMMENT = re.compile(r"/\*(.*?)\*/", re.DOTALL)
 _TAG = re.compile(r"^\s*\*?\s*@(\w+)\s*(.*)$")
 _KNOWN = {"title", "fact", "source", "env", "vcpus", "memory", "cmdline", "traps", "insns", "shutdown", "disk",
-          "nic", "cdrom", "usb"}
+          "nic", "cdrom", "usb", "restarts"}
 NICS = {"nat": "e1000", "nat e1000": "e1000", "nat rtl8139": "rtl8139"}
 """What @nic may be: which card a PC has then."""
 USB = ("tablet", "keyboard", "disk")
@@ -56,6 +57,8 @@ class Metadata:
     """Instructions after which the guest has certainly hung; None: the runner's default."""
     shutdown: str = "poweroff"
     """How the domain must end: a name of SHUTDOWN_*."""
+    restarts: int = 0
+    """How often the domain must have begun anew; above 0 it does so at each reboot, and a triple fault is one."""
     disk_sectors: int = 0
     """Sectors of a PV disk, xvda, or of a PC's first drive; each begins with its own number
     (hv.testing.disks); 0: there is none."""
@@ -134,6 +137,7 @@ def read_metadata(path: Path) -> Metadata:
         traps=tuple(_trap(path, word) for word in tags.get("traps", "").split()),
         max_insns=_number(path, tags, "insns", 0) or None,
         shutdown=tags.get("shutdown", "poweroff"),
+        restarts=_number(path, tags, "restarts", 0),
         disk_sectors=_number(path, tags, "disk", 0),
         nic=_nic(path, tags.get("nic", "")),
         cdrom_blocks=_number(path, tags, "cdrom", 0),

@@ -119,6 +119,8 @@ class DomainUnderTest:
             kind=ENVIRONMENTS[env].kind if about else "auto",
             paging=options.paging,
         )
+        if about and about.restarts:
+            config = config._replace(on_reboot="restart", triple_fault="reboot")
         self.name = about.name if about else kernel.name
         self.max_insns = options.max_insns or (about.max_insns if about else None) or DEFAULT_MAX_INSNS
         self.guest: Guest = launch_tested(kernel, config, about)
@@ -183,6 +185,8 @@ class DomainUnderTest:
             lines.append(f"the domain did not shut down: {self.stop.value if self.stop else 'it has not run'}")
         elif self.shutdown != wanted:
             lines.append(f"the domain ended by {self.shutdown}, not by {wanted}{self._crash_reason()}")
+        if self.metadata and self.domain.restarts != self.metadata.restarts:
+            lines.append(f"the domain began anew {self.domain.restarts} times, not {self.metadata.restarts}")
         traps = self.traps
         for name, count in self.metadata.traps if self.metadata else ():
             got = traps.get(f"#{name}", 0)

@@ -75,8 +75,7 @@ class Backends:
         """Add a device and let the guest know."""
         device, spec = make()
         self._add(device, spec)
-        device.create(*nodes(self.domain, device.number, spec))
-        self._host.daemon.watch(f"{device.front}/state", device.token)
+        self._introduce(device)
         self.flush()
         return device
 
@@ -86,6 +85,10 @@ class Backends:
 
         for spec in specs(self.domain):
             self.attach(lambda spec=spec: self._make(spec))  # type: ignore[misc]
+
+    def _introduce(self, device: XenbusDevice) -> None:
+        device.begin_again(*nodes(self.domain, device.number, self._specs[device.token]))
+        self._host.daemon.watch(f"{device.front}/state", device.token)
 
     def detach(self, device: XenbusDevice, *, force: bool = False) -> None:
         """Ask the guest to let go of a device; it is gone when the guest has. force: without asking."""
@@ -237,6 +240,23 @@ class Backends:
     def accept(self, data: bytes) -> None:
         """Nothing from outside enters here: packets enter at the other end of an interface's cable."""
         raise ValueError("the back ends take no input from outside")
+
+    def before_restart(self) -> None:
+        """The domain is about to begin anew: the devices let go of what is the guest's, and keep what is theirs."""
+        for device in self.devices.values():
+            self._unwatch(device)
+            device.disconnect()
+            device.remove()
+
+    def after_restart(self) -> None:
+        """It has been built again: it finds the devices as a new domain would."""
+        for device in self.devices.values():
+            spec = self._specs[device.token]
+            if isinstance(spec, NicSpec):
+                cast("Port", self.domain.services[port_name(spec.number)]).reset()
+            self._introduce(device)
+        if self.devices:
+            self.flush()
 
     def close(self) -> None:
         """The domain goes away, with its memory: its devices go without touching that."""

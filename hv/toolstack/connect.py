@@ -37,8 +37,6 @@ class Console:
     """
 
     def __init__(self, domain: Domain, sink: Sink | None = None) -> None:
-        c = domain.c
-        port = int(c.console_port)
         self.domain = domain
         self.sink = sink
         self.output = bytearray()
@@ -46,12 +44,20 @@ class Console:
         """Bytes printed up to now."""
         self.shown = 0
         """Bytes given to the sink, which cannot be taken back."""
-        domain.hold_ring(lib.HV_RING_CONSOLE)
-        window = frame_window(domain, int(c.console_frame))
-        self.ring = ConsoleBackend(window, lambda: notify(domain, port), self.print)
-        domain.connect_host_port(port, self._event)
+        window = frame_window(domain, lambda: int(domain.c.console_frame))
+        self.ring = ConsoleBackend(window, lambda: notify(domain, int(domain.c.console_port)), self.print)
+        self.after_restart()
         domain.console_sink = self.print
         domain.services["console"] = self
+
+    def after_restart(self) -> None:
+        """Serve the ring of a domain that has just been built, or built again."""
+        self.domain.hold_ring(lib.HV_RING_CONSOLE)
+        self.ring.state = ConsoleState()
+        self.domain.connect_host_port(int(self.domain.c.console_port), self._event)
+
+    def before_restart(self) -> None:
+        """The domain is about to begin anew."""
 
     def print(self, data: bytes) -> None:
         """The guest has printed."""
@@ -152,9 +158,12 @@ class XenstoreHost:
     def connect(self, domain: Domain, memory_kib: int) -> StoreClient:
         """Introduce a domain whose store ring has been set up."""
         client = StoreClient(self, domain, memory_kib)
-        self._waiting.append(client)
+        self.introduce(client)
         return client
 
+    def introduce(self, client: StoreClient) -> None:
+        """Have the daemon serve a client, when there is one."""
+        self._waiting.append(client)
 
     def remove(self, client: StoreClient) -> None:
         """The client's domain goes away."""
@@ -174,15 +183,30 @@ class StoreClient:
         self.host = host
         self.domain = domain
         self.memory_kib = memory_kib
+        self._window = frame_window(domain, lambda: int(domain.c.store_frame))
+        domain.services["xenstore"] = self
+        self._write_page()
+
+    def _write_page(self) -> None:
+        domain, window = self.domain, self._window
         page = abi.layout("xenstore_domain_interface")
         domain.hold_ring(lib.HV_RING_STORE)
-        window = frame_window(domain, int(domain.c.store_frame))
         # what StoreRing.start() says
         features = abi.XENSTORE_SERVER_FEATURE_RECONNECTION | abi.XENSTORE_SERVER_FEATURE_ERROR
         window.set_u32(page.offset("server_features"), features)
         window.set_u32(page.offset("connection"), abi.XENSTORE_CONNECTED)
         domain.connect_host_port(int(domain.c.store_port), self._event)
-        domain.services["xenstore"] = self
+
+    def after_restart(self) -> None:
+        """Serve the ring of a domain that has been built again."""
+        self._write_page()
+        self.host.introduce(self)
+
+    def before_restart(self) -> None:
+        """The domain is about to begin anew: xenstored forgets its ring and its nodes. It is started for that if nobody
+        has asked it anything yet: whether somebody has (a snapshot does) must not show in what the store is later."""
+        _ = self.host.daemon
+        self.host.remove(self)
 
     def introduce(self, daemon: Xenstored) -> None:
         """Write the domain's nodes and connect its ring."""
@@ -204,7 +228,7 @@ class StoreClient:
             console_port=int(c.console_port),
         )
         write_nodes(daemon.store, nodes)
-        ring = StoreRing(domain.domid, frame_window(domain, int(c.store_frame)), self._notify)
+        ring = StoreRing(domain.domid, self._window, self._notify)
         daemon.introduce(ring, started=True)
 
     def canonical(self) -> bytes:
@@ -249,16 +273,16 @@ def reconnect(hv: Hypervisor) -> None:
         elif domain.translated:
             Platform(domain)
         Console(domain)
-        store.connect(domain, int(domain.c.max_pages) * PAGE_SIZE >> 10)
+        pages = int(domain.c.max_pages) if domain.origin is None else domain.origin.pages
+        store.connect(domain, pages * PAGE_SIZE >> 10)
         Backends(domain, store)
 
 
-def frame_window(domain: Domain, mfn: int) -> Window:
+def frame_window(domain: Domain, mfn: Callable[[], int]) -> Window:
     """Access to one machine frame for a ring, which the domain holds (Domain.hold_ring)."""
-    base = mfn * PAGE_SIZE
     return Window(
-        lambda offset, length: domain.read(base + offset, length),
-        lambda offset, data: domain.write(base + offset, data),
+        lambda offset, length: domain.read(mfn() * PAGE_SIZE + offset, length),
+        lambda offset, data: domain.write(mfn() * PAGE_SIZE + offset, data),
     )
 
 

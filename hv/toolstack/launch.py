@@ -18,12 +18,11 @@ from hv.builder.image import BuilderError, KernelImage
 from hv.builder.load import load_kernel, read_file
 from hv.builder.placement import pv_placement
 from hv.builder.pv import domain_pages
-from hv.builder.pvh import build_pvh
-from hv.builder.start import start_pv
 from hv.hypervisor import DEFAULT_PAGING, DEFAULT_QUANTUM, Hypervisor, overhead_mib
 from hv.native import NativeError
 from hv.toolstack.backends import Backends
 from hv.toolstack.connect import Console, Sink, XenstoreHost, reconnect
+from hv.toolstack.restart import build, origin_of, remember, restart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,10 +31,6 @@ if TYPE_CHECKING:
     from hv.domain import Domain
     from hv.net.options import NicOptions
     from hv.toolstack.devices import DiskOptions
-
-
-BUILDERS: dict[str, Any] = {"pv": start_pv, "pvh": build_pvh}
-"""Who builds a domain of which kind."""
 
 
 class GuestConfig(NamedTuple):
@@ -68,6 +63,12 @@ class GuestConfig(NamedTuple):
     """Of an HVM domain: drives of its IDE controller that are open already; those of `disks` come behind them."""
     vga: bool = True
     """Of an HVM domain: it has a screen."""
+    on_reboot: str = "exit"
+    """When the guest asks for a reboot: "exit", it has ended; or "restart" (hv.toolstack.restart)."""
+    on_crash: str = "exit"
+    """When it crashes: the same."""
+    triple_fault: str = "crash"
+    """What a triple fault of a PVH or HVM domain is: "crash" or "reboot"."""
     serial_console: bool = True
     """Of an HVM domain: the first serial port is the console; else it leads nowhere until somebody takes its `sink`."""
     xen_platform: bool = True
@@ -136,7 +137,7 @@ def launch(
         image = kernel if isinstance(kernel, KernelImage) else load_kernel(cast("str | Path", kernel))
         kind = kind_of(image, config.kind)  # before memory is taken
     hv = _hypervisor(config, kind) if beside is None else beside.hv
-    hv.connect = reconnect
+    hv.connect, hv.restart = reconnect, restart
     if beside is not None and pages > hv.state.free_frames:
         free = int(hv.state.free_frames) >> 8
         raise BuilderError(
@@ -180,7 +181,10 @@ def _build(
 
         return None, start_hvm(domain, config, cast("str | Path | None", kernel))
     ramdisk = b"" if config.ramdisk is None else read_file(config.ramdisk, "ramdisk")
-    return BUILDERS[kind](domain, image, cmdline=config.cmdline, ramdisk=ramdisk), lambda: image
+    origin = origin_of(config, kind, image, ramdisk)
+    built = build(domain, origin)
+    remember(domain, origin)
+    return built, lambda: image
 
 
 def _add_devices(hv: Hypervisor, domain: Domain, config: GuestConfig) -> None:

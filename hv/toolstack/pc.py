@@ -15,6 +15,7 @@ from hv.builder.linux_boot import cmdline_items, linux_items
 from hv.builder.load import load_kernel, read_file
 from hv.builder.pc import MOST_DRIVES, MOST_USB, PcDisk, PcMachine, make_pc
 from hv.net.options import PV_MODEL
+from hv.toolstack.restart import origin_of, remember
 
 if TYPE_CHECKING:
     from hv.domain import Domain
@@ -54,7 +55,9 @@ def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) ->
         raise BuilderError("--firmware", problem, "install the package seabios, or give a BIOS image")
     video = find_video_bios(firmware)
     cards = tuple(nic for nic in config.nics if nic.model != PV_MODEL)
-    built = build_hvm(domain, read_file(firmware, "firmware"), str(firmware))
+    data = read_file(firmware, "firmware")
+    origin = origin_of(config._replace(firmware=firmware), "hvm", firmware=data)
+    built = build_hvm(domain, data, str(firmware))
     machine = PcMachine(
         config.vcpus, config.memory_mib << 20, _drives(config), cards, config.usb, config.boot or "cdn",
         video.read_bytes() if video is not None and config.vga else b"", vga=config.vga,
@@ -69,6 +72,7 @@ def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) ->
     except MemoryError as error:
         raise BuilderError("--memory", str(error).split(";")[0], "give the domain less memory") from None
     start(domain, built)
+    remember(domain, origin)
     return functools.partial(_symbols, firmware if kernel is None and built.entry is not None else kernel)
 
 

@@ -106,6 +106,19 @@ static void leave_as_granter(struct hv *hv, struct domain *d)
     memset(active, 0, entries * sizeof(*active));
 }
 
+bool hv_grants_mapped(struct hv *hv, const struct domain *d)
+{
+    for (uint32_t slot = 0; slot < hv->s->domain_slots; slot++) {
+        struct domain *user = &hv->s->domains[slot];
+        const struct maptrack *m = hv_maptrack(hv, user, 0);
+
+        for (uint32_t handle = 0; user != d && user->maptrack_used != 0 && handle < HV_MAX_MAPTRACK; handle++)
+            if (m[handle].flags != 0 && m[handle].domid == d->domid)
+                return true;
+    }
+    return false;
+}
+
 void grant_destroy(struct hv *hv, struct domain *d)
 {
     leave_as_user(hv, d);

@@ -123,27 +123,32 @@ static bool lingers(const struct hv *hv, uint16_t domid)
     return false;
 }
 
+/* A domain that has nothing yet. */
+static void fresh_domain(struct hv *hv, struct domain *d, uint16_t slot, uint16_t domid, uint32_t type, uint64_t max_pages)
+{
+    memset(d, 0, sizeof *d);
+    d->used = 1;
+    d->slot = slot;
+    d->domid = domid;
+    d->type = (uint8_t)type;
+    d->max_pages = max_pages;
+    d->grant_version = 1;
+    d->narrow = type == DOMAIN_PV32;
+    if (is_hvm(d))
+        memset(hvm_of(hv, d), 0, sizeof *hvm_of(hv, d));
+    memset(d->vcpu_slot, 0xff, sizeof d->vcpu_slot);
+}
+
 int hv_domain_create(struct hv *hv, uint16_t domid, uint32_t type, uint64_t max_pages)
 {
     if (hv_domain_by_id(hv, domid) || lingers(hv, domid))
         return -EEXIST;
     for (uint16_t slot = 0; slot < HV_MAX_DOMAINS; slot++) {
-        struct domain *d = &hv->s->domains[slot];
-        if (d->used)
+        if (hv->s->domains[slot].used)
             continue;
-        memset(d, 0, sizeof *d);
-        d->used = 1;
+        fresh_domain(hv, &hv->s->domains[slot], slot, domid, type, max_pages);
         if (hv->s->domain_slots <= slot)
             hv->s->domain_slots = slot + 1u;
-        d->slot = slot;
-        d->domid = domid;
-        d->type = (uint8_t)type;
-        d->max_pages = max_pages;
-        d->grant_version = 1;
-        d->narrow = type == DOMAIN_PV32;
-        if (is_hvm(d))
-            memset(hvm_of(hv, d), 0, sizeof *hvm_of(hv, d));
-        memset(d->vcpu_slot, 0xff, sizeof d->vcpu_slot);
         memset(hv->hypercall_counts[slot], 0, sizeof hv->hypercall_counts[slot]);
         memset(hv->trap_counts[slot], 0, sizeof hv->trap_counts[slot]);
         return slot;
@@ -151,11 +156,9 @@ int hv_domain_create(struct hv *hv, uint16_t domid, uint32_t type, uint64_t max_
     return -ENOSPC;
 }
 
-void hv_domain_destroy(struct hv *hv, uint32_t slot)
+/* Take from a domain all that it has. */
+static void empty_domain(struct hv *hv, struct domain *d)
 {
-    if (slot >= HV_MAX_DOMAINS || !hv->s->domains[slot].used)
-        return;
-    struct domain *d = &hv->s->domains[slot];
     d->dying = 1;
     evtchn_destroy(hv, d);
     grant_destroy(hv, d);
@@ -169,13 +172,35 @@ void hv_domain_destroy(struct hv *hv, uint32_t slot)
         if (hv->s->running == v->slot)
             hv->s->running = HV_NO_SLOT;
         memset(v, 0, sizeof *v);
+        d->vcpu_slot[i] = HV_NO_SLOT;
     }
     if (is_hvm(d))
         p2m_destroy(hv, hvm_of(hv, d));
     shadow_forget_domain(hv, d);
     mm_domain_destroy(hv, d);
     hv->code_page.host = NULL;
-    memset(d, 0, sizeof *d);
+}
+
+void hv_domain_destroy(struct hv *hv, uint32_t slot)
+{
+    if (slot >= HV_MAX_DOMAINS || !hv->s->domains[slot].used)
+        return;
+    empty_domain(hv, &hv->s->domains[slot]);
+    memset(&hv->s->domains[slot], 0, sizeof hv->s->domains[slot]);
+}
+
+int hv_domain_renew(struct hv *hv, uint32_t slot, uint32_t type, uint64_t max_pages)
+{
+    if (slot >= HV_MAX_DOMAINS || !hv->s->domains[slot].used)
+        return -EINVAL;
+    struct domain *d = &hv->s->domains[slot];
+    if (hv_grants_mapped(hv, d))
+        return -EAGAIN;
+    empty_domain(hv, d);
+    if (lingers(hv, d->domid))    /* a privileged domain maps frames without grants */
+        return -EBUSY;
+    fresh_domain(hv, d, (uint16_t)slot, d->domid, type, max_pages);
+    return 0;
 }
 
 void pv_reset_cpu(struct cpu *cpu, uint32_t slot)

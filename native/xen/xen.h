@@ -96,6 +96,11 @@ const char *hv_crash_reason(struct hv *hv);
 /* domains and vcpus: slots only, no policy. -ENOSPC, -EEXIST. Returns the slot. */
 int hv_domain_create(struct hv *hv, uint16_t domid, uint32_t type, uint64_t max_pages);
 void hv_domain_destroy(struct hv *hv, uint32_t slot);
+/* Whether another domain maps a frame by a grant of this one's. */
+bool hv_grants_mapped(struct hv *hv, const struct domain *d);
+/* A domain that has ended becomes as hv_domain_create() makes one, in its slot and with its number, without vcpus. 0, -EINVAL;
+ * -EAGAIN, changing nothing: others map frames of it by grants; -EBUSY: by other means. Then it has nothing left, and stays so. */
+int hv_domain_renew(struct hv *hv, uint32_t slot, uint32_t type, uint64_t max_pages);
 int hv_vcpu_create(struct hv *hv, uint32_t domain_slot, uint32_t id);
 /* What is remembered of a grant that is in use, and of a mapping; the numbers are below HV_MAX_GRANTS, HV_MAX_MAPTRACK. */
 struct active_grant *hv_active_grant(struct hv *hv, const struct domain *d, uint32_t ref);

@@ -106,9 +106,17 @@ def test_a_guest_that_says_it_crashed(run: Any) -> None:
     assert result.code == 1 and "crashed on vcpu 0: the guest itself said so" in result.err
 
 
-def test_reboot_is_0_and_said(run: Any) -> None:
+def test_reboot_is_0_and_said(run: Any, tmp_path: Path) -> None:
     result = run(guest(shutdown(abi.SHUTDOWN_reboot)))
-    assert result.code == 0 and result.err == "hv run: the guest asked for reboot; it is not started again\n"
+    assert result.code == 0 and result.err == (
+        "hv run: the guest asked for reboot; it is not started again (--on-reboot restart does that)\n"
+    )
+    again = run(guest(shutdown(abi.SHUTDOWN_reboot)), "--on-reboot", "restart", "--max-insns", "50")
+    assert again.code == 7 and "the guest has ended and begins anew (restart 1)" in again.err
+    again = run(guest(b"\x90", UD2), "--on-crash", "restart", "--max-insns", "50")
+    assert again.code == 7 and "begins anew (restart 1)" in again.err
+    result = run(guest(UD2), "--on-reboot", "restart", "--record", str(tmp_path / "r"))
+    assert result.code == 2 and "leave out --on-reboot restart" in result.err
 
 
 def test_limits_are_7(run: Any) -> None:
