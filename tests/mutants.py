@@ -276,6 +276,41 @@ MUTANTS = (
         "        mask &= byte;",
         (GUESTS, "-k", "vga_planes"),
     ),
+    Mutant(
+        "e1000: an address that is not valid is compared",
+        "hv/devices/e1000_receive.py",
+        "addresses[i + 1] & 0x8003FFFF == high",
+        "(addresses[i + 1] | 1 << 31) & 0x8003FFFF == high",
+        (GUESTS, "-k", "e1000"),
+    ),
+    Mutant(
+        "RTL8139: a frame at the ring's end does not go on at its beginning",
+        "hv/devices/rtl8139.py",
+        "        self.dma_write(state.rbstart, entry[len(first) :])\n",
+        "",
+        (GUESTS, "-k", "rtl8139"),
+    ),
+    Mutant(
+        "UHCI: nobody's answer is waited for for ever",
+        "hv/devices/uhci_schedule.py",
+        "        if errors == 1 or control & ISOCHRONOUS:",
+        "        if control & ISOCHRONOUS:",
+        (GUESTS, "-k", "uhci"),
+    ),
+    Mutant(
+        "USB disk: a cleared halt is enough after a wrapper that was none",
+        "hv/devices/usb_storage.py",
+        "        if self.state.lost:\n            self.halt(address)\n",
+        "        assert address\n",
+        (GUESTS, "-k", "usb_storage"),
+    ),
+    Mutant(
+        "USB keyboard: the idle time does not pass",
+        "hv/devices/usb_hid.py",
+        "return bool(state.idle) and self.machine.now_ns - state.told_ns >= state.idle * IDLE_UNIT_NS",
+        "return False",
+        (GUESTS, "-k", "usb_hid"),
+    ),
 )
 
 

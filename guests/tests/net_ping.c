@@ -7,73 +7,31 @@
  */
 #include <guest.h>
 #include <store.h>
+#include <frames.h>
 #include <netfront.h>
 
 static struct netfront nic;
 static const uint8_t own[6] = { 0x00, 0x16, 0x3e, 0x01, 0x02, 0x03 };
 static uint8_t gateway[6];
 
-/* ARP: who has 10.0.2.2, tell 10.0.2.15. */
-static const uint8_t arp[42] = {
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, 0x16, 0x3e, 0x01, 0x02, 0x03, 0x08, 0x06,
-    0, 1, 8, 0, 6, 4, 0, 1, 0x00, 0x16, 0x3e, 0x01, 0x02, 0x03, 10, 0, 2, 15, 0, 0, 0, 0, 0, 0, 10, 0, 2, 2,
-};
-
-static unsigned sum(const uint8_t *bytes, unsigned length, unsigned start)
-{
-    for (unsigned i = 0; i < length; i++)
-        start += (unsigned)bytes[i] << (i & 1 ? 0 : 8);
-    while (start >> 16)
-        start = (start & 0xffff) + (start >> 16);
-    return start;
-}
-
-static void set_sum(uint8_t *at, unsigned value)
-{
-    at[0] = (uint8_t)(~value >> 8);
-    at[1] = (uint8_t)~value;
-}
-
-static unsigned header(uint8_t *frame, uint8_t protocol, unsigned payload)
-{
-    uint8_t *ip = frame + 14;
-
-    memset(frame, 0, 34);
-    memcpy(frame, gateway, 6);
-    memcpy(frame + 6, own, 6);
-    frame[12] = 8;
-    ip[0] = 0x45;
-    ip[2] = (uint8_t)((20 + payload) >> 8);
-    ip[3] = (uint8_t)(20 + payload);
-    ip[8] = 64;
-    ip[9] = protocol;
-    memcpy(ip + 12, (uint8_t[8]){ 10, 0, 2, 15, 10, 0, 2, 2 }, 8);
-    set_sum(ip + 10, sum(ip, 20, 0));
-    return 34 + payload;
-}
-
 static void resolve(void)
 {
+    uint8_t arp[FRAME_ARP_BYTES];
     const uint8_t *answer;
     unsigned length;
 
+    frame_arp(arp, own);
     require_eq(net_send(&nic, arp, sizeof(arp), 0), NETIF_RSP_OKAY);
     answer = net_receive(&nic, &length);
-    require(answer != NULL && length >= 42);
-    require(answer[13] == 6 && answer[21] == 2 && memcmp(answer, own, 6) == 0);
-    memcpy(gateway, answer + 22, 6);
+    require(answer != NULL && frame_arp_answer(answer, length, own, gateway));
 }
 
 static void ping(void)
 {
-    uint8_t frame[34 + 64];
+    uint8_t frame[FRAME_IP_BYTES + 64];
     const uint8_t *answer;
-    unsigned length = header(frame, 1, 64);
+    unsigned length = frame_ping(frame, own, gateway, 64);
 
-    for (unsigned i = 0; i < 64; i++)
-        frame[34 + i] = (uint8_t)(i < 8 ? 0 : i);
-    frame[34] = 8;
-    set_sum(frame + 36, sum(frame + 34, 64, 0));
     require_eq(net_send(&nic, frame, length, 0), NETIF_RSP_OKAY);
     answer = net_receive(&nic, &length);
     require(answer != NULL);
@@ -87,7 +45,7 @@ static void syn(void)
 {
     uint8_t frame[34 + 20];
     const uint8_t *answer;
-    unsigned length = header(frame, 6, 20);
+    unsigned length = frame_ip(frame, own, gateway, 6, 20);
 
     memset(frame + 34, 0, 20);
     frame[35] = 99;
@@ -112,7 +70,7 @@ static void errors(void)
     };
     struct netif_tx_response response;
 
-    check_eq(net_send(&nic, arp, 13, 0), NETIF_RSP_ERROR);
+    check_eq(net_send(&nic, many, 13, 0), NETIF_RSP_ERROR);
     for (unsigned i = 0; i < 2; i++)
         net_put(&nic, &many[i]);
     net_kick(&nic);

@@ -79,3 +79,12 @@ void line_set(unsigned irq, bool high)
     outb(port + UART_MODEM, UART_OUT2);
     outb(port + UART_ENABLE, high ? UART_ON_EMPTY : 0);
 }
+
+void pci_links_to(unsigned irq)
+{
+    enum { ROUTES = 0x60 };
+    uint16_t port = irq < 8 ? ELCR1 : ELCR2;
+
+    pci_write(PCI_FUNCTION(1, 0), ROUTES, irq * 0x01010101u);
+    outb(port, (uint8_t)(inb(port) | 1u << irq % 8));
+}

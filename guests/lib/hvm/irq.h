@@ -35,5 +35,7 @@ uint32_t ioapic_entry(unsigned pin);
 
 /* Lines that a test holds in its hand: 3 and 4 (transmitters of the serial ports). */
 void line_set(unsigned irq, bool high);
+/* Have all four PCI interrupt links drive this interrupt, which is level-triggered then. */
+void pci_links_to(unsigned irq);
 
 #endif
