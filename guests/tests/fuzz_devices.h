@@ -93,6 +93,8 @@ static uint64_t tame_memory(uint64_t address, unsigned size, uint64_t value)
     for (unsigned i = 0; i < size; i++) {
         uint64_t at = address + i, shift = 8 * i;
 
+        if (at == IOAPIC_BASE + 0x10 || (at - LAPIC_BASE - LAPIC_ICR < 0x80 && !(at & 15)))
+            value |= 0x20ULL << shift;                                                   /* no vector of an exception */
         if (at == RTL + 0x33 && !(value >> shift & 0xff))
             value |= 1ULL << shift;
         if (at - NIC < 0x20000 && !(at & 3) && i + 4 <= size) {
