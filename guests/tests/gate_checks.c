@@ -6,7 +6,7 @@
  */
 #include <guest.h>
 
-enum { N = 0x90, IPI = 0x91, EXT = 1, SHORTHAND_SELF = 1 << 18 };
+enum { N = 0x90, IPI = 0x91, EXT = 1 };
 struct table { uint16_t limit; unsigned long base; } __attribute__((packed));
 
 static unsigned long user_int(unsigned long x) { __asm__ volatile("int %0" : : "i"(N) : "memory"); return x; }
@@ -96,7 +96,7 @@ void test_main(void)
     trap_set_handler(X86_EXC_NP, on_np);
     trap_gate(IPI, 0, false);
     irq_enable();
-    apic_send(0, SHORTHAND_SELF | IPI);
+    apic_send(0, ICR_SELF | IPI);
     for (unsigned turns = 0; turns < 1000 && !READ_ONCE(np_count); turns++)
         __asm__ volatile("pause");
     irq_disable();

@@ -6,7 +6,7 @@
  */
 #include <guest.h>
 
-enum { N = 0x90, IPI = 0x91, SHORTHAND_SELF = 1 << 18 };
+enum { N = 0x90, IPI = 0x91 };
 static unsigned long inside, frame;
 
 static bool look(struct regs *r)
@@ -76,7 +76,7 @@ void test_main(void)
     trap_set_handler(IPI, look_interrupt);
     interrupt_watch(IPI, watch);
     frame = X86_EFLAGS_RF;
-    apic_send(0, SHORTHAND_SELF | IPI);
+    apic_send(0, ICR_SELF | IPI);
     check(interrupt_wait(IPI, 1, 1000000));
     check(frame & X86_EFLAGS_IF);
     check(!(frame & X86_EFLAGS_RF));

@@ -7,7 +7,7 @@
 #include <descriptors.h>
 #include <tss.h>
 
-enum { TASK = SPARE_SELECTOR, ICR_NMI = 4 << 8, BEFORE_AGAIN = 20 };
+enum { TASK = SPARE_SELECTOR, BEFORE_AGAIN = 20 };
 static struct tss32 task;
 static char stack[4096] __attribute__((aligned(16)));
 static unsigned runs, deepest, depth, held;

@@ -123,8 +123,11 @@ static void translate_insn_in_page(void *db, void *cs)
     if (FIELD(uint32_t, (char *)db, U_DCB_NUM_INSNS) == 1 && machine_planted(c->m, FIELD(uint64_t, (char *)db, U_DCB_PC_NEXT)))
         emit_call(ctx, c->translating, CALL_BREAKPOINT);
     cpu_resume_once(c, ctx, db);
-    if (!cpu_refuse_hidden(c, ctx, db))
+    enum hook before = cpu_before(c, ctx, db);
+    if (!cpu_refuse_hidden(c, ctx, db)) {
         c->translate_insn(db, cs);
+        cpu_after(ctx, before);
+    }
     uint64_t next = FIELD(uint64_t, (char *)db, U_DCB_PC_NEXT);
     bool may_cross = (next & ~UINT64_C(0xfff)) != ((next + INSN_MAX - 1) & ~UINT64_C(0xfff)) || (next & 0xfff) == 0;
     if ((may_cross || machine_planted(c->m, next) || cpu_ends_block(c)) && FIELD(uint32_t, (char *)db, U_DCB_IS_JMP) == U_DCB_NEXT)

@@ -18,6 +18,7 @@ struct cpu {
     bool transfer;
     uint32_t transfer_task;
     uintptr_t helper_ra;
+    char tables_before[48];       /* GDTR and IDTR as libunicorn has them, in front of LGDT or LIDT */
     int int_bytes;                /* length of the instruction whose software interrupt is on its way */
     struct uc_struct *uc;
     char *cs;                     /* libunicorn's CPUState */
@@ -94,11 +95,20 @@ const char *cpu_block_at(struct cpu *c, uintptr_t ra);
 /* Give back what the running block has not retired; the instruction at rip + `length` is the next one to run. */
 void cpu_settle(struct cpu *c, uintptr_t ra, int length);
 
+/* ---- hook_x86.c ---- */
+/* What generated code asks of us: may `value` bytes be moved through the port in DX? Is what LGDT or LIDT has loaded an address? */
+enum hook { HOOK_NONE, HOOK_PORT, HOOK_TABLES_BEFORE, HOOK_TABLES_AFTER };
+void cpu_emit_hook(void *ctx, enum hook hook, uint64_t value);
+
 /* ---- strict_x86.c ---- */
 /* If the instruction about to be translated is one that CPUID hides: make it #UD, and true. */
 bool cpu_refuse_hidden(struct cpu *c, void *ctx, char *db);
 /* In front of the first instruction of a block that was translated for RF set: breakpoints are for it alone. */
 void cpu_resume_once(struct cpu *c, void *ctx, char *db);
+/* In front of an instruction, and behind it: what is to be checked there. INS and OUTS where ring or mode may not use every port;
+ * LGDT and LIDT of 64 bits. cpu_before() says what cpu_after() is to be told. */
+enum hook cpu_before(struct cpu *c, void *ctx, char *db);
+void cpu_after(void *ctx, enum hook before);
 /* Is the instruction that was just translated to stand alone in its block? */
 bool cpu_ends_block(const struct cpu *c);
 
@@ -119,6 +129,12 @@ int cpu_map_device_window(struct cpu *c);
 void cpu_again_alone(struct cpu *c, uintptr_t ra) __attribute__((noreturn));
 /* Inside a call from generated code: does nothing follow the instruction in its block? */
 bool cpu_is_alone(struct cpu *c, uintptr_t ra);
+
+/* Is it a prefix that may stand before an opcode? */
+bool cpu_is_prefix(uint8_t byte, bool long_mode);
+
+/* ---- canonical_x86.c ---- */
+bool cpu_canonical(uint64_t va);
 
 /* ---- tasks_x86.c ---- */
 /* Before and behind what may load CS, SS or TR. `ra`: inside generated code, where that goes on; else 0. The end may raise #DB. */

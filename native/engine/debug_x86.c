@@ -16,7 +16,7 @@
 
 enum { BP_READ = 1, BP_WRITE = 2 };
 enum { DR_TYPE_WRITE = 1, DR_TYPE_ACCESS = 3 };
-enum { VECTOR_DB = 1, STORE_PAIR = 16 };
+enum { VECTOR_DB = 1, VECTOR_GP = 13, STORE_PAIR = 16 };
 
 extern void __real_helper_debug_x86_64(char *env);
 void __wrap_helper_debug_x86_64(char *env);
@@ -78,6 +78,51 @@ void cpu_watch_changed(struct cpu *c, uint64_t old_dr7)
     if (data)
         tlb_flush_x86_64(c->cs);
 }
+
+/* ---- MOV to and from a debug register, by a whole processor's ring 0 ---- */
+
+extern void __real_helper_set_dr_x86_64(char *env, int reg, uint64_t value);
+extern uint64_t __real_helper_get_dr_x86_64(char *env, int reg);
+void __wrap_helper_set_dr_x86_64(char *env, int reg, uint64_t value);
+uint64_t __wrap_helper_get_dr_x86_64(char *env, int reg);
+
+/* DR7.GD: the access is a fault. */
+static void general_detect(struct cpu *c, uintptr_t ra)
+{
+    enum { GD = 1 << 13, BD = 1 << 13 };
+    if (!(ENV(uint64_t, U_ENV_DR + 56) & GD))
+        return;
+    ENV(uint64_t, U_ENV_DR + 56) &= ~(uint64_t)GD;
+    ENV(uint64_t, U_ENV_DR + 48) |= BD;
+    raise_exception_err_ra_x86_64(c->env, VECTOR_DB, 0, ra);
+}
+
+void __wrap_helper_set_dr_x86_64(char *env, int reg, uint64_t value)
+{
+    struct cpu *c = cpu_of_env(env);
+    uintptr_t ra = (uintptr_t)__builtin_return_address(0);
+    uint64_t dr7 = ENV(uint64_t, U_ENV_DR + 56);
+    general_detect(c, ra);
+    if (reg >= 4 && value >> 32)
+        raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, ra);
+    c->helper_ra = ra;
+    __real_helper_set_dr_x86_64(env, reg, value);
+    c->helper_ra = 0;
+    cpu_watch_changed(c, dr7);
+}
+
+uint64_t __wrap_helper_get_dr_x86_64(char *env, int reg)
+{
+    struct cpu *c = cpu_of_env(env);
+    uintptr_t ra = (uintptr_t)__builtin_return_address(0);
+    general_detect(c, ra);
+    c->helper_ra = ra;
+    uint64_t value = __real_helper_get_dr_x86_64(env, reg);
+    c->helper_ra = 0;
+    return value;
+}
+
+/* ---- data ---- */
 
 /* The block that is running at `ra` has one instruction: where? */
 static uint64_t pc_of_block(struct cpu *c, uintptr_t ra)

@@ -10,7 +10,7 @@
 #include "cpu.h"
 
 enum { VECTOR_GP = 13, RFLAGS_RF = 1 << 16 };
-enum { HF_CS64 = 1 << 15, CR4_OSFXSR = 1 << 9, FXSAVE_MXCSR = 24 };
+enum { SYSEXIT = 0x35, HF_CS32 = 1 << 4, HF_LMA = 1 << 14, HF_CS64 = 1 << 15, CR4_OSFXSR = 1 << 9, FXSAVE_MXCSR = 24 };
 #define MXCSR_RESERVED 0xffff0000u
 
 extern uint8_t cpu_ldub_code_x86_64(void *env, uint64_t pc);
@@ -31,7 +31,7 @@ enum { VEX2 = 0xc5, VEX3 = 0xc4, VEX_L = 4, MAP_0F38 = 2, MAP_0F3A = 3, RORX = 0
 enum { PREFIXES_MAX = 14 };
 
 /* Prefixes that may stand before a VEX prefix, or that libunicorn refuses there itself. */
-static bool is_prefix(uint8_t byte, bool long_mode)
+bool cpu_is_prefix(uint8_t byte, bool long_mode)
 {
     static const uint8_t LEGACY[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3};
     for (unsigned i = 0; i < sizeof LEGACY; i++)
@@ -97,13 +97,15 @@ static unsigned hidden(struct cpu *c, uint64_t pc)
     unsigned n = 0;
     bool locked = false;
     uint8_t byte = cpu_ldub_code_x86_64(c->env, pc);
-    while (n < PREFIXES_MAX && is_prefix(byte, long_mode)) {
+    while (n < PREFIXES_MAX && cpu_is_prefix(byte, long_mode)) {
         locked |= byte == LOCK;
         byte = cpu_ldub_code_x86_64(c->env, pc + ++n);
     }
     unsigned bytes = locked ? bad_lock(c, pc, n, byte) : 0;
     if (bytes)
         return bytes;
+    if (byte == ESCAPE && ENV(uint32_t, U_ENV_HFLAGS) & HF_LMA && cpu_ldub_code_x86_64(c->env, pc + n + 1) == SYSEXIT)
+        return n + 2;             /* the processor is one of AMD's */
     if (byte != VEX2 && byte != VEX3)
         return 0;
     uint8_t second = cpu_ldub_code_x86_64(c->env, pc + n + 1);
@@ -146,6 +148,48 @@ void cpu_resume_once(struct cpu *c, void *ctx, char *db)
         return;
     void *env = (char *)ctx + U_TCG_TEMPS;
     __real_tcg_gen_callN_x86_64(ctx, (void *)helper_reset_rf_x86_64, NULL, 1, &env);
+}
+
+/* ---- instructions with something to be checked in front of them, or behind ---- */
+
+enum { INSB = 0x6c, OUTSW = 0x6f, OPERAND_16 = 0x66, GROUP7 = 0x01, TB_PE = 1 << 7, TB_IOPL_SHIFT = 12, TB_VM = 1 << 17 };
+
+/* INS, OUTS: memory is touched only when the port may be used. */
+static void port_first(void *ctx, uint32_t flags, uint8_t opcode, bool other_size)
+{
+    if (!(flags & TB_PE) || ((flags & 3) <= (flags >> TB_IOPL_SHIFT & 3) && !(flags & TB_VM)))
+        return;
+    bool is32 = (bool)(flags & HF_CS32) != other_size;
+    cpu_emit_hook(ctx, HOOK_PORT, !(opcode & 1) ? 1 : is32 ? 4 : 2);
+}
+
+enum hook cpu_before(struct cpu *c, void *ctx, char *db)
+{
+    uint32_t flags = FIELD(const uint32_t, c->translating, U_TB_FLAGS);
+    uint64_t pc = FIELD(uint64_t, db, U_DCB_PC_NEXT);
+    bool other_size = false;
+    uint8_t byte = cpu_ldub_code_x86_64(c->env, pc);
+    if (!c->ops->native)
+        return HOOK_NONE;
+    for (unsigned n = 0; n < PREFIXES_MAX && cpu_is_prefix(byte, flags & HF_CS64); n++) {
+        other_size |= byte == OPERAND_16;
+        byte = cpu_ldub_code_x86_64(c->env, ++pc);
+    }
+    if (byte >= INSB && byte <= OUTSW)
+        port_first(ctx, flags, byte, other_size);
+    if (!(flags & HF_CS64) || byte != ESCAPE || cpu_ldub_code_x86_64(c->env, pc + 1) != GROUP7)
+        return HOOK_NONE;
+    uint8_t modrm = cpu_ldub_code_x86_64(c->env, pc + 2);
+    if (modrm >= 0xc0 || ((modrm >> 3 & 7) != 2 && (modrm >> 3 & 7) != 3))
+        return HOOK_NONE;
+    cpu_emit_hook(ctx, HOOK_TABLES_BEFORE, 0);
+    return HOOK_TABLES_AFTER;
+}
+
+void cpu_after(void *ctx, enum hook before)
+{
+    if (before != HOOK_NONE)
+        cpu_emit_hook(ctx, before, 0);
 }
 
 /* ---- MXCSR ---- */

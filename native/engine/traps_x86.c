@@ -139,6 +139,7 @@ void __wrap_helper_into_x86_64(char *env, int length)
 
 void __wrap_helper_syscall_x86_64(char *env, int length);
 void __wrap_helper_sysenter_x86_64(char *env, int length);
+extern bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit);
 void __wrap_helper_cpuid_x86_64(char *env);
 void __wrap_helper_rdtsc_x86_64(char *env);
 void __wrap_helper_rdtscp_x86_64(char *env);
@@ -170,6 +171,7 @@ void __wrap_helper_syscall_x86_64(char *env, int length)
 void __wrap_helper_sysenter_x86_64(char *env, int length)
 {
     struct cpu *c = cpu_of_env(env);
+    __wrap_cpu_restore_state_x86_64(c->cs, RETURN_ADDRESS, false);       /* rip is that of the block */
     if (c->ops->native)
         native_sysenter(c);
     else

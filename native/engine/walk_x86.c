@@ -3,7 +3,7 @@
 #include "cpu.h"
 
 enum {
-    PSE36_SHIFT = 13, PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40, PTE_PS = 0x80,
+    PSE36_SHIFT = 13, PSE36_RESERVED = 1 << 21, LARGE_LOW = 0x1fff, PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40, PTE_PS = 0x80,
     PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16
 };
 #define PTE_NX (UINT64_C(1) << 63)
@@ -96,6 +96,10 @@ static inline __attribute__((always_inline)) bool translate(
         bool leaf = level == 1 || (l->large && (size == 8 || p->large) && entry & PTE_PS);
         if (leaf) {
             uint64_t span = (UINT64_C(1) << l->shift) - 1;
+            if (level > 1 && entry & (size == 8 ? span & ~LARGE_LOW : PSE36_RESERVED)) {
+                error |= PF_RSVD | PF_P;
+                goto out;
+            }
             pa = ((entry & PTE_FRAME) & ~span) | (va & span & ~UINT64_C(0xfff));
             if (size == 4 && level == 2)
                 pa |= (entry >> PSE36_SHIFT & 0xff) << 32;

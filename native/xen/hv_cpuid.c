@@ -95,8 +95,8 @@ void op_cpuid(void *ctx, struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint3
 /* ---- HVM: ring 0 is the guest's, and it has a local APIC of its own ---- */
 
 enum {
-    /* VME PSE PGE MTRR PSE36 MCE MCA */
-    HVM_EDX = 1 << 1 | 1 << 3 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17,
+    /* PSE SEP PGE MTRR PSE36 MCE MCA; VME is not emulated */
+    HVM_EDX = 1 << 3 | 1 << 7 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17,
     TSC_DEADLINE = 1 << 24,
     HVM_LEAF8_EDX = (HVM_EDX & 0x0183f3ff) | 1 << 26 | 1 << 27,      /* 1 GB pages, RDTSCP */
     /* Leaf 0x40000004: the vcpu's number, the domain's */

@@ -18,6 +18,7 @@ static inline void lapic_write(unsigned reg, uint32_t value) { *(volatile uint32
 
 /* Software-enable this processor's APIC; spurious vector 0xff. */
 void apic_enable(void);
+enum { ICR_INIT = 0x4500, ICR_START_UP = 0x4600, ICR_NMI = 4 << 8, ICR_SELF = 1 << 18 };
 /* Send: `command` is the low word of the ICR, `to` an APIC ID. */
 void apic_send(uint32_t to, uint32_t command);
 /* Interrupts that this vector has brought, all processors together; each is ended at the APIC. */

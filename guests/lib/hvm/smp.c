@@ -6,7 +6,7 @@ extern unsigned long ap_stack;
 void vcpu_started(void) __attribute__((noreturn));
 static unsigned running;
 
-enum { ICR_INIT = 0x4500, ICR_START_UP = 0x4600, TURNS = 200000 };
+enum { TURNS = 200000 };
 
 void vcpu_started(void)
 {

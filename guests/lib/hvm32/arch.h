@@ -16,6 +16,7 @@
 #define KERNEL_CS32 0x08
 #define TSS_SELECTOR 0x40
 #define SPARE_SELECTOR 0x48             /* from here on a test may put its own descriptors */
+#define REAL_RESULT 0x5800              /* guest-physical: real.c */
 #define AP_TRAMPOLINE 0x8000            /* guest-physical: where SIPI starts the other processors */
 #ifdef GUEST_PAE
 #define PAGING_LEVELS 3

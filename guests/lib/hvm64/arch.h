@@ -16,6 +16,8 @@
 #define TSS_SELECTOR 0x40
 #define SPARE_SELECTOR 0x50             /* from here on a test may put its own descriptors */
 #define USER_EXIT_INT 0x80              /* open to ring 3 anyway: user_call() comes back by SYSCALL */
+#define PAGING_LEVELS 4
+#define REAL_RESULT 0x5800              /* guest-physical: real.c */
 #define AP_TRAMPOLINE 0x8000            /* guest-physical: where SIPI starts the other processors */
 
 #ifndef __ASSEMBLER__

@@ -6,6 +6,8 @@
 
 #define ARCH_ASM_WORD ".long"
 #define ARCH_STACK_POINTER "esp"
+#define ARCH_ACCUMULATOR "eax"
+#define ARCH_KEPT "esi"                  /* a register that C wants back, and asm operands need not */
 #include <vectors.h>
 
 #ifndef __ASSEMBLER__

@@ -6,6 +6,8 @@
 
 #define ARCH_ASM_WORD ".quad"
 #define ARCH_STACK_POINTER "rsp"
+#define ARCH_ACCUMULATOR "rax"
+#define ARCH_KEPT "r12"                  /* a register that C wants back, and asm operands need not */
 #include <vectors.h>
 
 #ifndef __ASSEMBLER__

@@ -91,6 +91,10 @@ bool hvm_canonical(uint64_t va);
 /* The exception that is due at rip for an access to an address that is not canonical: #SS or #GP. */
 uint32_t hvm_non_canonical_vector(struct hv *hv, struct vcpu *v);
 
+/* ---- media.c ---- */
+/* Is the instruction at rip, of which the engine says that the FPU is not available, one of MMX or SSE that is undefined now? */
+bool hvm_media_undefined(struct hv *hv, struct vcpu *v);
+
 /* ---- io.c ---- */
 enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *access);
 /* The instruction is no longer about to go on: what was answered belongs to nothing. */

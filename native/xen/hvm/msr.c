@@ -22,7 +22,7 @@ enum {
 
 #define EFER_BITS UINT64_C(0xd01)            /* SCE LME LMA NXE */
 #define CR0_BITS  UINT64_C(0xe005003f)
-#define CR4_BITS  UINT64_C(0x6f7)            /* VME TSD PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT and PVI DE */
+#define CR4_BITS  UINT64_C(0x6fc)            /* TSD DE PSE PAE MCE PGE OSFXSR OSXMMEXCPT */
 enum { MTRR_CAP = 1 << 10 | 1 << 8 | MTRR_VARIABLE };
 
 /* ---- MSRs that read as a constant and whose writes do nothing ---- */
@@ -211,6 +211,8 @@ bool hvm_write_cr(void *ctx, struct cpu *cpu, int n, uint64_t *value)
     switch (n) {
     case 0:
         if (*value >> 32 || (*value & CR0_PG && !(*value & CR0_PE)) || (*value & 0x20000000 && !(*value & 0x40000000)))
+            return false;
+        if (long_mode && !(*value & CR0_PG) && hvm_in_64bit(cpu))
             return false;
         if (*value & CR0_PG && !(cpu_cr(cpu, 0) & CR0_PG) && cpu_efer(cpu) & 0x100 && !(cpu_cr(cpu, 4) & CR4_PAE))
             return false;

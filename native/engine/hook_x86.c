@@ -1,0 +1,83 @@
+/* hook_x86.c - calls from generated code to us, in front of an instruction or behind it.
+ *
+ * Generated code can call only what libunicorn has a description of. One of those is of no use here: SVM's interception of
+ * instructions, which we do not offer. Its description fits: all registers are in memory during the call, and may be changed.
+ */
+#include <string.h>
+#include "cpu.h"
+
+#define RETURN_ADDRESS ((uintptr_t)__builtin_return_address(0))
+
+typedef struct TCGTemp TCGTemp;
+extern void *tcg_emit_op_x86_64(void *ctx, int opcode);
+extern TCGTemp *tcg_temp_new_internal_x86_64(void *ctx, int type, bool local);
+extern void tcg_temp_free_internal_x86_64(void *ctx, TCGTemp *temp);
+extern void __real_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args);
+extern void helper_check_iob_x86_64(char *env, uint32_t port);
+extern void helper_check_iow_x86_64(char *env, uint32_t port);
+extern void helper_check_iol_x86_64(char *env, uint32_t port);
+/* ---- LGDT and LIDT of 64 bits: libunicorn takes any address ---- */
+
+enum { TABLES = U_ENV_GDT, TABLES_BYTES = U_ENV_IDT + U_SEG_SIZE - U_ENV_GDT, VECTOR_GP = 13 };
+_Static_assert(TABLES_BYTES == sizeof(((struct cpu *)0)->tables_before), "GDTR and IDTR, side by side");
+
+static void check_tables(struct cpu *c, uintptr_t ra)
+{
+    if (cpu_canonical(ENV(uint64_t, U_ENV_GDT + U_SEG_BASE)) && cpu_canonical(ENV(uint64_t, U_ENV_IDT + U_SEG_BASE)))
+        return;
+    memcpy(c->env + TABLES, c->tables_before, TABLES_BYTES);
+    raise_exception_err_ra_x86_64(c->env, VECTOR_GP, 0, ra);
+}
+
+void __wrap_helper_svm_check_intercept_param_x86_64(char *env, uint32_t hook, uint64_t value);
+
+static TCGTemp *constant(void *ctx, int type, int opcode, uint64_t value)
+{
+    TCGTemp *temp = tcg_temp_new_internal_x86_64(ctx, type, false);
+    uintptr_t *args = (uintptr_t *)((char *)tcg_emit_op_x86_64(ctx, opcode) + U_TCG_OP_ARGS);
+    args[0] = (uintptr_t)temp;
+    args[1] = value;
+    return temp;
+}
+
+void cpu_emit_hook(void *ctx, enum hook hook, uint64_t value)
+{
+    TCGTemp *args[3] = {(TCGTemp *)((char *)ctx + U_TCG_TEMPS), constant(ctx, U_TCG_T_I32, U_TCG_MOVI_I32, hook),
+                        constant(ctx, U_TCG_T_I64, U_TCG_MOVI_I64, value)};
+    __real_tcg_gen_callN_x86_64(ctx, (void *)__wrap_helper_svm_check_intercept_param_x86_64, NULL, 3, args);
+    tcg_temp_free_internal_x86_64(ctx, args[1]);
+    tcg_temp_free_internal_x86_64(ctx, args[2]);
+}
+
+/* #GP(0) unless the TSS's map lets it through. */
+static void check_port(struct cpu *c, uint64_t bytes)
+{
+    uint32_t port = cpu_gprs(c)->rdx & 0xffff;
+    if (bytes == 1)
+        helper_check_iob_x86_64(c->env, port);
+    else if (bytes == 2)
+        helper_check_iow_x86_64(c->env, port);
+    else
+        helper_check_iol_x86_64(c->env, port);
+}
+
+void __wrap_helper_svm_check_intercept_param_x86_64(char *env, uint32_t hook, uint64_t value)
+{
+    struct cpu *c = cpu_of_env(env);
+    uintptr_t ra = RETURN_ADDRESS;
+    c->helper_ra = ra;
+    switch ((enum hook)hook) {
+    case HOOK_NONE:
+        break;
+    case HOOK_PORT:
+        check_port(c, value);
+        break;
+    case HOOK_TABLES_BEFORE:
+        memcpy(c->tables_before, env + TABLES, TABLES_BYTES);
+        break;
+    case HOOK_TABLES_AFTER:
+        check_tables(c, ra);
+        break;
+    }
+    c->helper_ra = 0;
+}
