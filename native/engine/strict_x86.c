@@ -104,7 +104,7 @@ static unsigned hidden(struct cpu *c, uint64_t pc)
     unsigned bytes = locked ? bad_lock(c, pc, n, byte) : 0;
     if (bytes)
         return bytes;
-    if (byte == ESCAPE && ENV(uint32_t, U_ENV_HFLAGS) & HF_LMA && cpu_ldub_code_x86_64(c->env, pc + n + 1) == SYSEXIT)
+    if (byte == ESCAPE && c->ops->native && ENV(uint32_t, U_ENV_HFLAGS) & HF_LMA && cpu_ldub_code_x86_64(c->env, pc + n + 1) == SYSEXIT)
         return n + 2;             /* the processor is one of AMD's */
     if (byte != VEX2 && byte != VEX3)
         return 0;
