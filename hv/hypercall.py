@@ -167,12 +167,14 @@ def address_space_hole(abi_name: str) -> tuple[int, int]:
 class Entry:
     """What is registered for one hypercall: its sub-operations, or a handler for all of it."""
 
-    __slots__ = ("mask", "name", "pointer", "subs", "whole")
+    __slots__ = ("mask", "name", "pointer", "subs", "translated", "whole")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.subs: dict[int, tuple[Handler, str]] = {}
         self.whole: tuple[Handler, str] | None = None
+        self.translated: frozenset[int] | None = None
+        """The sub-operations that translated domains (HVM, PVH) have; None: all."""
         self.mask = abi.SUBOP_MASKS.get(name, 0xFFFFFFFF)
         self.pointer = POINTER_ARGUMENT.get(name, max(abi.HYPERCALL_ARGS[name] - 1, 0))
 
@@ -198,6 +200,10 @@ class Registry:
             entry.whole = (handler, arg)
         else:
             entry.subs[sub] = (handler, arg)
+
+    def translated_have(self, name: str, *subs: int) -> None:
+        """Of this hypercall, translated domains have only these sub-operations; others are ENOSYS for them."""
+        self.entries.setdefault(abi.HYPERCALL_NUMBERS[name], Entry(name)).translated = frozenset(subs)
 
     def __call__(self, name: str, *, sub: int | None = None, arg: str = "") -> Callable[[Handler], Handler]:
         """Decorator: register a handler for `name`, for one sub-operation of it when `sub` is given."""
@@ -249,6 +255,9 @@ def dispatch(ctx: Context, handlers: Registry) -> int | Disposition:
     if entry is None:
         raise XenError("unknown_hypercall", hypercall=ctx.nr)
     found = entry.subs.get(ctx.args[0] & entry.mask, entry.whole) if entry.subs else entry.whole
+    limit = entry.translated
+    if limit is not None and ctx.domain.translated and found is not None and ctx.args[0] & entry.mask not in limit:
+        raise XenError("subop_pv_only", hypercall=ctx.nr, subop=ctx.args[0] & entry.mask)
     if found is None:
         raise XenError("unknown_subop", hypercall=ctx.nr, subop=ctx.args[0] & entry.mask)
     handler, name = found

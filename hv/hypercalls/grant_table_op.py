@@ -300,3 +300,10 @@ def unknown(ctx: Context, _arg: dict[str, Any]) -> int:
     commands."""
     _count(ctx)
     raise XenError("grant_no_subop", subop=ctx.subop)
+
+
+hypercall.translated_have(
+    "grant_table_op", abi.GNTTABOP_query_size, abi.GNTTABOP_setup_table, abi.GNTTABOP_set_version,
+    abi.GNTTABOP_get_version, abi.GNTTABOP_copy, abi.GNTTABOP_map_grant_ref, abi.GNTTABOP_unmap_grant_ref,
+    abi.GNTTABOP_swap_grant_ref,
+)  # fmt: skip

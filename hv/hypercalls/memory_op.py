@@ -163,7 +163,9 @@ def maximum_gpfn(ctx: Context, arg: dict[str, Any]) -> int:
 
 @arch(abi.XENMEM_machphys_mapping, "xen_machphys_mapping")
 def machphys_mapping(ctx: Context, arg: dict[str, Any]) -> int:
-    """Where the machine-to-phys table lies, and how far it can reach."""
+    """Where the machine-to-phys table lies, and how far it can reach. Translated domains have none."""
+    if ctx.domain.translated:
+        raise XenError("subop_pv_only", hypercall=ctx.nr, subop=ctx.subop)
     arg["v_start"] = abi.constant("MACH2PHYS_VIRT_START", ctx.abi)
     arg["v_end"] = abi.constant("MACH2PHYS_VIRT_END", ctx.abi)
     arg["max_mfn"] = abi.constant("MACH2PHYS_NR_ENTRIES", ctx.abi) - 1

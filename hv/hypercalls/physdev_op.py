@@ -117,3 +117,7 @@ def map_pirq(ctx: Context, arg: dict[str, Any]) -> int:
 def get_free_pirq(ctx: Context, arg: dict[str, Any]) -> int:
     """An interrupt number to map a device's to."""
     raise XenError("physdev_no_free_pirq", type=arg["type"])
+
+
+# Interrupts of devices do not come as events in a translated domain (XENFEAT_hvm_pirqs is not set).
+hypercall.translated_have("physdev_op", abi.PHYSDEVOP_map_pirq, abi.PHYSDEVOP_unmap_pirq)

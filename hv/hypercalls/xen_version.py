@@ -18,7 +18,9 @@ COMPILE_INFO = {
     "compiler": b"xenlab", "compile_by": b"xenlab", "compile_domain": b"", "compile_date": b"",
 }  # fmt: skip
 CHANGESET = b"unavailable"
-CAPABILITIES = {"x86_64": b"xen-3.0-x86_64 ", "x86_32": b"xen-3.0-x86_32p ", "arm": b"xen-3.0-aarch64 "}
+X86_CAPABILITIES = b"xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 "
+"""As Xen says them with pv=no-32."""
+CAPABILITIES = {"x86_64": X86_CAPABILITIES, "x86_32": X86_CAPABILITIES, "arm": b"xen-3.0-aarch64 "}
 DENIED = b"<denied>"
 PAGE_SIZE = 4096
 
@@ -71,8 +73,8 @@ def changeset(ctx: Context, arg: dict[str, Any]) -> int:
 
 @hypercall("xen_version", sub=abi.XENVER_platform_parameters)
 def platform_parameters(ctx: Context, arg: dict[str, Any]) -> int:
-    """Where the hypervisor's part of the address space begins."""
-    start = abi.constant("HYPERVISOR_VIRT_START", ctx.abi) if ctx.abi != "arm" else 0
+    """Where the hypervisor's part of the address space begins: translated domains have none there."""
+    start = 0 if ctx.abi == "arm" or ctx.domain.translated else abi.constant("HYPERVISOR_VIRT_START", ctx.abi)
     ctx.write_struct("xen_platform_parameters", ctx.args[1], {"virt_start": start})
     return 0
 

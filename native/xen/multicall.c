@@ -2,30 +2,71 @@
  *
  * The list lives in guest memory and every entry is copied in when its turn comes, its result copied out after it.
  * Where the work is cut in two (too many entries, an entry that Python serves, one that must be continued or that blocks
- * the vcpu), the multicall becomes a continuation of itself: rdi and rsi point at what is left and the SYSCALL is
+ * the vcpu), the multicall becomes a continuation of itself: its two arguments tell what is left and its instruction is
  * executed again. So nothing of a half-done list is kept anywhere but in the guest's registers and, while Python works on
  * an entry, in vcpu.multicall_va and multicall_left.
- * Facts: xen/common/multicall.c of Xen 4.17.
+ *
+ * An entry is eight words of the caller's: operation, result, six arguments.
+ * Facts: xen/common/multicall.c, hvm_do_multicall_call() in xen/arch/x86/hvm/hypercall.c of Xen 4.17.
  */
 #include <stddef.h>
+#include "hvm/hvm.h"
 #include "pv.h"
 
-enum { ENTRIES_AT_ONCE = 256, SYSCALL_BYTES = 2, IN_MULTICALL = 1 };
+enum { ENTRIES_AT_ONCE = 256, IN_MULTICALL = 1, WORDS = sizeof(struct multicall_entry) / sizeof(uint64_t), RESULT = 1, ARGS = 2 };
+_Static_assert(offsetof(struct multicall_entry, result) == RESULT * sizeof(uint64_t) &&
+               offsetof(struct multicall_entry, args) == ARGS * sizeof(uint64_t), "an entry is words");
 
-/* Store an entry's result; false: the guest took the list away. */
+static uint64_t word_bytes(struct hv *hv, const struct vcpu *v) { return hv_wide_call(hv, v) ? sizeof(uint64_t) : sizeof(uint32_t); }
+static uint64_t entry_bytes(struct hv *hv, const struct vcpu *v) { return WORDS * word_bytes(hv, v); }
+
+/* Write words of an entry, from the one numbered `first`; false: the guest took the list away. */
+static bool store(struct hv *hv, struct vcpu *v, uint64_t va, unsigned first, const uint64_t *words, unsigned count)
+{
+    uint32_t narrow[WORDS];
+    uint64_t size = word_bytes(hv, v);
+    for (unsigned i = 0; i < count; i++)
+        narrow[i] = (uint32_t)words[i];
+    const void *from = size == sizeof *words ? (const void *)words : narrow;
+    return hv_copy_to_guest(hv, v, va + first * size, from, count * size) == 0;
+}
+
 static bool store_result(struct hv *hv, struct vcpu *v, uint64_t va, int64_t result)
 {
-    return hv_copy_to_guest(hv, v, va + offsetof(struct multicall_entry, result), &result, sizeof result) == 0;
+    uint64_t word = (uint64_t)result;
+    return store(hv, v, va, RESULT, &word, 1);
+}
+
+static bool load(struct hv *hv, struct vcpu *v, uint64_t va, struct multicall_entry *e)
+{
+    uint32_t narrow[WORDS];
+    uint64_t words[WORDS];
+    if (hv_wide_call(hv, v))
+        return hv_copy_from_guest(hv, v, e, va, sizeof *e) == 0;
+    if (hv_copy_from_guest(hv, v, narrow, va, sizeof narrow))
+        return false;
+    for (unsigned i = 0; i < WORDS; i++)
+        words[i] = narrow[i];
+    memcpy(e, words, sizeof *e);
+    return true;
 }
 
 /* Entries up to `va` are done: execute the multicall again with the `left` others. */
 static void rewind_to(struct hv *hv, struct vcpu *v, uint64_t va, uint64_t left)
 {
-    struct x86_gprs *g = cpu_gprs(hv_cpu_of(hv, v));
-    g->rax = __HYPERVISOR_multicall;
-    g->rdi = va;
-    g->rsi = left;
-    g->rip -= SYSCALL_BYTES;
+    cpu_gprs(hv_cpu_of(hv, v))->rax = __HYPERVISOR_multicall;
+    hv_call_again(hv, v, (const uint64_t[]){va, left}, 2);
+}
+
+static int64_t bad_list(struct hv *hv, const struct vcpu *v, uint64_t va)
+{
+    return hv_refuse(hv, RULE_bad_guest_pointer, va, entry_bytes(hv, v), 0, 0);
+}
+
+/* The multicall ends, outside of itself. */
+static void answer(struct hv *hv, struct vcpu *v, int64_t result)
+{
+    cpu_gprs(hv_cpu_of(hv, v))->rax = hv_wide_call(hv, v) ? (uint64_t)result : (uint32_t)result;
 }
 
 /* What a hypercall inside the list asks for beside a plain result. `*result` is what the multicall then returns. */
@@ -39,8 +80,8 @@ static bool entry_special(struct hv *hv, struct vcpu *v, uint64_t va, uint64_t l
         hypercall_to_python(hv, v, e->op, e->args, IN_MULTICALL);
         return true;
     case (uint64_t)HV_RETRY:      /* the entry takes its new arguments, and is tried again */
-        if (hv_copy_to_guest(hv, v, va + offsetof(struct multicall_entry, args), e->args, sizeof e->args)) {
-            *result = hv_refuse(hv, RULE_bad_guest_pointer, va, sizeof *e, 0, 0);
+        if (!store(hv, v, va, ARGS, e->args, WORDS - ARGS)) {
+            *result = bad_list(hv, v, va);
             return true;
         }
         rewind_to(hv, v, va, left);
@@ -48,11 +89,11 @@ static bool entry_special(struct hv *hv, struct vcpu *v, uint64_t va, uint64_t l
         return true;
     case (uint64_t)HV_LEAVE:      /* the vcpu yields or blocks */
         if (!store_result(hv, v, va, 0))
-            *result = hv_refuse(hv, RULE_bad_guest_pointer, va, sizeof *e, 0, 0);
+            *result = bad_list(hv, v, va);
         else if (left > 1)
-            rewind_to(hv, v, va + sizeof *e, left - 1);
+            rewind_to(hv, v, va + entry_bytes(hv, v), left - 1);
         else
-            cpu_gprs(hv_cpu_of(hv, v))->rax = 0;
+            answer(hv, v, 0);
         return true;
     case (uint64_t)HV_DONE:       /* iret: the registers are those of another context now */
         *result = HV_DONE;
@@ -64,23 +105,24 @@ static bool entry_special(struct hv *hv, struct vcpu *v, uint64_t va, uint64_t l
 
 int64_t do_multicall(struct hv *hv, struct vcpu *v, uint64_t args[6])
 {
-    uint64_t va = args[0], left = (uint32_t)args[1];
-    if (!pv_guest_address(va) || (left && !pv_guest_address(va + left * sizeof(struct multicall_entry) - 1)))
-        return hv_refuse(hv, RULE_bad_guest_pointer, va, left * sizeof(struct multicall_entry), 0, 0);
-    for (unsigned n = 0; left; n++, left--, va += sizeof(struct multicall_entry)) {
+    bool whole = is_hvm(hv_domain(hv, v));
+    uint64_t va = args[0], left = (uint32_t)args[1], size = entry_bytes(hv, v);
+    if (!whole && (!pv_guest_address(va) || (left && !pv_guest_address(va + left * size - 1))))
+        return hv_refuse(hv, RULE_bad_guest_pointer, va, left * size, 0, 0);
+    for (unsigned n = 0; left; n++, left--, va += size) {
         struct multicall_entry e;
         if (n == ENTRIES_AT_ONCE) {
             args[0] = va;
             args[1] = left;
             return HV_RETRY;
         }
-        if (hv_copy_from_guest(hv, v, &e, va, sizeof e))
-            return hv_refuse(hv, RULE_bad_guest_pointer, va, sizeof e, 0, 0);
+        if (!load(hv, v, va, &e))
+            return bad_list(hv, v, va);
         uint64_t record = hv_log_entry(hv, v, e.op, e.args);
         if (e.op == __HYPERVISOR_multicall)
             e.result = (uint64_t)hv_refuse(hv, RULE_multicall_nested, 0, 0, 0, 0);
         else
-            e.result = (uint64_t)hv_hypercall(hv, v, e.op, e.args);
+            e.result = (uint64_t)(whole ? hvm_dispatch(hv, v, e.op, e.args) : hv_hypercall(hv, v, e.op, e.args));
         int64_t result = HV_LEAVE;
         if (hv_domain(hv, v)->shut_down)
             return HV_DONE;
@@ -88,31 +130,29 @@ int64_t do_multicall(struct hv *hv, struct vcpu *v, uint64_t args[6])
             return result;
         hv_log_answer(hv, record, (int64_t)e.result);
         if (!store_result(hv, v, va, (int64_t)e.result))
-            return hv_refuse(hv, RULE_bad_guest_pointer, va, sizeof e, 0, 0);
+            return bad_list(hv, v, va);
     }
     return 0;
 }
 
 void hv_multicall_result(struct hv *hv, struct vcpu *v, int64_t result)
 {
-    struct x86_gprs *g = cpu_gprs(hv_cpu_of(hv, v));
     uint64_t va = v->multicall_va, left = v->multicall_left;
     v->multicall_va = v->multicall_left = 0;
     if (!store_result(hv, v, va, result))
-        g->rax = (uint64_t)hv_refuse(hv, RULE_bad_guest_pointer, va, sizeof(struct multicall_entry), 0, 0);
+        answer(hv, v, bad_list(hv, v, va));
     else if (left > 1)
-        rewind_to(hv, v, va + sizeof(struct multicall_entry), left - 1);
+        rewind_to(hv, v, va + entry_bytes(hv, v), left - 1);
     else
-        g->rax = 0;
+        answer(hv, v, 0);
 }
 
 void hv_multicall_retry(struct hv *hv, struct vcpu *v, const uint64_t args[6])
 {
     uint64_t va = v->multicall_va, left = v->multicall_left;
     v->multicall_va = v->multicall_left = 0;
-    if (hv_copy_to_guest(hv, v, va + offsetof(struct multicall_entry, args), args, 6 * sizeof args[0]))
-        cpu_gprs(hv_cpu_of(hv, v))->rax =
-            (uint64_t)hv_refuse(hv, RULE_bad_guest_pointer, va, sizeof(struct multicall_entry), 0, 0);
+    if (!store(hv, v, va, ARGS, args, WORDS - ARGS))
+        answer(hv, v, bad_list(hv, v, va));
     else
         rewind_to(hv, v, va, left);
 }

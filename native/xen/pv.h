@@ -121,8 +121,8 @@ int64_t pv_callback(struct hv *hv, struct vcpu *v, uint32_t type, uint32_t flags
 
 /* hypercalls that no other file declares */
 hypercall_fn do_nmi_op;
-/* A continuation: put the arguments into their registers and the program counter back on the instruction. */
-void hypercall_again(struct x86_gprs *g, const uint64_t args[6]);
+/* A continuation: put the first `count` arguments into their registers and the program counter back on the instruction. */
+void hv_call_again(struct hv *hv, struct vcpu *v, const uint64_t *args, unsigned count);
 /* Fill in the exit record for a hypercall that Python serves. */
 void hypercall_to_python(struct hv *hv, struct vcpu *v, uint64_t nr, const uint64_t args[6], uint64_t aux);
 

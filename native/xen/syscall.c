@@ -4,6 +4,7 @@
  * clobbered by every hypercall. A user-mode SYSCALL becomes a frame for the guest kernel's syscall callback.
  * Facts: xen/arch/x86/x86_64/entry.S (lstar_enter, switch_to_kernel), xen/arch/x86/pv/hypercall.c of Xen 4.17.
  */
+#include "hvm/hvm.h"
 #include "pv.h"
 
 enum { SYSCALL_BYTES = 2 };
@@ -51,18 +52,24 @@ void hypercall_to_python(struct hv *hv, struct vcpu *v, uint64_t nr, const uint6
     e->nr = nr;
     memcpy(e->args, args, sizeof e->args);
     e->aux = aux;
+    e->flags = hv_wide_call(hv, v) ? 0 : HV_CALL_32;
 }
 
 /* The hypercall's arguments are rdi, rsi, rdx, r10, r8, r9. */
-void hypercall_again(struct x86_gprs *g, const uint64_t args[6])
+static void syscall_again(struct x86_gprs *g, const uint64_t *args, unsigned count)
 {
-    g->rdi = args[0];
-    g->rsi = args[1];
-    g->rdx = args[2];
-    g->r10 = args[3];
-    g->r8 = args[4];
-    g->r9 = args[5];
+    uint64_t *const places[6] = {&g->rdi, &g->rsi, &g->rdx, &g->r10, &g->r8, &g->r9};
+    for (unsigned i = 0; i < count; i++)
+        *places[i] = args[i];
     g->rip -= SYSCALL_BYTES;
+}
+
+void hv_call_again(struct hv *hv, struct vcpu *v, const uint64_t *args, unsigned count)
+{
+    if (is_hvm(hv_domain(hv, v)))
+        hvm_hypercall_again(hv, v, args, count);
+    else
+        syscall_again(cpu_gprs(hv_cpu_of(hv, v)), args, count);
 }
 
 static bool hypercall(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
@@ -78,7 +85,7 @@ static bool hypercall(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
         hypercall_to_python(hv, v, nr, args, 0);
         return false;
     case HV_RETRY:
-        hypercall_again(g, args);
+        syscall_again(g, args, 6);
         break;
     case HV_DONE:
         break;

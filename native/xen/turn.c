@@ -59,8 +59,6 @@ void hv_answer_again(struct hv *hv, struct vcpu *v, const uint64_t args[6], bool
 {
     if (in_multicall)
         hv_multicall_retry(hv, v, args);
-    else if (is_hvm(hv_domain(hv, v)))
-        hvm_hypercall_again(hv, v, args);
     else
-        hypercall_again(cpu_gprs(hv_cpu_of(hv, v)), args);
+        hv_call_again(hv, v, args, 6);
 }

@@ -42,7 +42,8 @@ def test_versions(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("sub", "size", "text"),
     [
-        ("extraversion", 16, b".0"), ("capabilities", 1024, b"xen-3.0-x86_64 "), ("changeset", 64, b"unavailable"),
+        ("extraversion", 16, b".0"), ("changeset", 64, b"unavailable"),
+        ("capabilities", 1024, b"xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 "),
         ("commandline", 1024, b"<denied>"), ("guest_handle", 16, b""), ("compile_info", 144, b"xenlab"),
     ],
 )  # fmt: skip

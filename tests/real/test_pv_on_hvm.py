@@ -26,9 +26,7 @@ echo disks $(ls /sys/block); echo cards $(ls /sys/class/net) $(basename $(readli
 echo address $(cat /sys/class/net/eth0/address) clock $(cat /sys/devices/system/clocksource/*/current_clocksource)
 echo begins
 dd if=/dev/zero of=/zeros bs=64k count=64 2>/dev/null; sync; md5sum /zeros
-crowd() {{ i=0; while [ $i -lt 40 ]; do cat /proc/self/maps > /dev/null; i=$((i+1)); done; }}
-for n in 1 2 3 4 5 6; do crowd & done; wait
-echo kicks $(awk '/spinlock/ {{ print $2, $3, $4, $5 }}' /proc/interrupts)
+echo locks $(dmesg | grep -c 'PV spinlocks enabled') $(grep -c spinlock /proc/interrupts)
 echo upcalls $(awk '/HYP:/ {{ print $2, $3, $4, $5 }}' /proc/interrupts)
 {leased}
 ifconfig eth0 up; udhcpc -i eth0 -n -q -s /tmp/leased 2>&1; wget -qO /big http://10.0.2.2:{port}/; md5sum /big
@@ -73,10 +71,8 @@ def test_xvda_and_a_vif_with_four_processors(tmp_path: Path) -> None:
         f"{hashlib.md5(bytes(64 << 16)).hexdigest()}  /zeros", "got 10.0.2.15", f"{hashlib.md5(BIG).hexdigest()}  /big",
     ):  # fmt: skip
         assert expected in said, said
-    kicks, upcalls = (
-        [int(word) for word in said.split(f"\n{name} ")[1].split("\r")[0].split()] for name in ("kicks", "upcalls")
-    )
-    assert len(kicks) == 16 and sum(kicks) > 0 and all(upcalls), said
+    upcalls = [int(word) for word in said.split("\nupcalls ")[1].split("\r")[0].split()]
+    assert "\nlocks 1 4\r" in said and len(upcalls) == 4 and all(upcalls), said
     assert guest.domain.c.shutdown_code == 0 and guest.hv.audit() == ""
     assert {device.link for device in backends_of(guest.domain).devices.values()} != {None}
     after = contents(guest, tmp_path / "after.img")

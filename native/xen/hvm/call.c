@@ -2,8 +2,9 @@
  * register convention of the caller's mode.
  *
  * The table of hypercalls is the one of PV (syscall.c) without those that speak of what an HVM guest does not have: page
- * tables to be validated, trap tables, descriptor tables, segment bases. Facts: hvm_hypercall_table and
- * hvm_hypercall_page() in xen/arch/x86/hvm/{hypercall,svm/svm}.c of Xen 4.17.
+ * tables to be validated, trap tables, descriptor tables, segment bases. Of some, an HVM guest has a part of the
+ * sub-operations (hv/hypercalls). Facts: xen/include/hypercall-defs.c, hvm_hypercall_page() in
+ * xen/arch/x86/hvm/svm/svm.c of Xen 4.17.
  */
 #include "hvm.h"
 
@@ -14,8 +15,17 @@ static const uint8_t ALLOWED[NR_HYPERCALLS] = {
     [__HYPERVISOR_memory_op] = 1, [__HYPERVISOR_xen_version] = 1, [__HYPERVISOR_console_io] = 1,
     [__HYPERVISOR_grant_table_op] = 1, [__HYPERVISOR_vm_assist] = 1, [__HYPERVISOR_vcpu_op] = 1,
     [__HYPERVISOR_sched_op] = 1, [__HYPERVISOR_event_channel_op] = 1,
-    [__HYPERVISOR_physdev_op] = 1, [__HYPERVISOR_hvm_op] = 1, [__HYPERVISOR_set_timer_op] = 1,
+    [__HYPERVISOR_physdev_op] = 1, [__HYPERVISOR_hvm_op] = 1, [__HYPERVISOR_set_timer_op] = 1, [__HYPERVISOR_multicall] = 1,
+    /* refused, but not as unknown */
+    [__HYPERVISOR_platform_op] = 1, [__HYPERVISOR_sysctl] = 1, [__HYPERVISOR_domctl] = 1, [__HYPERVISOR_xenpmu_op] = 1,
+    [__HYPERVISOR_dm_op] = 1, [__HYPERVISOR_hypfs_op] = 1, [__HYPERVISOR_paging_domctl_cont] = 1,
 };
+
+int64_t hvm_dispatch(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t args[6])
+{
+    return nr < NR_HYPERCALLS && ALLOWED[nr] ? hv_hypercall(hv, v, nr, args)
+                                             : hv_refuse(hv, RULE_unknown_hypercall, nr, 0, 0, 0);
+}
 
 bool hvm_in_64bit(struct cpu *cpu)
 {
@@ -32,15 +42,15 @@ static void arguments(const struct x86_gprs *g, bool wide, uint64_t args[6])
         args[i] = wide ? of64[i] : (uint32_t)of32[i];
 }
 
-void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t args[6])
+void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t *args, unsigned count)
 {
     struct cpu *cpu = hv_cpu_of(hv, v);
     struct x86_gprs *g = cpu_gprs(cpu);
     uint64_t *const of64[6] = {&g->rdi, &g->rsi, &g->rdx, &g->r10, &g->r8, &g->r9};
     uint64_t *const of32[6] = {&g->rbx, &g->rcx, &g->rdx, &g->rsi, &g->rdi, &g->rbp};
     bool wide = hvm_in_64bit(cpu);
-    for (int i = 0; i < 6; i++)
-        *(wide ? of64[i] : of32[i]) = args[i];
+    for (unsigned i = 0; i < count; i++)
+        *(wide ? of64[i] : of32[i]) = wide ? args[i] : (uint32_t)args[i];
     g->rip -= VMCALL_BYTES;
 }
 
@@ -53,16 +63,13 @@ static bool call(struct hv *hv, struct vcpu *v, struct cpu *cpu, uint64_t nr, ui
     hv->last.hypercall = nr;
     memcpy(hv->last.args, args, sizeof hv->last.args);
     unsigned ring = cpu_cr(cpu, 0) & CR0_PE ? hvm_cpl(cpu) : 0;
-    int64_t result = ring                                ? hv_refuse(hv, RULE_hypercall_ring, nr, ring, 0, 0)
-                     : nr < NR_HYPERCALLS && ALLOWED[nr] ? hv_hypercall(hv, v, nr, args)
-                                                         : hv_refuse(hv, RULE_unknown_hypercall, nr, 0, 0, 0);
+    int64_t result = ring ? hv_refuse(hv, RULE_hypercall_ring, nr, ring, 0, 0) : hvm_dispatch(hv, v, nr, args);
     switch (result) {
     case HV_TO_PYTHON:
         hypercall_to_python(hv, v, nr, args, 0);
-        cpu_exit_record(cpu)->flags = wide ? 0 : HV_CALL_32;
         return false;
     case HV_RETRY:
-        hvm_hypercall_again(hv, v, args);
+        hvm_hypercall_again(hv, v, args, 6);
         return true;
     case HV_DONE:
         return true;

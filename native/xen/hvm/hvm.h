@@ -112,8 +112,10 @@ void hvm_reset_msrs(struct hvm_vcpu *hvcpu);
 bool hvm_in_64bit(struct cpu *cpu);
 /* Is the undefined instruction at rip VMCALL or VMMCALL? Then it is a hypercall: true, and *go_on. */
 bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on);
-/* Execute the instruction again, with these arguments. */
-void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t args[6]);
+/* The hypercall of that number, if an HVM guest has it: as hv_hypercall(). */
+int64_t hvm_dispatch(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t args[6]);
+/* Execute the instruction again, with these first `count` arguments and the others as they are. */
+void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t *args, unsigned count);
 /* Fill a page with the hypercalls, for MSR 0x40000000. */
 void hvm_hypercall_page(uint8_t *page);
 
