@@ -159,6 +159,8 @@ GUEST_OPTIONS = (
            "off (hvm)", ("on", "off")),
     Option("--paging", _GUEST, str, "shadow", "MODE",
            "translate addresses by walk of the page tables, or by shadow tables (pvh, hvm; usually shadow)", _PAGING),
+    Option("--fep", _GUEST, None, False, "",
+           "the forced emulation prefix, 'ud2; xen' in front of an instruction, as Xen has it with hvm_fep (pvh, hvm)"),
     Option("--max-insns", _LIMITS, positive, None, "N", "stop after N instructions"),
     Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),
     Option("--wall-timeout", _LIMITS, _seconds, None, "SECONDS", "stop after this time on the wall"),

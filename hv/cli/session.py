@@ -56,6 +56,7 @@ def config_of(options: Any) -> GuestConfig:
         wallclock_ns=time.time_ns() if getattr(options, "realtime", False) else None,
         kind=options.type,
         paging=options.paging,
+        forced_emulation=getattr(options, "fep", None) or False,
         disks=(*(getattr(options, "disk", None) or ()), *(getattr(options, "cdrom", None) or ())),
         firmware=getattr(options, "firmware", None),
         boot=getattr(options, "boot", None) or "",

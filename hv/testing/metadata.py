@@ -16,6 +16,7 @@ The first comment of the file carries one tag a line; text that goes on is inden
      * @nic     nat
      * @cdrom   16
      * @usb     tablet
+     * @fep     on
      */
 """
 
@@ -29,7 +30,7 @@ DEFAULT_MEMORY_MIB = 16
 _COMMENT = re.compile(r"/\*(.*?)\*/", re.DOTALL)
 _TAG = re.compile(r"^\s*\*?\s*@(\w+)\s*(.*)$")
 _KNOWN = {"title", "fact", "source", "env", "vcpus", "memory", "cmdline", "traps", "insns", "shutdown", "disk",
-          "nic", "cdrom", "usb", "restarts"}
+          "nic", "cdrom", "usb", "restarts", "fep"}
 NICS = {"nat": "e1000", "nat e1000": "e1000", "nat rtl8139": "rtl8139"}
 """What @nic may be: which card a PC has then."""
 USB = ("tablet", "keyboard", "disk")
@@ -66,6 +67,8 @@ class Metadata:
     """A PC's network card (others have a PV interface), with a NAT that leads nowhere; "": none."""
     cdrom_blocks: int = 0
     """Of a PC: blocks of the CD in a drive behind the disk; each begins with the number of its first sector."""
+    forced_emulation: bool = False
+    """There is the forced emulation prefix (`hv run --fep`)."""
     usb: tuple[str, ...] = ()
     """What a PC's USB controllers have, in this order; the disk is as the others."""
 
@@ -88,6 +91,12 @@ def _tags(path: Path, text: str) -> dict[str, str]:
         elif current:
             tags[current] = f"{tags[current]} {line.strip().lstrip('*').strip()}".strip()
     return tags
+
+
+def _switch(path: Path, tags: dict[str, str], tag: str) -> bool:
+    if tags.get(tag, "on") != "on":
+        raise MetadataError(f"{path}: @{tag} {tags[tag]}: it can only be on")
+    return tag in tags
 
 
 def _number(path: Path, tags: dict[str, str], tag: str, otherwise: int) -> int:
@@ -138,6 +147,7 @@ def read_metadata(path: Path) -> Metadata:
         max_insns=_number(path, tags, "insns", 0) or None,
         shutdown=tags.get("shutdown", "poweroff"),
         restarts=_number(path, tags, "restarts", 0),
+        forced_emulation=_switch(path, tags, "fep"),
         disk_sectors=_number(path, tags, "disk", 0),
         nic=_nic(path, tags.get("nic", "")),
         cdrom_blocks=_number(path, tags, "cdrom", 0),

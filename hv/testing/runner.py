@@ -118,6 +118,7 @@ class DomainUnderTest:
             seed=options.seed,
             kind=ENVIRONMENTS[env].kind if about else "auto",
             paging=options.paging,
+            forced_emulation=bool(about and about.forced_emulation),
         )
         if about and about.restarts:
             config = config._replace(on_reboot="restart", triple_fault="reboot")

@@ -69,6 +69,8 @@ class GuestConfig(NamedTuple):
     """When it crashes: the same."""
     triple_fault: str = "crash"
     """What a triple fault of a PVH or HVM domain is: "crash" or "reboot"."""
+    forced_emulation: bool = False
+    """Of a PVH or HVM domain: Xen's forced emulation prefix, "ud2; xen" in front of an instruction (docs/hvm.md)."""
     serial_console: bool = True
     """Of an HVM domain: the first serial port is the console; else it leads nowhere until somebody takes its `sink`."""
     xen_platform: bool = True
@@ -136,6 +138,8 @@ def launch(
     if not whole:
         image = kernel if isinstance(kernel, KernelImage) else load_kernel(cast("str | Path", kernel))
         kind = kind_of(image, config.kind)  # before memory is taken
+    if config.forced_emulation and kind == "pv":
+        raise BuilderError("--fep", "PV guests have the prefix for CPUID, and for nothing else", "leave it out")
     hv = _hypervisor(config, kind) if beside is None else beside.hv
     hv.connect, hv.restart = reconnect, restart
     if beside is not None and pages > hv.state.free_frames:

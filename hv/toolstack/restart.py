@@ -35,7 +35,8 @@ CRASHES = (int(abi.SHUTDOWN_crash), int(abi.SHUTDOWN_watchdog))
 
 class Origin(NamedTuple):
     """What a domain is built of again. `firmware`: of an HVM domain; `image`: of the others. `reasons`: ends
-    (SHUTDOWN_*) after which that is done. `triple_fault`: the reason that one gives. Immutable."""
+    (SHUTDOWN_*) after which that is done. `triple_fault`: the reason that one gives.
+    `forced_emulation`: that there is the prefix. Immutable."""
 
     kind: str
     pages: int
@@ -46,6 +47,7 @@ class Origin(NamedTuple):
     firmware_name: str
     reasons: tuple[int, ...]
     triple_fault: int
+    forced_emulation: bool
 
 
 def origin_of(
@@ -57,7 +59,7 @@ def origin_of(
     )
     return Origin(
         kind, domain_pages(config.memory_mib), image, config.cmdline, ramdisk, firmware, str(config.firmware),
-        reasons, TRIPLE_FAULTS[config.triple_fault],
+        reasons, TRIPLE_FAULTS[config.triple_fault], config.forced_emulation,
     )  # fmt: skip
 
 
@@ -71,21 +73,22 @@ def build(domain: Domain, origin: Origin) -> object:
         assert origin.image is not None
         builder: Any = build_pvh if origin.kind == "pvh" else start_pv
         built = builder(domain, origin.image, cmdline=origin.cmdline, ramdisk=origin.ramdisk)
-    _choose_triple_fault(domain, origin)
+    _choose(domain, origin)
     return built
 
 
 def remember(domain: Domain, origin: Origin) -> None:
     """A domain has been built: keep what of, if it may have to be built again."""
-    _choose_triple_fault(domain, origin)
+    _choose(domain, origin)
     domain.origin = origin if origin.reasons else None
 
 
-def _choose_triple_fault(domain: Domain, origin: Origin) -> None:
-    """The guest may change it."""
+def _choose(domain: Domain, origin: Origin) -> None:
+    """What a triple fault is, which the guest may change; and whether there is a forced emulation prefix."""
     if domain.translated:
-        params = lib.hv_hvm_domain(domain.hv.native, domain.c).params
-        params[abi.HVM_PARAM_TRIPLE_FAULT_REASON] = origin.triple_fault
+        state = lib.hv_hvm_domain(domain.hv.native, domain.c)
+        state.params[abi.HVM_PARAM_TRIPLE_FAULT_REASON] = origin.triple_fault
+        state.forced_emulation = origin.forced_emulation
 
 
 def restart(domain: Domain) -> bool:

@@ -190,6 +190,8 @@ void cpu_set_attention(struct cpu *cpu, bool wanted);
 /* The next instruction is to be executed alone: it is one that ops.io sent away with IO_LEAVE. Before cpu_run(). */
 void cpu_run_alone(struct cpu *cpu);
 
+/* In ops.exception, which will return true: the next instruction is to be executed alone. */
+void cpu_next_alone(struct cpu *cpu);
 struct cpu_exit *cpu_exit_record(struct cpu *cpu);
 /* The instruction that has just been counted as retired is undone by the layer above. Inside callbacks. */
 void cpu_unretire(struct cpu *cpu);

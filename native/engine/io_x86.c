@@ -54,6 +54,8 @@ bool cpu_is_alone(struct cpu *c, uintptr_t ra)
 
 void cpu_run_alone(struct cpu *c) { c->run_alone = true; }
 
+void cpu_next_alone(struct cpu *c) { CS(uint32_t, U_CS_CFLAGS_NEXT_TB) = 1; }
+
 /* ---- asking ---- */
 
 /* The registers of the instruction at `ra` are made whole, so that the layer above can look at them and at the time. */

@@ -237,6 +237,14 @@ def test_both_parsers_agree() -> None:
     assert parse(["k", "--memory=64"]).memory == 64          # argparse's own form
 
 
+def test_the_forced_emulation_prefix_is_an_option(run: Any) -> None:
+    kernel = build_guest(find_guest("forced_emulation"), "pvh64")
+    assert "Test result: SUCCESS" in run(kernel, "--fep").out
+    assert "unexpected #UD" in run(kernel).out
+    refused = run(HELLO, "--fep")
+    assert refused.code == 2 and "--fep" in refused.err and refused.err.count("\n") == 1
+
+
 def test_a_trace_has_every_trap_and_changes_nothing(run: Any, tmp_path: Path) -> None:
     kernel = guest(repeat(20_000, call("xen_version", abi.XENVER_version, 0)), POWEROFF)
     plain, traced, lines = tmp_path / "plain", tmp_path / "traced", tmp_path / "lines"

@@ -206,8 +206,12 @@ static bool hvm_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
         cpu_leave_at_breakpoint(cpu);
         return false;
     }
-    if (trap->vector == VECTOR_UD && !(trap->flags & TRAP_SOFTWARE) && hvm_hypercall(hv, v, &go_on))
-        return go_on;
+    if (trap->vector == VECTOR_UD && !(trap->flags & TRAP_SOFTWARE)) {
+        if (hvm_forced(hv, v))
+            return true;
+        if (hvm_hypercall(hv, v, &go_on))
+            return go_on;
+    }
     hvm_io_forget(hv, v);
     struct trap corrected = *trap;
     if (!(trap->flags & TRAP_SOFTWARE))

@@ -107,6 +107,10 @@ enum io_answer hvm_msr(void *ctx, struct cpu *cpu, uint32_t number, bool write, 
 bool hvm_write_cr(void *ctx, struct cpu *cpu, int n, uint64_t *value);
 void hvm_reset_msrs(struct hvm_vcpu *hvcpu);
 
+/* ---- forced.c ---- */
+/* Is the undefined instruction at rip a forced emulation prefix, and the domain one that has it? Then rip is behind it. */
+bool hvm_forced(struct hv *hv, struct vcpu *v);
+
 /* ---- call.c ---- */
 /* Does the processor run 64-bit code? */
 bool hvm_in_64bit(struct cpu *cpu);

@@ -93,7 +93,8 @@ struct hvm_domain {
     uint8_t has_pic, has_ioapic;  /* a PVH domain has neither */
     uint8_t a20;                  /* address line 20 is not held low */
     uint8_t callback_line;        /* level of the callback GSI */
-    uint8_t pad[4];
+    uint8_t forced_emulation;     /* "ud2; xen" in front of an instruction (forced.c) */
+    uint8_t pad[3];
     struct hvm_held held;
     struct hvm_data_port data_port[2];           /* HVM_DATA_PORTS */
 };

@@ -133,8 +133,9 @@ static bool without_devices(struct hvm_domain *made, const struct hvm_domain *h)
     made->p2m_root = h->p2m_root;
     made->highest_gfn = h->highest_gfn;
     made->callback_line = h->callback_line;
+    made->forced_emulation = h->forced_emulation;
     memcpy(made->params, h->params, sizeof made->params);
-    return memcmp(made, h, sizeof *made) == 0 && h->callback_line <= 1;
+    return memcmp(made, h, sizeof *made) == 0 && h->callback_line <= 1 && h->forced_emulation <= 1;
 }
 
 /* ---- a PC ---- */
