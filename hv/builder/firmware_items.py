@@ -92,5 +92,5 @@ def network_path(slot: int) -> str:
 
 
 def rom_path(file: str) -> str:
-    """A boot ROM that is a file of fw_cfg, such as genroms/linuxboot.bin."""
+    """A boot ROM that is a file of fw_cfg, such as genroms/kernel.bin."""
     return f"/rom@{file}"

@@ -1,12 +1,9 @@
 """Boot a Linux kernel over a BIOS without a boot loader: `-kernel` style.
 
-The fw_cfg device holds the kernel's parts (setup code, kernel, ramdisk, command line) and where they go. A boot ROM
-copies them there by fw_cfg's DMA interface and jumps to the setup code. Firmware finds the ROM as a file of fw_cfg and
-runs it as a boot device: SeaBIOS cannot start a kernel by itself. QEMU's ROM for this, linuxboot_dma.bin, is in the
-Debian package qemu-system-data and not in seabios; this one is our own, 145 bytes of code, listed below.
+The fw_cfg device holds the kernel's parts (setup code, kernel, ramdisk, command line) and where they go; a boot ROM
+(hv.builder.boot_rom) takes them from there and jumps to the setup code.
 
-Source: Linux, Documentation/arch/x86/boot.rst; BIOS Boot Specification 1.01 (boot entry vectors); QEMU,
-docs/specs/fw_cfg.rst.
+Source: Linux, Documentation/arch/x86/boot.rst; QEMU, docs/specs/fw_cfg.rst.
 """
 
 from __future__ import annotations
@@ -14,12 +11,12 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from hv.builder.boot_rom import CMDLINE, LINUX, ROM_FILE, SETUP, boot_rom, cmdline_items, part
 from hv.builder.bzimage import is_bzimage
 from hv.builder.image import PAGE_SIZE, BuilderError
 
-ROM_FILE = "genroms/linuxboot.bin"
-SETUP, CMDLINE, KERNEL = 0x10000, 0x20000, 0x100000
-"""Guest-physical addresses of the setup code, of the command line and of the kernel."""
+KERNEL = 0x100000
+"""Guest-physical address of the kernel; boot_rom has those of the setup code and the command line."""
 BIOS_MEMORY = 4 << 20
 """What a BIOS may keep for itself at the end of low memory: the ramdisk lies below."""
 LOADER_TYPE = 0xB0
@@ -67,18 +64,13 @@ def linux_items(
     struct.pack_into("<II", setup, _RAMDISK, ramdisk_at if ramdisk else 0, len(ramdisk))
     struct.pack_into("<H", setup, _HEAP_END, CMDLINE - SETUP - 0x200)
     struct.pack_into("<I", setup, _CMDLINE_POINTER, CMDLINE)
-    items = {"kernel_entry": bytes(4), ROM_FILE: boot_rom()}
-    for part, address, data in (
+    items = {"kernel_entry": bytes(4), ROM_FILE: boot_rom(b"Linux", LINUX)}
+    for name, address, data in (
         ("setup", SETUP, bytes(setup)), ("kernel", KERNEL, kernel[header.setup_size :]),
         ("initrd", ramdisk_at, ramdisk),
     ):  # fmt: skip
-        items |= _part(part, address, data)
+        items |= part(name, address, data)
     return items | cmdline_items(cmdline)
-
-
-def cmdline_items(cmdline: str) -> dict[str, bytes]:
-    """The items that hold a command line, of a Linux kernel or of a guest that is entered in place of firmware."""
-    return _part("cmdline", CMDLINE, cmdline.encode() + b"\0")
 
 
 def _video_mode(cmdline: str) -> int | None:
@@ -100,11 +92,6 @@ def _video_mode(cmdline: str) -> int | None:
     return mode
 
 
-def _part(part: str, address: int, data: bytes) -> dict[str, bytes]:
-    size = len(data).to_bytes(4, "little")
-    return {f"{part}_addr": address.to_bytes(4, "little"), f"{part}_size": size, f"{part}_data": data}
-
-
 def _header(name: str, kernel: bytes) -> _Header:
     head = kernel[:_HEADER_END].ljust(_HEADER_END, b"\0")
 
@@ -123,75 +110,3 @@ def _header(name: str, kernel: bytes) -> _Header:
         field(_RAMDISK_MAX, 4, 0x203, 0x37FFFFFF),
         max(KERNEL + len(kernel) - setup_size, field(_PREFERRED, 8, 0x20A, 0) + field(_INIT_SIZE, 4, 0x20A, 0)),
     )
-
-
-# ---- the boot ROM ----
-
-_PNP, _TEXTS, _TABLE, CODE_AT = 0x20, 0x40, 0x50, 0x60
-_ITEMS = (0x16, 0x17, 0x18), (0x07, 0x08, 0x11), (0x0A, 0x0B, 0x12), (0x13, 0x14, 0x15)
-"""Address, size and data of setup code, kernel, ramdisk, command line: numbers of hv.devices.fw_cfg.ITEMS."""
-
-CODE = (
-    ("fa", "cli"),
-    ("fc", "cld"),
-    ("31c0", "xor ax, ax"),
-    ("8ec0", "mov es, ax"),
-    ("0e", "push cs"),
-    ("1f", "pop ds"),
-    ("be5000", "mov si, 0x50"),  # the table below
-    ("803c00", "cmp byte ptr [si], 0"),  # next entry, or the end
-    ("742f", "je 0x9f"),
-    ("66b904000000", "mov ecx, 4"),  # where does it go?
-    ("66bb107c0000", "mov ebx, 0x7c10"),
-    ("e83800", "call 0xb7"),
-    ("66b904000000", "mov ecx, 4"),  # how long is it?
-    ("66bb147c0000", "mov ebx, 0x7c14"),
-    ("e82900", "call 0xb7"),
-    ("26668b0e147c", "mov ecx, dword ptr es:[0x7c14]"),  # fetch it
-    ("26668b1e107c", "mov ebx, dword ptr es:[0x7c10]"),
-    ("e81a00", "call 0xb7"),
-    ("ebcc", "jmp 0x6b"),
-    ("b80010", "mov ax, 0x1000"),  # all is there: as the boot protocol wants it
-    ("8ed8", "mov ds, ax"),
-    ("8ec0", "mov es, ax"),
-    ("8ee0", "mov fs, ax"),
-    ("8ee8", "mov gs, ax"),
-    ("8ed0", "mov ss, ax"),
-    ("66bcf0ff0000", "mov esp, 0xfff0"),
-    ("ea00002010", "ljmp 0x1020:0"),  # second sector of the setup code
-    ("6631c0", "xor eax, eax"),  # fetch: ecx bytes of the item at ds:si to ebx
-    ("ac", "lodsb al, byte ptr [si]"),
-    ("66c1e010", "shl eax, 0x10"),
-    ("b00a", "mov al, 0xa"),  # select, then read
-    ("660fc8", "bswap eax"),
-    ("2666a3007c", "mov dword ptr es:[0x7c00], eax"),
-    ("660fc9", "bswap ecx"),
-    ("2666890e047c", "mov dword ptr es:[0x7c04], ecx"),
-    ("2666c706087c00000000", "mov dword ptr es:[0x7c08], 0"),
-    ("660fcb", "bswap ebx"),
-    ("2666891e0c7c", "mov dword ptr es:[0x7c0c], ebx"),
-    ("66b800007c00", "mov eax, 0x7c0000"),  # address of the access structure, 0x7c00, big-endian
-    ("ba1805", "mov dx, 0x518"),
-    ("66ef", "out dx, eax"),
-    ("c3", "ret"),
-)
-"""16-bit code, from CODE_AT on. The access structure is at 0x7c00, address and size of an item at 0x7c10 and 0x7c14.
-tests/builder/test_linux_boot.py disassembles the bytes and compares."""
-
-
-def boot_rom() -> bytes:
-    """An option ROM with a PnP header whose boot entry vector is the code above. Its initialisation does nothing."""
-    maker, product = b"xenlab\0", b"Linux\0"
-    rom = bytearray(512)
-    rom[0:4] = bytes([0x55, 0xAA, len(rom) // 512, 0xCB])
-    struct.pack_into("<HH", rom, 0x18, 0, _PNP)
-    struct.pack_into("<4sBBHBBIHH3xBHHHHH", rom, _PNP, b"$PnP", 1, 2, 0, 0, 0, 0, _TEXTS, _TEXTS + len(maker),
-                     0, 0, 0, CODE_AT, 0, 0)  # fmt: skip
-    rom[_PNP + 9] = -sum(rom[_PNP : _PNP + 32]) & 0xFF
-    rom[_TEXTS : _TEXTS + len(maker + product)] = maker + product
-    table = bytes(number for one in _ITEMS for number in one) + b"\0"
-    rom[_TABLE : _TABLE + len(table)] = table
-    code = b"".join(bytes.fromhex(encoded) for encoded, _ in CODE)
-    rom[CODE_AT : CODE_AT + len(code)] = code
-    rom[-1] = -sum(rom) & 0xFF
-    return bytes(rom)

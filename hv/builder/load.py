@@ -79,6 +79,11 @@ def parse_kernel(name: str, content: bytes) -> KernelImage:
         kind, version, data = "bzImage", setup.version, setup.payload
     packed = compress.detect(data)
     if packed is None and kind == "ELF":
+        from hv.builder import multiboot
+
+        flat = multiboot.read_flat(name, data)
+        if flat is not None:
+            return flat
         _refuse_known(name, content)
         raise BuilderError(
             name,

@@ -205,7 +205,7 @@ def _nowhere(data: bytes) -> None:
 
 def _boot_paths(machine: PcMachine) -> list[str]:
     """Device paths in the order of `boot`; a kernel comes before all."""
-    from hv.builder.linux_boot import ROM_FILE
+    from hv.builder.boot_rom import ROM_FILE
 
     numbered = list(enumerate(ide_disks(machine)))
     usb_disks = range(len(machine.usb), len(machine.usb) + len(machine.disks) - len(numbered))

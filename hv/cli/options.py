@@ -134,7 +134,8 @@ GUEST_OPTIONS = (
            "type of domain: auto (what the kernel says), pv, pvh, or hvm: a PC with firmware", _TYPES),
     Option("--memory", _GUEST, whole, 128, "MIB", "memory in MiB (default 128)"),
     Option("--vcpus", _GUEST, whole, 1, "N", "virtual processors, 1 to 64 (default 1)"),
-    Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory"),
+    Option("--ramdisk", _GUEST, str, None, "FILE", "ramdisk or other module that the kernel finds in memory; "
+           "FILE[ TEXT],FILE[ TEXT]... for a Multiboot kernel"),
     Option("--cmdline", _GUEST, str, "", "TEXT", "command line of the kernel"),
     Option("--on-reboot", _GUEST, str, "exit", "WHAT",
            "when the guest asks for a reboot: exit (the run ends), or restart: it begins anew; disks stay as they are",

@@ -64,6 +64,8 @@ class Environment:
     kind: str = "pv"
     """The kind of domain that it runs in (hv.hypervisor.KINDS); of an HVM domain a guest is the firmware."""
     help: str = ""
+    loaded: bool = False
+    """A PC's firmware loads it, as a Multiboot kernel; else it is in the firmware's place."""
     image: str = ""
     """The environment whose images it runs, where they are the same."""
 
@@ -130,16 +132,18 @@ ENVIRONMENTS = {
 }
 
 
-def _variant(of: str, name: str, kind: str, about: str, *more: str) -> None:
+def _variant(of: str, name: str, kind: str, about: str, *more: str, loaded: bool = False) -> None:
     """Another environment like `of`. Where no flags are added, the images are the same."""
     flags = (*ENVIRONMENTS[of].flags, *more)
     image = "" if more else of
-    ENVIRONMENTS[name] = replace(ENVIRONMENTS[of], name=name, kind=kind, help=about, flags=flags, image=image)
+    base = ENVIRONMENTS[of]
+    ENVIRONMENTS[name] = replace(base, name=name, kind=kind, help=about, flags=flags, image=image, loaded=loaded)
 
 
 _variant("pvh64", "hvm64", "hvm", "64-bit on a whole processor in a PC, in place of its firmware")
 _variant("hvm32", "hvm32pse", "hvm", "the same with two levels of page tables and 4 MiB pages", "-DGUEST_PSE")
 _variant("hvm32", "hvm32pae", "hvm", "the same with PAE", "-DGUEST_PAE")
+_variant("hvm32", "multiboot", "hvm", "32-bit, a Multiboot kernel that a PC loads", "-DGUEST_MULTIBOOT", loaded=True)
 _variant("hvm32pae", "pvh32", "pvh", "32-bit with PAE on a whole processor, entered by PVH")
 
 

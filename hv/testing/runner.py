@@ -124,7 +124,7 @@ class DomainUnderTest:
             config = config._replace(on_reboot="restart", triple_fault="reboot")
         self.name = about.name if about else kernel.name
         self.max_insns = options.max_insns or (about.max_insns if about else None) or DEFAULT_MAX_INSNS
-        self.guest: Guest = launch_tested(kernel, config, about)
+        self.guest: Guest = launch_tested(kernel, config, about, loaded=about is not None and ENVIRONMENTS[env].loaded)
         self.hv = self.guest.hv
         self.domain = self.guest.domain
         self.stop: Stop | None = None

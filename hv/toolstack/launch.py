@@ -48,7 +48,8 @@ class GuestConfig(NamedTuple):
     machine_mib: int | None = None
     scheduler: str = "round_robin"
     kind: str = "auto"
-    """pv, pvh, hvm, or auto: pv if the kernel is one, else what it says that it can be entered as; hvm without one."""
+    """pv, pvh, hvm, or auto: pv if the kernel is one, else what it says that it can be entered as; hvm without one, and
+    with a Multiboot kernel."""
     disks: tuple[DiskOptions, ...] = ()
     nics: tuple[NicOptions, ...] = ()
     usb: tuple[str, ...] = ()
@@ -81,9 +82,18 @@ MOST_NICS = 16
 """Network interfaces of a domain at most: each keeps timers, slots of a PCI bus, or both."""
 
 
+def is_multiboot(image: KernelImage) -> bool:
+    """Whether a kernel has a Multiboot header, so that a PC can be booted with it."""
+    from hv.builder.multiboot import header_of
+
+    return header_of(image.file) is not None
+
+
 def kind_of(image: KernelImage, kind: str) -> str:
     """Which kind of domain a kernel is for. BuilderError: for none, or not for the one that was asked for."""
     notes = image.notes
+    if kind == "auto" and notes is None and is_multiboot(image):
+        return "hvm"
     if kind == "auto":
         only_pvh = notes is not None and notes.phys32_entry is not None and notes.virt_base is None
         kind = "pvh" if only_pvh else "pv"
@@ -131,15 +141,17 @@ def launch(
     pages = domain_pages(config.memory_mib)
     if len(config.nics) > MOST_NICS:
         raise BuilderError("--nic", f"{len(config.nics)} interfaces; a domain has {MOST_NICS} at most", "give fewer")
-    whole = config.kind == "hvm" or kernel is None
-    if whole and isinstance(kernel, KernelImage):
-        raise BuilderError(kernel.name, "an HVM domain's firmware loads its kernel", "give the path of a kernel file")
     kind, image = "hvm", None
-    if not whole:
-        image = kernel if isinstance(kernel, KernelImage) else load_kernel(cast("str | Path", kernel))
+    if config.kind != "hvm" and kernel is not None:
+        image = kernel if isinstance(kernel, KernelImage) else load_kernel(kernel)
         kind = kind_of(image, config.kind)  # before memory is taken
     if config.forced_emulation and kind == "pv":
         raise BuilderError("--fep", "PV guests have the prefix for CPUID, and for nothing else", "leave it out")
+    if kind == "hvm":
+        if isinstance(kernel, KernelImage):
+            problem = "an HVM domain's firmware loads its kernel"
+            raise BuilderError(kernel.name, problem, "give the path of a kernel file")
+        image = None
     hv = _hypervisor(config, kind) if beside is None else beside.hv
     hv.connect, hv.restart = reconnect, restart
     if beside is not None and pages > hv.state.free_frames:

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hv.builder.boot_rom import cmdline_items
+from hv.builder.bzimage import is_bzimage
 from hv.builder.e820 import low_end
 from hv.builder.hvm import build_hvm, start
 from hv.builder.image import BuilderError, KernelImage
-from hv.builder.linux_boot import cmdline_items, linux_items
-from hv.builder.load import load_kernel, read_file
+from hv.builder.linux_boot import linux_items
+from hv.builder.load import load_kernel, parse_kernel, read_file
+from hv.builder.multiboot import multiboot_items
 from hv.builder.pc import MOST_DRIVES, MOST_USB, PcDisk, PcMachine, make_pc
 from hv.net.options import PV_MODEL
 from hv.toolstack.restart import origin_of, remember
@@ -110,11 +113,25 @@ def _nic_roms(nics: tuple[NicOptions, ...]) -> tuple[bytes, ...]:
 
 
 def _kernel_items(config: GuestConfig, kernel: str | Path) -> dict[str, bytes]:
-    ramdisk = b"" if config.ramdisk is None else read_file(config.ramdisk, "ramdisk")
     memory = config.memory_mib << 20
-    return linux_items(
-        str(kernel), read_file(kernel, "kernel"), cmdline=config.cmdline, ramdisk=ramdisk, low_end=low_end(memory)
-    )
+    data = read_file(kernel, "kernel")
+    if is_bzimage(memoryview(data)):
+        ramdisk = b"" if config.ramdisk is None else read_file(config.ramdisk, "ramdisk")
+        return linux_items(str(kernel), data, cmdline=config.cmdline, ramdisk=ramdisk, low_end=low_end(memory))
+    return multiboot_items(
+        parse_kernel(str(kernel), data), cmdline=config.cmdline, modules=_modules(config.ramdisk),
+        low_end=low_end(memory),
+    )  # fmt: skip
+
+
+def _modules(ramdisk: str | Path | None) -> list[tuple[str, bytes]]:
+    """Modules of a Multiboot kernel, from "FILE[ TEXT],FILE[ TEXT]...": plain name and text of each, its contents."""
+    modules = []
+    for module in filter(None, str(ramdisk or "").split(",")):
+        path, space, text = module.partition(" ")
+        plain = path.rpartition("/")[2]
+        modules.append((f"{plain}{space}{text}", read_file(path, "ramdisk")))
+    return modules
 
 
 def _symbols(kernel: str | Path | None) -> KernelImage:

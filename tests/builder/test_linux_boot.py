@@ -7,9 +7,10 @@ import pytest
 import unicorn
 from unicorn import x86_const as x86
 
+from hv.builder.boot_rom import CMDLINE, CODE_AT, LINUX, LOADER, MULTIBOOT, ROM_FILE, SETUP, Listing, boot_rom
 from hv.builder.firmware_items import FirmwareMachine, disk_path, machine_items, rom_path
 from hv.builder.image import BuilderError
-from hv.builder.linux_boot import CMDLINE, CODE, CODE_AT, KERNEL, ROM_FILE, SETUP, boot_rom, linux_items
+from hv.builder.linux_boot import KERNEL, linux_items
 from hv.devices.fw_cfg import ITEMS, FwCfg
 from tests.devices.machine import TestMachine
 
@@ -75,15 +76,16 @@ def test_what_cannot_be_booted(image: bytes, options: dict[str, object], problem
         linux_items("k", image, **({"low_end": LOW_END} | options))  # type: ignore[arg-type]
 
 
-def test_the_listing_is_what_the_bytes_mean() -> None:
+@pytest.mark.parametrize("listing", [LINUX, MULTIBOOT])
+def test_the_listing_is_what_the_bytes_mean(listing: Listing) -> None:
     decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_16)
-    code = b"".join(bytes.fromhex(encoded) for encoded, _ in CODE)
+    code = b"".join(bytes.fromhex(encoded) for encoded, _ in LOADER + listing)
     listed = [f"{one.mnemonic} {one.op_str}".strip() for one in decoder.disasm(code, CODE_AT)]
-    assert listed == [text for _, text in CODE]
+    assert listed == [text for _, text in LOADER + listing]
 
 
 def test_the_rom_is_one() -> None:
-    rom = boot_rom()
+    rom = boot_rom(b"Linux", LINUX)
     assert rom[:3] == b"\x55\xaa\x01" and len(rom) == 512 and sum(rom) & 0xFF == 0
     (header,) = struct.unpack_from("<H", rom, 0x1A)
     assert rom[header : header + 4] == b"$PnP" and sum(rom[header : header + 32]) & 0xFF == 0
@@ -104,7 +106,7 @@ def test_the_rom_loads_everything_and_enters_the_setup_code() -> None:
         unicorn.UC_HOOK_INSN, lambda uc, port, size, value, _: machine.out(port, value, size),
         None, 1, 0, x86.UC_X86_INS_OUT,
     )  # fmt: skip
-    emulator.mem_write(0xC8000, boot_rom())
+    emulator.mem_write(0xC8000, boot_rom(b"Linux", LINUX))
     emulator.mem_write(0x7C20, b"\xf4")
     emulator.reg_write(x86.UC_X86_REG_CS, 0xC800)
     emulator.reg_write(x86.UC_X86_REG_SS, 0)
@@ -124,7 +126,7 @@ def test_items_of_a_machine() -> None:
     contents = machine_items(
         FirmwareMachine(vcpus=4, memory=512 << 20), boot=[rom_path(ROM_FILE), disk_path(1, 0)], only_listed=True
     )
-    order = b"/rom@genroms/linuxboot.bin\n/pci@i0cf8/ide@1,1/drive@1/disk@0\nHALT\0"
+    order = b"/rom@genroms/kernel.bin\n/pci@i0cf8/ide@1,1/drive@1/disk@0\nHALT\0"
     assert contents["bootorder"] == order
     assert [number(contents, name) for name in ("nb_cpus", "max_cpus", "ram_size")] == [4, 7, 512 << 20]
     assert {name for name in contents if name not in ITEMS} == {

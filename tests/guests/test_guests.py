@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from hv.testing.build import guest_sources
+from hv.testing.build import ENVIRONMENTS, guest_sources
 from hv.testing.metadata import read_metadata
 from hv.testing.runner import DomainUnderTest, Options, Verdict
+from tests.toolstack.bootsector import has_firmware
 
 GUESTS = guest_sources("tests")
 MAX_INSNS = 100_000_000
@@ -17,6 +18,8 @@ CASES = [(path, env) for path in GUESTS for env in read_metadata(path).environme
 
 @pytest.mark.parametrize(("source", "env"), CASES, ids=[f"{path.stem}-{env}" for path, env in CASES])
 def test_guest(source: Path, env: str) -> None:
+    if ENVIRONMENTS[env].loaded and not has_firmware():
+        pytest.skip("SeaBIOS is not installed; remedy: apt install seabios")
     outcome = DomainUnderTest(source, Options(env=env)).run(MAX_INSNS).outcome()
     if outcome.verdict == Verdict.SKIP and not outcome.notes:
         pytest.skip(outcome.console.strip().splitlines()[-2])

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from hv.builder import e820
+from hv.builder.boot_rom import ROM_FILE
 from hv.builder.firmware_items import FirmwareMachine, machine_items, rom_path
 from hv.builder.hvm import build_hvm, start
-from hv.builder.linux_boot import ROM_FILE, linux_items
+from hv.builder.linux_boot import linux_items
 from hv.devices.bus import Region
 from hv.devices.fw_cfg import FwCfg
 from hv.devices.i440fx import HostBridge

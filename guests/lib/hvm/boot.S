@@ -7,9 +7,11 @@
 #define NOTE_HEADER(size, type) .balign 4; .long 4, size, type; .asciz "Xen"
 #define NOTE_STRING(type, text) NOTE_HEADER(4f - 3f, type); 3: .asciz text; 4: .balign 4
 
+#ifndef GUEST_MULTIBOOT                     /* a kernel of two kinds would be taken for the other */
     .section .note.Xen, "a", @note
     NOTE_STRING(XEN_ELFNOTE_GUEST_OS, "xenlab-guest")
     NOTE_HEADER(4, XEN_ELFNOTE_PHYS32_ENTRY); .long _start; .balign 4
+#endif
 
     .text
 /* Copied to AP_TRAMPOLINE. One processor at a time comes through: ap_stack is its stack. */

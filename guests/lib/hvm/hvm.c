@@ -1,10 +1,15 @@
 /* hvm.c (HVM) - from the first C function to test_main(). */
 #include <guest.h>
 #include <abi/memory.h>
+#include <abi/multiboot.h>
 
 enum { MSR_HYPERCALL_PAGE = 0x40000000 };
 extern char percpu_areas[];
 static struct hvm_start_info *start;
+static const struct multiboot_info *multiboot;
+#ifdef GUEST_MULTIBOOT
+extern uint32_t multiboot_magic;                /* start.S: eax */
+#endif
 static const char *cmdline = "";
 static char shared_info_page[4096] __attribute__((aligned(4096)));
 
@@ -16,6 +21,11 @@ struct percpu *cpu_area(unsigned id)
 struct hvm_start_info *guest_start_info(void)
 {
     return start;
+}
+
+const struct multiboot_info *guest_multiboot(void)
+{
+    return multiboot;
 }
 
 const char *guest_cmdline(void)
@@ -85,8 +95,16 @@ static void console_start(void)
 
 void guest_start(struct hvm_start_info *the_start)
 {
+#ifdef GUEST_MULTIBOOT
+    if (multiboot_magic != MULTIBOOT_BOOTED_MAGIC)
+        broken("it was not booted as a Multiboot kernel");
+    multiboot = (const struct multiboot_info *)(void *)the_start;
+#else
     start = the_start;
-    if (!start)
+#endif
+    if (multiboot)
+        cmdline = (const char *)(unsigned long)multiboot->cmdline;
+    else if (!start)
         cmdline = fw_cfg_cmdline();
     else if (start->cmdline_paddr)
         cmdline = (const char *)(unsigned long)start->cmdline_paddr;

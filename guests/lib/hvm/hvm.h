@@ -10,9 +10,12 @@
 enum { EVENT_VECTOR = 0xf3 };
 
 struct hvm_start_info;
+struct multiboot_info;
 void guest_start(struct hvm_start_info *start) __attribute__((noreturn));
 /* NULL: the domain was not entered by PVH. */
 struct hvm_start_info *guest_start_info(void);
+/* NULL: it is no Multiboot kernel. */
+const struct multiboot_info *guest_multiboot(void);
 struct percpu *cpu_area(unsigned id);
 /* A parameter of this domain (HVM_PARAM_*). An errno is negative. */
 long hvm_get_param(unsigned index, uint64_t *value);

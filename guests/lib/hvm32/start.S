@@ -4,13 +4,18 @@
  * nothing in the large page at 3 GiB. Facts: xen/include/public/arch-x86/hvm/start_info.h; Intel SDM volume 3, 4.3, 4.4.
  */
 #include <arch.h>
+#include <abi/multiboot.h>
+#define MULTIBOOT_FLAGS (MULTIBOOT_ALIGN_MODULES | MULTIBOOT_WANT_MEMORY)
 
 #define PTE(flags) (0x80 | 0x63 | (flags))      /* present, writable, accessed, dirty, large */
 
     .section .text.start, "ax", @progbits
     .globl _start
-_start:                                     /* ebx: hvm_start_info, or 0 */
+_start:                                     /* ebx: hvm_start_info, or 0; or eax: MULTIBOOT_BOOTED_MAGIC, ebx: multiboot_info */
     cld
+#ifdef GUEST_MULTIBOOT
+    mov %eax, multiboot_magic
+#endif
     mov $percpu_areas + PERCPU_SIZE, %esp
     xor %ebp, %ebp
     .globl ap_entry
@@ -54,7 +59,15 @@ ap_entry:                                   /* esp, ebx */
 2:  call guest_start
     ud2
 
+#ifdef GUEST_MULTIBOOT
+    .balign 4
+    .long MULTIBOOT_HEADER_MAGIC, MULTIBOOT_FLAGS, -(MULTIBOOT_HEADER_MAGIC + MULTIBOOT_FLAGS)
+#endif
+
     .data
+    .globl multiboot_magic
+multiboot_magic:
+    .long 0
     .balign 8
     .globl boot_gdt, boot_gdt_end
 boot_gdt:

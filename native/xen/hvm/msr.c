@@ -31,6 +31,9 @@ static const struct { uint32_t number; uint64_t value; } CONSTANT[] = {
     {0xc0010010, 0}, {0xc0010015, 1 << 24}, {0xc001001f, 0}, {0xc0010055, 0}, {0xc0010058, 0}, {0xc0010061, 0},
     {0xc0010062, 0}, {0xc0010063, 0}, {0xc0010064, 0}, {0xc0010114, 1 << 4}, {0xc0010117, 0}, {0xc0011020, 0}, {0xc0011021, 0},
     {0xc0011022, 0}, {0xc0011023, 0}, {0xc0011029, 0}, {0xc001102a, 0},
+    /* performance counters and what they count, as Xen without a virtual PMU answers (vpmu_do_msr() in cpu/vpmu.c) */
+    {0xc0010000, 0}, {0xc0010001, 0}, {0xc0010002, 0}, {0xc0010003, 0}, {0xc0010004, 0}, {0xc0010005, 0}, {0xc0010006, 0},
+    {0xc0010007, 0},
 };
 
 static bool constant(uint32_t number, uint64_t *value)
