@@ -1,7 +1,7 @@
 /* @title  #XM
  * @fact   an unmasked SSE exception is reported at the instruction, and its flag is in MXCSR
  * @source Intel SDM vol. 3A 6.15 (interrupt 19)
- * @env    pv64
+ * @env    pv64 pvh64 hvm64 hvm32 hvm32pse hvm32pae pvh32
  */
 #include <guest.h>
 

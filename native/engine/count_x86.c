@@ -126,7 +126,7 @@ static void translate_insn_in_page(void *db, void *cs)
     enum hook before = cpu_before(c, ctx, db);
     if (!cpu_refuse_hidden(c, ctx, db)) {
         c->translate_insn(db, cs);
-        cpu_after(ctx, before);
+        cpu_after(c, ctx, before);
     }
     uint64_t next = FIELD(uint64_t, (char *)db, U_DCB_PC_NEXT);
     bool may_cross = (next & ~UINT64_C(0xfff)) != ((next + INSN_MAX - 1) & ~UINT64_C(0xfff)) || (next & 0xfff) == 0;

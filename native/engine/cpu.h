@@ -18,6 +18,9 @@ struct cpu {
     bool transfer;
     uint32_t transfer_task;
     uintptr_t helper_ra;
+    /* in front of an SSE instruction that may raise #XM */
+    struct float_undo { struct x86_gprs gprs; uint64_t flags[4]; uint8_t xmm[16][16]; } float_undo;
+    bool end_block;               /* the instruction that was just translated changes what translation depends on */
     char tables_before[48];       /* GDTR and IDTR as libunicorn has them, in front of LGDT or LIDT */
     int int_bytes;                /* length of the instruction whose software interrupt is on its way */
     struct uc_struct *uc;
@@ -96,9 +99,27 @@ const char *cpu_block_at(struct cpu *c, uintptr_t ra);
 void cpu_settle(struct cpu *c, uintptr_t ra, int length);
 
 /* ---- hook_x86.c ---- */
-/* What generated code asks of us: may `value` bytes be moved through the port in DX? Is what LGDT or LIDT has loaded an address? */
-enum hook { HOOK_NONE, HOOK_PORT, HOOK_TABLES_BEFORE, HOOK_TABLES_AFTER };
+/* What generated code asks of us: may `value` bytes be moved through the port in DX? Is what LGDT or LIDT has loaded an address?
+ * #GP(0). Those of float_x86.c. */
+enum hook {
+    HOOK_NONE, HOOK_PORT, HOOK_TABLES_BEFORE, HOOK_TABLES_AFTER, HOOK_REFUSE,
+    HOOK_X87_WAITS, HOOK_SSE_BEFORE, HOOK_SSE_AFTER, HOOK_STATUS_READ, HOOK_X87_LOADED, HOOK_MXCSR_LOADED
+};
+/* Bits of hflags that libunicorn has no use for: blocks are translated apart by them. Some exception of x87 or SSE is unmasked;
+ * CR4.UMIP. */
+enum { HF_CHECK_FLOAT = 1 << 28, HF_UMIP = 1 << 29 };
 void cpu_emit_hook(void *ctx, enum hook hook, uint64_t value);
+
+/* ---- float_x86.c ---- */
+/* Add what was noted to MXCSR, to the status word of x87 (whose summary then follows from its masks). */
+void cpu_merge_mxcsr(struct cpu *c);
+void cpu_merge_x87(struct cpu *c);
+/* The masks of MXCSR or of the control word may have changed; MXCSR as a whole has. */
+void cpu_float_changed(struct cpu *c);
+void cpu_mxcsr_loaded(struct cpu *c);
+/* In front of an instruction whose opcode begins with `bytes`: what cpu_after() is to be told. `check`: HF_CHECK_FLOAT. */
+enum hook cpu_float_before(void *ctx, bool check, const uint8_t bytes[3], bool prefixed);
+void cpu_float_hook(struct cpu *c, enum hook hook, uintptr_t ra);
 
 /* ---- strict_x86.c ---- */
 /* If the instruction about to be translated is one that CPUID hides: make it #UD, and true. */
@@ -108,8 +129,8 @@ void cpu_resume_once(struct cpu *c, void *ctx, char *db);
 /* In front of an instruction, and behind it: what is to be checked there. INS and OUTS where ring or mode may not use every port;
  * LGDT and LIDT of 64 bits. cpu_before() says what cpu_after() is to be told. */
 enum hook cpu_before(struct cpu *c, void *ctx, char *db);
-void cpu_after(void *ctx, enum hook before);
-/* Is the instruction that was just translated to stand alone in its block? */
+void cpu_after(struct cpu *c, void *ctx, enum hook before);
+/* Does the block end behind the instruction that was just translated? */
 bool cpu_ends_block(const struct cpu *c);
 
 /* ---- debug_x86.c ---- */
@@ -164,6 +185,10 @@ tlb_fill_fn engine_tlb_fill;
 void cpu_drop_range(struct cpu *c, uint64_t from, uint64_t to);
 /* Flush when the machine's translations went stale. */
 void cpu_tlb_sync(struct cpu *c);
+
+/* ---- state_x86.c ---- */
+/* CR4 has a new value. */
+void cpu_umip_changed(struct cpu *c);
 
 /* ---- cpu_x86.c ---- */
 /* Leave cpu_exec from a helper that generated code called; the exit record is filled in. */

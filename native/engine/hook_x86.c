@@ -78,6 +78,10 @@ void __wrap_helper_svm_check_intercept_param_x86_64(char *env, uint32_t hook, ui
     case HOOK_TABLES_AFTER:
         check_tables(c, ra);
         break;
+    case HOOK_REFUSE:
+        raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, ra);
+    default:
+        cpu_float_hook(c, (enum hook)hook, ra);
     }
     c->helper_ra = 0;
 }

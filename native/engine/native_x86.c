@@ -206,6 +206,8 @@ void __wrap_helper_write_crN_x86_64(char *env, int reg, uint64_t value)
         raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, ra);
     if (reg != 8)
         __real_helper_write_crN_x86_64(env, reg, value);
+    if (reg == 4)
+        cpu_umip_changed(c);
 }
 
 uint64_t __wrap_helper_read_crN_x86_64(char *env, int reg)

@@ -120,6 +120,7 @@ void cpu_set_cr(struct cpu *c, int n, uint64_t value)
         break;
     case 4:
         cpu_x86_update_cr4_x86_64(c->env, (uint32_t)value);
+        cpu_umip_changed(c);
         break;
     default:
         break;
@@ -147,11 +148,20 @@ void cpu_set_dr(struct cpu *c, int n, uint64_t value)
     cpu_watch_changed(c, dr7);
 }
 
+void cpu_umip_changed(struct cpu *c)
+{
+    enum { CR4_UMIP = 1 << 11 };
+    uint32_t *hflags = &ENV(uint32_t, U_ENV_HFLAGS);
+    *hflags = (*hflags & ~(uint32_t)HF_UMIP) | (ENV(uint64_t, U_ENV_CR + 32) & CR4_UMIP ? (uint32_t)HF_UMIP : 0u);
+}
+
 /* ---- everything ---- */
 
 static void get_fpu(struct cpu *c, struct x86_state *out)
 {
     unsigned top = ENV(uint32_t, U_ENV_FPSTT) & 7;
+    cpu_merge_x87(c);
+    cpu_merge_mxcsr(c);
     for (unsigned i = 0; i < 8; i++)
         memcpy(out->x87 + 16 * i, c->env + U_ENV_FPREGS + ((top + i) & 7) * U_FPREG_SIZE, 10);
     out->fcw = ENV(uint16_t, U_ENV_FPUC);
@@ -182,6 +192,8 @@ static void set_fpu(struct cpu *c, const struct x86_state *in)
     ENV(uint32_t, U_ENV_MXCSR) = in->mxcsr;
     update_fp_status_x86_64(c->env);
     update_mxcsr_status_x86_64(c->env);
+    ENV(uint8_t, U_ENV_X87_FLAGS) = 0;
+    cpu_mxcsr_loaded(c);
     for (unsigned i = 0; i < 16; i++)
         memcpy(c->env + U_ENV_XMM + i * U_XMM_SIZE, in->xmm + 16 * i, 16);
 }

@@ -4,7 +4,7 @@
  * all but the general-purpose ones of BMI1 and BMI2. LOCK in front of what cannot be locked is undefined too: libunicorn
  * ignores it, and for the bit operations on registers its translator aborts. Reserved bits of MXCSR are refused where it
  * is loaded.
- * Not checked: alignment of SSE operands (and #AC), unmasked SSE exceptions.
+ * Not checked: alignment of SSE operands (and #AC).
  * Facts: AMD64 APM volume 3, 1.2.5 (LOCK), 1.2.7 (VEX prefix) and appendix A; volume 1, 4.2.2 (MXCSR).
  */
 #include "cpu.h"
@@ -135,13 +135,15 @@ bool cpu_refuse_hidden(struct cpu *c, void *ctx, char *db)
 
 enum { REPNE = 0xf2, REP = 0xf3 };
 
-bool cpu_ends_block(const struct cpu *c) { return FIELD(const uint32_t, c->translating, U_TB_FLAGS) & RFLAGS_RF; }
+static bool resumes(const struct cpu *c) { return FIELD(const uint32_t, c->translating, U_TB_FLAGS) & RFLAGS_RF; }
+
+bool cpu_ends_block(const struct cpu *c) { return c->end_block || resumes(c); }
 
 /* It goes before the instruction, which can clear it only when it does not fault, and a fault sets it anyway. A repeated string
  * instruction keeps it until its end, which is a jump. */
 void cpu_resume_once(struct cpu *c, void *ctx, char *db)
 {
-    if (!cpu_ends_block(c))
+    if (!resumes(c))
         return;
     uint8_t byte = cpu_ldub_code_x86_64(c->env, FIELD(uint64_t, db, U_DCB_PC_NEXT));
     if (byte == REP || byte == REPNE)
@@ -152,7 +154,7 @@ void cpu_resume_once(struct cpu *c, void *ctx, char *db)
 
 /* ---- instructions with something to be checked in front of them, or behind ---- */
 
-enum { INSB = 0x6c, OUTSW = 0x6f, OPERAND_16 = 0x66, GROUP7 = 0x01, TB_PE = 1 << 7, TB_IOPL_SHIFT = 12, TB_VM = 1 << 17 };
+enum { INSB = 0x6c, OUTSW = 0x6f, OPERAND_16 = 0x66, GROUP6 = 0x00, GROUP7 = 0x01, X87_FIRST = 0xd8, X87_LAST = 0xdf, WAIT = 0x9b, GROUP15 = 0xae, TABLE_3A = 0x3a, TB_PE = 1 << 7, TB_IOPL_SHIFT = 12, TB_VM = 1 << 17 };
 
 /* INS, OUTS: memory is touched only when the port may be used. */
 static void port_first(void *ctx, uint32_t flags, uint8_t opcode, bool other_size)
@@ -163,33 +165,52 @@ static void port_first(void *ctx, uint32_t flags, uint8_t opcode, bool other_siz
     cpu_emit_hook(ctx, HOOK_PORT, !(opcode & 1) ? 1 : is32 ? 4 : 2);
 }
 
+/* CR4.UMIP: SLDT, STR, SGDT, SIDT and SMSW are #GP(0) in ring 3. */
+static bool told_by_umip(uint32_t flags, const uint8_t bytes[3])
+{
+    unsigned reg = bytes[2] >> 3 & 7;
+    bool memory = bytes[2] < 0xc0;
+    if (!(flags & HF_UMIP) || (flags & 3) != 3)
+        return false;
+    return bytes[1] == GROUP6 ? reg < 2 && !(flags & TB_VM) : bytes[1] == GROUP7 && ((reg < 2 && memory) || reg == 4);
+}
+
 enum hook cpu_before(struct cpu *c, void *ctx, char *db)
 {
     uint32_t flags = FIELD(const uint32_t, c->translating, U_TB_FLAGS);
     uint64_t pc = FIELD(uint64_t, db, U_DCB_PC_NEXT);
-    bool other_size = false;
-    uint8_t byte = cpu_ldub_code_x86_64(c->env, pc);
-    if (!c->ops->native)
-        return HOOK_NONE;
-    for (unsigned n = 0; n < PREFIXES_MAX && cpu_is_prefix(byte, flags & HF_CS64); n++) {
-        other_size |= byte == OPERAND_16;
-        byte = cpu_ldub_code_x86_64(c->env, ++pc);
+    bool other_size = false, prefixed = false;
+    uint8_t bytes[3] = {cpu_ldub_code_x86_64(c->env, pc)};
+    c->end_block = false;
+    for (unsigned n = 0; n < PREFIXES_MAX && cpu_is_prefix(bytes[0], flags & HF_CS64); n++) {
+        other_size |= bytes[0] == OPERAND_16;
+        prefixed |= bytes[0] == OPERAND_16 || bytes[0] == REP || bytes[0] == REPNE;
+        bytes[0] = cpu_ldub_code_x86_64(c->env, ++pc);
     }
-    if (byte >= INSB && byte <= OUTSW)
-        port_first(ctx, flags, byte, other_size);
-    if (!(flags & HF_CS64) || byte != ESCAPE || cpu_ldub_code_x86_64(c->env, pc + 1) != GROUP7)
+    if (bytes[0] >= INSB && bytes[0] <= OUTSW && c->ops->native)
+        port_first(ctx, flags, bytes[0], other_size);
+    if (bytes[0] != ESCAPE && bytes[0] != WAIT && (bytes[0] < X87_FIRST || bytes[0] > X87_LAST))
         return HOOK_NONE;
-    uint8_t modrm = cpu_ldub_code_x86_64(c->env, pc + 2);
-    if (modrm >= 0xc0 || ((modrm >> 3 & 7) != 2 && (modrm >> 3 & 7) != 3))
-        return HOOK_NONE;
-    cpu_emit_hook(ctx, HOOK_TABLES_BEFORE, 0);
-    return HOOK_TABLES_AFTER;
+    /* No byte behind the instruction is read: it may be on a page that is not there. */
+    if (bytes[0] != WAIT)
+        bytes[1] = cpu_ldub_code_x86_64(c->env, pc + 1);
+    if (bytes[0] == ESCAPE && (bytes[1] == GROUP6 || bytes[1] == GROUP7 || bytes[1] == GROUP15 || bytes[1] == TABLE_3A))
+        bytes[2] = cpu_ldub_code_x86_64(c->env, pc + 2);
+    if (bytes[0] == ESCAPE && told_by_umip(flags, bytes))
+        cpu_emit_hook(ctx, HOOK_REFUSE, 0);
+    if (bytes[0] == ESCAPE && bytes[1] == GROUP7 && bytes[2] < 0xc0 && flags & HF_CS64 && c->ops->native &&
+        ((bytes[2] >> 3 & 7) == 2 || (bytes[2] >> 3 & 7) == 3)) {
+        cpu_emit_hook(ctx, HOOK_TABLES_BEFORE, 0);
+        return HOOK_TABLES_AFTER;
+    }
+    return cpu_float_before(ctx, flags & HF_CHECK_FLOAT, bytes, prefixed);
 }
 
-void cpu_after(void *ctx, enum hook before)
+void cpu_after(struct cpu *c, void *ctx, enum hook before)
 {
     if (before != HOOK_NONE)
         cpu_emit_hook(ctx, before, 0);
+    c->end_block = before == HOOK_X87_LOADED || before == HOOK_MXCSR_LOADED;
 }
 
 /* ---- MXCSR ---- */

@@ -98,6 +98,7 @@ enum {
     /* PSE SEP PGE MTRR PSE36 MCE MCA; VME is not emulated */
     HVM_EDX = 1 << 3 | 1 << 7 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17,
     TSC_DEADLINE = 1 << 24,
+    HVM_LEAF7_ECX = 1 << 2,           /* UMIP */
     HVM_LEAF8_EDX = (HVM_EDX & 0x0183f3ff) | 1 << 26 | 1 << 27,      /* 1 GB pages, RDTSCP */
     /* Leaf 0x40000004: the vcpu's number, the domain's */
     HVM_HAS_VCPU_ID = 1 << 3, HVM_HAS_DOMID = 1 << 4
@@ -113,6 +114,9 @@ void hvm_cpuid(void *ctx, struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint
         out[3] |= HVM_EDX;
         if (!lapic_present(&hvm_vcpu_of(hv, hv->current)->lapic))
             out[3] &= ~(1u << 9);
+        break;
+    case 7:
+        out[2] |= subleaf == 0 ? HVM_LEAF7_ECX : 0;
         break;
     case XEN_FIRST + 4:
         out[0] = HVM_HAS_VCPU_ID | HVM_HAS_DOMID;

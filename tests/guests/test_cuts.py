@@ -17,6 +17,9 @@ GUESTS = ["evtchn_unmask_store", "timer", "user_mode", "exc_pf", "evtchn_poll", 
           "blk_rw", "net_ping"]
 WHOLE = ["hvm_exceptions", "lapic_timer", "hvm_smp", "physmap", "hvm_page_tables"]
 """With a processor of their own."""
+CPU = ["breakpoints", "single_step", "simd_errors", "fpu_errors", "task_switches", "task_nmi", "vm86_traps", "real_mode",
+       "non_canonical", "forced_emulation", "self_modifying", "page_ends", "interrupt_shadow", "umip"]
+"""What the engine is put right about."""
 
 
 def guest(name: str) -> DomainUnderTest:
@@ -42,7 +45,7 @@ def _in_pieces(dom: DomainUnderTest, piece: Callable[[], int], between: Callable
         between()
 
 
-@pytest.mark.parametrize("name", [*GUESTS, *WHOLE])
+@pytest.mark.parametrize("name", [*GUESTS, *WHOLE, *CPU])
 def test_cuts_flushes_and_cold_caches_change_nothing(name: str) -> None:
     want = _straight(name)
     rng = random.Random(name)
@@ -63,7 +66,7 @@ def test_cuts_flushes_and_cold_caches_change_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 7, 512])
-@pytest.mark.parametrize("name", ["timer", "exc_pf", "smp", *WHOLE])
+@pytest.mark.parametrize("name", ["timer", "exc_pf", "smp", *WHOLE, *CPU])
 def test_block_limits_change_nothing(name: str, limit: int) -> None:
     dom = guest(name)
     lib.machine_set_block_limit(dom.hv.machine, limit)

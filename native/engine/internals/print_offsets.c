@@ -111,6 +111,10 @@ int main(void)
     OFF("U_ENV_FPOP", CPUX86State, fpop);
     OFF("U_ENV_FPIP", CPUX86State, fpip);
     OFF("U_ENV_FPDP", CPUX86State, fpdp);
+    OFF("U_ENV_X87_FLAGS", CPUX86State, fp_status.float_exception_flags);
+    OFF("U_ENV_X87_FLUSH", CPUX86State, fp_status.flush_to_zero);
+    OFF("U_ENV_SSE_FLAGS", CPUX86State, sse_status.float_exception_flags);
+    OFF("U_ENV_SSE_FLUSH", CPUX86State, sse_status.flush_to_zero);
     OFF("U_ENV_MXCSR", CPUX86State, mxcsr);
     OFF("U_ENV_XMM", CPUX86State, xmm_regs);
     NUM("U_XMM_SIZE", sizeof(ZMMReg));

@@ -22,7 +22,7 @@ enum {
 
 #define EFER_BITS UINT64_C(0xd01)            /* SCE LME LMA NXE */
 #define CR0_BITS  UINT64_C(0xe005003f)
-#define CR4_BITS  UINT64_C(0x6fc)            /* TSD DE PSE PAE MCE PGE OSFXSR OSXMMEXCPT */
+#define CR4_BITS  UINT64_C(0xefc)            /* TSD DE PSE PAE MCE PGE OSFXSR OSXMMEXCPT UMIP */
 enum { MTRR_CAP = 1 << 10 | 1 << 8 | MTRR_VARIABLE };
 
 /* ---- MSRs that read as a constant and whose writes do nothing ---- */
