@@ -141,6 +141,8 @@ enum {
     /* TCG */
     U_TCG_CTX_UC = 39280,
     U_TCG_TEMPS = 904,
+    U_TCG_SEG_BASE = 39768,
+    U_TCG_ADD_I64 = 78,
     U_TCG_OP_ARGS = 24,
     U_TCG_SET_LABEL = 1,
     U_TCG_MOVI_I32 = 6,

@@ -154,6 +154,8 @@ int main(void)
     printf("    /* TCG */\n");
     OFF("U_TCG_CTX_UC", TCGContext, uc);
     OFF("U_TCG_TEMPS", TCGContext, temps);
+    OFF("U_TCG_SEG_BASE", TCGContext, cpu_seg_base);
+    NUM("U_TCG_ADD_I64", INDEX_op_add_i64);
     OFF("U_TCG_OP_ARGS", TCGOp, args);
     NUM("U_TCG_SET_LABEL", INDEX_op_set_label);
     NUM("U_TCG_MOVI_I32", INDEX_op_movi_i32);
