@@ -52,6 +52,8 @@ WRAPPED_X86 = [
     "cpu_watchpoint_address_matches", "helper_ldmxcsr", "helper_fxrstor",
     "helper_pause", "helper_hlt", "helper_rdmsr", "helper_wrmsr", "helper_read_crN", "helper_write_crN",
     "helper_ltr", "helper_ljmp_protected", "helper_lcall_protected", "helper_iret_protected", "helper_lret_protected",
+    "helper_load_seg", "helper_sysret", "helper_sysexit", "tcg_gen_op3", "tcg_gen_qemu_ld_i32", "tcg_gen_qemu_ld_i64",
+    "tcg_gen_qemu_st_i32", "tcg_gen_qemu_st_i64",
     "helper_lookup_tb_ptr", "helper_svm_check_intercept_param", "helper_set_dr", "helper_get_dr",
     "raise_exception_err", "raise_exception_err_ra", "cpu_abort", "tlb_reset_dirty_by_vaddr",
 ]

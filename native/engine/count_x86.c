@@ -61,7 +61,7 @@ static void free_temps(void *ctx, TCGTemp *const *temps, unsigned count)
 }
 
 /* The context's `uc` leads to the cpu: CPUState.opaque holds ours. */
-static struct cpu *cpu_of_context(void *ctx)
+struct cpu *cpu_of_context(void *ctx)
 {
     char *uc = FIELD(char *, (char *)ctx, U_TCG_CTX_UC);
     return cpu_of_cs(FIELD(char *, uc, U_UC_CPU));
@@ -139,6 +139,7 @@ void __wrap_translator_loop_x86_64(const void *ops, char *db, char *cs, char *tb
     _Alignas(16) char own_ops[U_OPS_SIZE];
     struct cpu *c = cpu_of_cs(cs);
     c->translating = tb;
+    cpu_memory_begins(c);
     memcpy(own_ops, ops, sizeof own_ops);
     memcpy(&c->translate_insn, own_ops + U_OPS_TRANSLATE_INSN, sizeof c->translate_insn);
     void (*const wrapped)(void *, void *) = translate_insn_in_page;

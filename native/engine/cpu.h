@@ -20,6 +20,9 @@ struct cpu {
     uintptr_t helper_ra;
     /* in front of an SSE instruction that may raise #XM */
     struct float_undo { struct x86_gprs gprs; uint64_t flags[4]; uint8_t xmm[16][16]; } float_undo;
+    uint32_t check_segments;      /* of the block that is being translated: bit n, accesses through segment n */
+    bool check_alignment;
+    unsigned segment;             /* through which the present instruction's last address goes */
     bool end_block;               /* the instruction that was just translated changes what translation depends on */
     char tables_before[48];       /* GDTR and IDTR as libunicorn has them, in front of LGDT or LIDT */
     int int_bytes;                /* length of the instruction whose software interrupt is on its way */
@@ -90,6 +93,8 @@ extern void update_mxcsr_status_x86_64(void *env);
 extern void update_fp_status_x86_64(void *env);
 
 /* ---- count_x86.c ---- */
+/* The cpu that a translator's context belongs to. */
+struct cpu *cpu_of_context(void *ctx);
 /* Of c->block, how many instructions from `pc` on have not retired. */
 int64_t cpu_unretired(const struct cpu *c, uint64_t pc);
 /* The block whose code holds host address `ra`, NULL: none. */
@@ -103,12 +108,29 @@ void cpu_settle(struct cpu *c, uintptr_t ra, int length);
  * #GP(0). Those of float_x86.c. */
 enum hook {
     HOOK_NONE, HOOK_PORT, HOOK_TABLES_BEFORE, HOOK_TABLES_AFTER, HOOK_REFUSE,
-    HOOK_X87_WAITS, HOOK_SSE_BEFORE, HOOK_SSE_AFTER, HOOK_STATUS_READ, HOOK_X87_LOADED, HOOK_MXCSR_LOADED
+    HOOK_FETCH, HOOK_MEMORY, HOOK_X87_WAITS, HOOK_SSE_BEFORE, HOOK_SSE_AFTER, HOOK_STATUS_READ, HOOK_X87_LOADED, HOOK_MXCSR_LOADED
 };
 /* Bits of hflags that libunicorn has no use for: blocks are translated apart by them. Some exception of x87 or SSE is unmasked;
  * CR4.UMIP. */
 enum { HF_CHECK_FLOAT = 1 << 28, HF_UMIP = 1 << 29 };
+/* DS, ES, SS or CS is not flat; FS; GS (segments_x86.c). */
+#define HF_CHECK_SEGMENTS (1u << 27)
+#define HF_CHECK_FS       (1u << 30)
+#define HF_CHECK_GS       (1u << 31)
 void cpu_emit_hook(void *ctx, enum hook hook, uint64_t value);
+/* HOOK_MEMORY with an address that is known at run time: `temp`. `access`: the segment, with ACCESS_*. */
+enum { ACCESS_IS_WRITE = 8, ACCESS_SIZE_SHIFT = 4, HOOK_BITS = 8 };
+void cpu_emit_memory_hook(void *ctx, uint32_t access, void *temp);
+
+/* ---- segments_x86.c ---- */
+/* What DS, ES, SS, FS, GS, CS, the mode or the ring is may have changed. */
+void cpu_segments_changed(struct cpu *c);
+/* A block is about to be translated; the next instruction of it. */
+void cpu_memory_begins(struct cpu *c);
+bool cpu_loads_segment(const uint8_t bytes[2]);
+void cpu_memory_hook(struct cpu *c, uint32_t access, uint64_t va, uintptr_t ra);
+/* May an instruction at this offset in CS be fetched? Else #GP(0). */
+void cpu_fetch_hook(struct cpu *c, uint64_t offset, uintptr_t ra);
 
 /* ---- float_x86.c ---- */
 /* Add what was noted to MXCSR, to the status word of x87 (whose summary then follows from its masks). */

@@ -49,6 +49,13 @@ void cpu_emit_hook(void *ctx, enum hook hook, uint64_t value)
     tcg_temp_free_internal_x86_64(ctx, args[2]);
 }
 
+void cpu_emit_memory_hook(void *ctx, uint32_t access, void *temp)
+{
+    TCGTemp *args[3] = {(TCGTemp *)((char *)ctx + U_TCG_TEMPS), constant(ctx, U_TCG_T_I32, U_TCG_MOVI_I32, HOOK_MEMORY | access << HOOK_BITS), temp};
+    __real_tcg_gen_callN_x86_64(ctx, (void *)__wrap_helper_svm_check_intercept_param_x86_64, NULL, 3, args);
+    tcg_temp_free_internal_x86_64(ctx, args[1]);
+}
+
 /* #GP(0) unless the TSS's map lets it through. */
 static void check_port(struct cpu *c, uint64_t bytes)
 {
@@ -66,7 +73,7 @@ void __wrap_helper_svm_check_intercept_param_x86_64(char *env, uint32_t hook, ui
     struct cpu *c = cpu_of_env(env);
     uintptr_t ra = RETURN_ADDRESS;
     c->helper_ra = ra;
-    switch ((enum hook)hook) {
+    switch ((enum hook)(hook & ((1u << HOOK_BITS) - 1))) {
     case HOOK_NONE:
         break;
     case HOOK_PORT:
@@ -77,6 +84,12 @@ void __wrap_helper_svm_check_intercept_param_x86_64(char *env, uint32_t hook, ui
         break;
     case HOOK_TABLES_AFTER:
         check_tables(c, ra);
+        break;
+    case HOOK_FETCH:
+        cpu_fetch_hook(c, value, ra);
+        break;
+    case HOOK_MEMORY:
+        cpu_memory_hook(c, hook >> HOOK_BITS, value, ra);
         break;
     case HOOK_REFUSE:
         raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, ra);

@@ -208,6 +208,8 @@ void __wrap_helper_write_crN_x86_64(char *env, int reg, uint64_t value)
         __real_helper_write_crN_x86_64(env, reg, value);
     if (reg == 4)
         cpu_umip_changed(c);
+    if (reg == 0)
+        cpu_segments_changed(c);
 }
 
 uint64_t __wrap_helper_read_crN_x86_64(char *env, int reg)

@@ -56,6 +56,7 @@ static void update_mode(struct cpu *c)
         hflags |= flat ? 0u : HF_ADDSEG;
     }
     ENV(uint32_t, U_ENV_HFLAGS) = hflags;
+    cpu_segments_changed(c);
 }
 
 void cpu_get_segment(struct cpu *c, enum x86_segment seg, struct x86_segment_state *out)

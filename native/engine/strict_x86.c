@@ -4,7 +4,7 @@
  * all but the general-purpose ones of BMI1 and BMI2. LOCK in front of what cannot be locked is undefined too: libunicorn
  * ignores it, and for the bit operations on registers its translator aborts. Reserved bits of MXCSR are refused where it
  * is loaded.
- * Not checked: alignment of SSE operands (and #AC).
+ * Not checked: alignment of SSE operands.
  * Facts: AMD64 APM volume 3, 1.2.5 (LOCK), 1.2.7 (VEX prefix) and appendix A; volume 1, 4.2.2 (MXCSR).
  */
 #include "cpu.h"
@@ -182,6 +182,9 @@ enum hook cpu_before(struct cpu *c, void *ctx, char *db)
     bool other_size = false, prefixed = false;
     uint8_t bytes[3] = {cpu_ldub_code_x86_64(c->env, pc)};
     c->end_block = false;
+    c->segment = UINT32_MAX;
+    if (flags & HF_CHECK_SEGMENTS)
+        cpu_emit_hook(ctx, HOOK_FETCH, pc - FIELD(const uint64_t, c->translating, U_TB_CS_BASE));
     for (unsigned n = 0; n < PREFIXES_MAX && cpu_is_prefix(bytes[0], flags & HF_CS64); n++) {
         other_size |= bytes[0] == OPERAND_16;
         prefixed |= bytes[0] == OPERAND_16 || bytes[0] == REP || bytes[0] == REPNE;
@@ -189,6 +192,7 @@ enum hook cpu_before(struct cpu *c, void *ctx, char *db)
     }
     if (bytes[0] >= INSB && bytes[0] <= OUTSW && c->ops->native)
         port_first(ctx, flags, bytes[0], other_size);
+    c->end_block = flags & TB_PE && !(flags & (HF_CS64 | TB_VM)) && bytes[0] != ESCAPE && cpu_loads_segment(bytes);
     if (bytes[0] != ESCAPE && bytes[0] != WAIT && (bytes[0] < X87_FIRST || bytes[0] > X87_LAST))
         return HOOK_NONE;
     /* No byte behind the instruction is read: it may be on a page that is not there. */
@@ -196,6 +200,7 @@ enum hook cpu_before(struct cpu *c, void *ctx, char *db)
         bytes[1] = cpu_ldub_code_x86_64(c->env, pc + 1);
     if (bytes[0] == ESCAPE && (bytes[1] == GROUP6 || bytes[1] == GROUP7 || bytes[1] == GROUP15 || bytes[1] == TABLE_3A))
         bytes[2] = cpu_ldub_code_x86_64(c->env, pc + 2);
+    c->end_block |= flags & TB_PE && !(flags & (HF_CS64 | TB_VM)) && bytes[0] == ESCAPE && cpu_loads_segment(bytes);
     if (bytes[0] == ESCAPE && told_by_umip(flags, bytes))
         cpu_emit_hook(ctx, HOOK_REFUSE, 0);
     if (bytes[0] == ESCAPE && bytes[1] == GROUP7 && bytes[2] < 0xc0 && flags & HF_CS64 && c->ops->native &&
@@ -210,7 +215,7 @@ void cpu_after(struct cpu *c, void *ctx, enum hook before)
 {
     if (before != HOOK_NONE)
         cpu_emit_hook(ctx, before, 0);
-    c->end_block = before == HOOK_X87_LOADED || before == HOOK_MXCSR_LOADED;
+    c->end_block |= before == HOOK_X87_LOADED || before == HOOK_MXCSR_LOADED;
 }
 
 /* ---- MXCSR ---- */

@@ -51,6 +51,7 @@ void cpu_transfer_end(struct cpu *c)
     uint64_t tss = ENV(uint64_t, U_ENV_TR + U_SEG_BASE);
     c->transfer = false;
     c->helper_ra = 0;
+    cpu_segments_changed(c);
     if (!switched || (ENV(uint32_t, U_ENV_TR + U_SEG_FLAGS) >> DESC_TYPE_SHIFT & DESC_TYPES) != TSS32)
         return;
     c->settled = true;            /* the instruction that switched, the last of its block, has retired */

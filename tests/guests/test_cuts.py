@@ -18,7 +18,8 @@ GUESTS = ["evtchn_unmask_store", "timer", "user_mode", "exc_pf", "evtchn_poll", 
 WHOLE = ["hvm_exceptions", "lapic_timer", "hvm_smp", "physmap", "hvm_page_tables"]
 """With a processor of their own."""
 CPU = ["breakpoints", "single_step", "simd_errors", "fpu_errors", "task_switches", "task_nmi", "vm86_traps",
-       "real_mode", "non_canonical", "forced_emulation", "self_modifying", "page_ends", "interrupt_shadow", "umip"]
+       "real_mode", "non_canonical", "forced_emulation", "self_modifying", "page_ends", "interrupt_shadow", "umip",
+       "segment_limits", "alignment"]
 """What the engine is put right about."""
 
 
