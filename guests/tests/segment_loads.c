@@ -9,11 +9,12 @@
 
 enum { SPARE = SPARE_SELECTOR, LDT = SPARE_SELECTOR + 16, BEYOND = 0x7f8, ZF = X86_EFLAGS_ZF };
 
+/* And back to what C needs. */
 #define LOADS(what) what(ds) what(es) what(fs) what(gs) what(ss)
 #define LOAD(name) \
     static void load_##name(unsigned selector) \
     { \
-        __asm__ volatile(FAULTING("mov %w0, %%" #name) : : "r"(selector) : "memory"); \
+        __asm__ volatile(FAULTING("mov %w0, %%" #name) "mov %w1, %%" #name : : "r"(selector), "r"(KERNEL_SS) : "memory"); \
     }
 LOADS(LOAD)
 static void lldt(unsigned selector) { __asm__ volatile(FAULTING("lldt %w0") : : "r"(selector) : "memory"); }
