@@ -83,7 +83,8 @@ def _check(hv: Hypervisor, change: dict[str, Any]) -> None:
         vcpu = hv.vcpus[change["vcpu"]]
         for name, text in change["registers"].items():
             if name not in _settable(vcpu):
-                raise ChangeRefused(f"{name} cannot be changed from here: the guest changes it by a hypercall")
+                how = "itself" if vcpu.domain.translated else "by a hypercall"
+                raise ChangeRefused(f"{name} cannot be changed from here: the guest changes it {how}")
             refusal = _settable(vcpu)[name].refuse(bytes.fromhex(text))
             if refusal:
                 raise ChangeRefused(f"{name}: {refusal}")

@@ -8,6 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hv import abi
+from hv.debug.here import BAD, decoded
+from hv.debug.mode import cr2_of, cr3_of, mode_of
+from hv.debug.walk_text import guest_walk_text
+from hv.native import lib
 from hv.paging.walk import canonical, flags, walk
 
 if TYPE_CHECKING:
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     from hv.vcpu import Vcpu
 
 _STACK_WORDS = 16
-_CODE_BEFORE, _CODE_AFTER = 0, 48
+_CODE_AFTER, _CODE_LINES = 48, 8
 _RFLAGS = (
     (0, "CF"), (2, "PF"), (4, "AF"), (6, "ZF"), (7, "SF"), (8, "TF"), (9, "IF"), (10, "DF"), (11, "OF"), (14,
     "NT"), (16, "RF"), (18, "AC"), (21, "ID"),
@@ -30,25 +34,30 @@ _SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 def crash_report(domain: Domain, vcpu: Vcpu, reason: str, traps: Sequence[Trap] | None, symbols: Symbols) -> str:
     """The whole report; `reason` is what the hypervisor says of the crash, `traps` the last of the log, oldest first
     (None: they are not known), `symbols` those of the guest's kernel."""
-    state = vcpu.state()
-    read = vcpu.read
+    state, mode = vcpu.state(), mode_of(vcpu)
+    read = vcpu.peek if domain.translated else vcpu.read
+    kind = "" if mode.bits == 64 else f", {mode.name}"
     lines = [
         f"domain {domain.name} (d{domain.domid}) crashed on vcpu {vcpu.id}: {reason}",
         f"after {int(domain.hv.state.retired)} instructions, in guest "
-        f"{'kernel' if vcpu.c.kernel_mode else 'user'} mode{_place(int(state.gprs.rip), symbols)}",
+        f"{'user' if mode.user else 'kernel'} mode{kind}{_place(mode.pc, symbols)}",
         "",
         *registers(vcpu.registers, int(state.rflags), segments(state)),
-        *_control(domain, vcpu),
+        *control(vcpu, state),
+        *_upcalls(domain, vcpu),
         "",
-        *code(int(state.gprs.rip), read),
+        *code(mode.pc, read, mode.bits),
         "",
-        *stack(int(state.gprs.rsp), read),
+        *stack(mode.sp, read, mode.word),
         "",
         *call_stack(vcpu, symbols),
     ]
-    address, why = faulting_address(traps, int(state.gprs.rip))
-    root = int(vcpu.c.cr3_kernel if vcpu.c.kernel_mode else vcpu.c.cr3_user) >> 12
-    lines += ["", *page_walk(domain, root, address, why), ""]
+    address, why = faulting_address(traps, mode.pc)
+    if domain.translated:
+        walked = [f"page walk: {why}", *(f"   {line}" for line in guest_walk_text(vcpu, address).splitlines())]
+    else:
+        walked = page_walk(domain, cr3_of(vcpu) >> 12, address, why)
+    lines += ["", *walked, ""]
     if traps is None:
         lines.append("last traps: they are not in the file")
     else:
@@ -90,50 +99,52 @@ def registers(gprs: dict[str, int], rflags: int, selectors: dict[str, tuple[int,
     return lines
 
 
-def _control(domain: Domain, vcpu: Vcpu) -> list[str]:
-    """What the hypervisor keeps for the vcpu: page tables, and the upcall state of its vcpu_info."""
+def control(vcpu: Vcpu, state: Any) -> list[str]:
+    """Control registers: a whole processor's, or what the hypervisor keeps in their place for a PV guest's vcpu, whose
+    state it is."""
+    if not vcpu.domain.translated:
+        tables = f"cr3 kernel {int(vcpu.c.cr3_kernel):#x} user {int(vcpu.c.cr3_user):#x}"
+        return [f"  cr2 {cr2_of(vcpu):#x}  {tables}"]
+    bases = "  ".join(f"{name}_base {base:x}" for name, (_, base) in segments(state).items() if name[0] in "ecsd")
+    lines = [] if mode_of(vcpu).bits == 64 else [f"  {bases}"]
+    values = {"cr0": state.cr0, "cr2": cr2_of(vcpu), "cr3": state.cr3, "cr4": state.cr4, "efer": state.efer}
+    lines.append("  " + "  ".join(f"{name} {int(value):x}" for name, value in values.items()))
+    gdt, idt = ((int(getattr(state, f"{name}_base")), int(getattr(state, f"{name}_limit"))) for name in ("gdt", "idt"))
+    task = int(state.segments[lib.SEG_TR].selector)
+    return [*lines, f"  gdt {gdt[0]:x}+{gdt[1]:x}  idt {idt[0]:x}+{idt[1]:x}  tr {task:04x}"]
+
+
+def _upcalls(domain: Domain, vcpu: Vcpu) -> list[str]:
+    """The upcall state of a vcpu's vcpu_info."""
     c = vcpu.c
-    line = f"  cr3 kernel {int(c.cr3_kernel):#x} user {int(c.cr3_user):#x}"
     if not c.info_pa:
-        return [line, "  no vcpu_info is registered"]
+        return [] if domain.translated else ["  no vcpu_info is registered"]
     layout = abi.layout("vcpu_info", domain.abi)
     info = domain.read(int(c.info_pa), layout.size)
     pending, mask = (info[layout.offset(f"evtchn_upcall_{name}")] for name in ("pending", "mask"))
-    return [
-        line,
-        f"  events {'pending' if pending else 'none pending'}, upcalls {'masked' if mask else 'enabled'}",
-    ]
+    return [f"  events {'pending' if pending else 'none pending'}, upcalls {'masked' if mask else 'enabled'}"]
 
 
-def code(rip: int, read: Callable[[int, int], bytes | None]) -> list[str]:
-    """The instructions from rip on."""
-    data = readable(rip, _CODE_AFTER, read)
+def code(pc: int, read: Callable[[int, int], bytes | None], bits: int = 64) -> list[str]:
+    """The instructions from a linear address on, of 64, 32 or 16 bits."""
+    data = readable(pc, _CODE_AFTER, read)
     if not data:
-        return [f"code at rip: {rip:#x} cannot be read"]
-    import capstone
-
-    engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+        return [f"code at rip: {pc:#x} cannot be read"]
     lines = ["code at rip:"]
-    at = 0
-    for address, size, mnemonic, operands in engine.disasm_lite(data, rip):
-        text = f"{mnemonic} {operands}".rstrip()
-        lines.append(
-            f"{'->' if address == rip else '  '} {address:#018x}  {data[at : at + size].hex(' '):<30} {text}"
-        )
-        at += size
-    if at == 0:
-        lines.append(f"-> {rip:#018x}  {data[:15].hex(' '):<30} (no instruction)")
-    return lines[:9]
+    for line in decoded(data, pc, _CODE_LINES, bits):
+        text = line.text if line.text != BAD else "(no instruction)"
+        lines.append(f"{'->' if line.address == pc else '  '} {line.address:#018x}  {line.code.hex(' '):<30} {text}")
+    return lines
 
 
-def stack(rsp: int, read: Callable[[int, int], bytes | None]) -> list[str]:
-    """Words from rsp up, four a line."""
-    data = readable(rsp, _STACK_WORDS * 8, read)
-    if len(data) < 8:
-        return [f"stack: rsp {rsp:#x} cannot be read"]
-    words = [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data) - 7, 8)]
+def stack(sp: int, read: Callable[[int, int], bytes | None], word: int = 8) -> list[str]:
+    """Words of so many bytes from the top of the stack up, four a line."""
+    data = readable(sp, _STACK_WORDS * word, read)
+    if len(data) < word:
+        return [f"stack: rsp {sp:#x} cannot be read"]
+    words = [int.from_bytes(data[at : at + word], "little") for at in range(0, len(data) - word + 1, word)]
     return ["stack at rsp:"] + [
-        f"   {rsp + 8 * at:#018x}  " + " ".join(f"{word:016x}" for word in words[at : at + 4])
+        f"   {sp + word * at:#018x}  " + " ".join(f"{value:0{2 * word}x}" for value in words[at : at + 4])
         for at in range(0, len(words), 4)
     ]
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hv.debug.memory import read_linear
+from hv.debug.mode import cr2_of, cr3_of
 from hv.vcpu import GENERAL_REGISTERS
 
 if TYPE_CHECKING:
@@ -88,9 +89,9 @@ def register_value(vcpu: Vcpu, name: str) -> int | None:
     if name in ("fs_base", "gs_base"):
         return int(vcpu.state().segments[_SEGMENTS[name[:2]]].base)
     if name == "cr2":
-        return int(vcpu.c.ctrlreg[2])
+        return cr2_of(vcpu)
     if name == "cr3":
-        return int(vcpu.c.cr3_kernel if vcpu.c.kernel_mode else vcpu.c.cr3_user)
+        return cr3_of(vcpu)
     return None
 
 

@@ -8,6 +8,8 @@ from hv import abi
 from hv.debug.calls import Call, decode_call, show
 from hv.debug.calls import number as shown_number
 from hv.debug.memory import read_linear, reader
+from hv.debug.mode import linear_pc, mode_of
+from isa.x86.decode import disassembler
 
 if TYPE_CHECKING:
     import capstone
@@ -16,9 +18,13 @@ if TYPE_CHECKING:
     from hv.debug.symbols import Symbols
     from hv.vcpu import Vcpu
 
-_SYSCALL = b"\x0f\x05"
-# The hypercall convention of 64-bit x86 PV guests: xen/include/public/arch-x86/xen-x86_64.h
+_SYSCALL, _VMCALLS = (b"\x0f\x05",), (b"\x0f\x01\xc1", b"\x0f\x01\xd9")
+# The hypercall conventions: xen/include/public/arch-x86/xen-x86_64.h and xen-x86_32.h
 _ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
+_NARROW = ("rbx", "rcx", "rdx", "rsi", "rdi", "rbp")
+_ALL = (1 << 64) - 1
+BAD = "(bad)"
+"""The text of bytes that are no instruction."""
 _LONGEST = 15
 """Bytes of an instruction at most."""
 _BACK = 1 << 12
@@ -34,23 +40,20 @@ class Line(NamedTuple):
     target: int | None
 
 
-def _engine() -> capstone.Cs:
-    import capstone
-
-    engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-    engine.detail = True
-    return engine
-
-
 def disassemble(vcpu: Vcpu, address: int, count: int) -> list[Line]:
-    """`count` instructions from `address` on, as far as memory can be read; bytes that are none are one `(bad)`."""
-    data = read_linear(vcpu, address, count * _LONGEST)
-    engine, at = _engine(), 0
+    """`count` instructions from a linear address on, as far as memory can be read; bytes that are none are one BAD.
+    They are taken for code of the kind that the vcpu is executing."""
+    return decoded(read_linear(vcpu, address, count * _LONGEST), address, count, mode_of(vcpu).bits)
+
+
+def decoded(data: bytes, address: int, count: int, bits: int) -> list[Line]:
+    """The same of bytes that stand at an address, as code of 64, 32 or 16 bits."""
+    engine, at = disassembler(bits), 0
     lines: list[Line] = []
     while at < len(data) and len(lines) < count:
         found = next(engine.disasm(data[at : at + _LONGEST], address + at, 1), None)
         if found is None:
-            lines.append(Line(address + at, data[at : at + 1], "(bad)", None))
+            lines.append(Line(address + at, data[at : at + 1], BAD, None))
             at += 1
             continue
         text = f"{found.mnemonic} {found.op_str}".rstrip()
@@ -71,9 +74,9 @@ def _target(instruction: capstone.CsInsn) -> int | None:
 
 
 def around(vcpu: Vcpu, symbols: Symbols, before: int, count: int) -> list[Line]:
-    """`count` instructions with rip's among them, at most `before` in front of it: as many as can be told from the
-    start of its function."""
-    rip = vcpu.registers["rip"]
+    """`count` instructions with the next one among them, at most `before` in front of it: as many as can be told from
+    the start of its function."""
+    rip = linear_pc(vcpu)
     symbol = symbols.table.at(rip)
     earlier: list[Line] = []
     if symbol is not None and symbol.code and rip - symbol.start <= _BACK:
@@ -93,23 +96,26 @@ def line_text(line: Line, symbols: Symbols, current: bool = False) -> str:
 
 def call_here(vcpu: Vcpu) -> Call | None:
     """The hypercall that the vcpu's next instruction makes, decoded; None when it is something else."""
-    registers = vcpu.registers
-    if not vcpu.c.kernel_mode or read_linear(vcpu, registers["rip"], 2) != _SYSCALL:
+    registers, mode, whole = vcpu.registers, mode_of(vcpu), vcpu.domain.translated
+    if mode.user or read_linear(vcpu, mode.pc, 3 if whole else 2) not in (_VMCALLS if whole else _SYSCALL):
         return None
-    number = registers["rax"]
-    name = abi.HYPERCALLS.get(number, f"hypercall {number}")
-    return decode_call(name, [registers[register] for register in _ARGUMENTS], reader(vcpu), vcpu.domain.abi)
+    wide = mode.bits == 64
+    values = [registers[name] & (_ALL if wide else _ALL >> 32) for name in ("rax", *(_ARGUMENTS if wide else _NARROW))]
+    name = abi.HYPERCALLS.get(values[0], f"hypercall {values[0]}")
+    return decode_call(name, values[1:], reader(vcpu), vcpu.domain.abi if wide else "x86_32")
 
 
 def stack_words(vcpu: Vcpu, symbols: Symbols, count: int) -> list[tuple[int, str]]:
-    """Up to `count` words from rsp up, as far as they can be read: (address, the word and what symbol it points to)."""
-    rsp = vcpu.registers["rsp"]
-    data = read_linear(vcpu, rsp, count * 8)
+    """Up to `count` words from the top of the stack up, as wide as the code that runs is, as far as they can be read:
+    (linear address, the word and what symbol it points to)."""
+    mode = mode_of(vcpu)
+    data = read_linear(vcpu, mode.sp, count * mode.word)
     words = []
-    for at in range(0, len(data) - 7, 8):
-        word = int.from_bytes(data[at : at + 8], "little")
+    for at in range(0, len(data) - mode.word + 1, mode.word):
+        word = int.from_bytes(data[at : at + mode.word], "little")
         place = symbols.at(word)
-        words.append((rsp + at, f"{word:016x} {place}" if place else f"{word:016x}"))
+        shown = f"{word:0{2 * mode.word}x}"
+        words.append((mode.sp + at, f"{shown} {place}" if place else shown))
     return words
 
 
@@ -119,17 +125,23 @@ def who(vcpu: Vcpu) -> str:
 
 
 def place_text(vcpu: Vcpu, symbols: Symbols) -> str:
-    """Where the vcpu stands: address, symbol, file and line as far as they are known, and user mode."""
-    rip = vcpu.registers["rip"]
-    where = symbols.describe(rip)
-    return f"{rip:#x}{f' {where}' if where else ''}{'' if vcpu.c.kernel_mode else ' in user mode'}"
+    """Where the vcpu stands: linear address, symbol, file and line as far as they are known; segment and offset, and
+    what kind of code it is, if it is not of 64 bits; user mode."""
+    mode = mode_of(vcpu)
+    where = symbols.describe(mode.pc)
+    words = [f"{mode.pc:#x}", where] if where else [f"{mode.pc:#x}"]
+    if mode.segmented:
+        words.append(f"= {mode.cs:04x}:{vcpu.registers['rip']:04x}")
+    if mode.bits != 64:
+        words.append(f"in {mode.name}")
+    return " ".join([*words, "in user mode"] if mode.user else words)
 
 
 def where(debugger: Debugger) -> str:
     """What is printed after each movement: position, vcpu and place; the instruction; the hypercall if it makes one."""
     vcpu, symbols = debugger.vcpu, debugger.symbols
     lines = [f"{debugger.timeline.position}  {who(vcpu)}  {place_text(vcpu, symbols)}"]
-    found = disassemble(vcpu, vcpu.registers["rip"], 1)
+    found = disassemble(vcpu, linear_pc(vcpu), 1)
     lines.append(line_text(found[0], symbols, True) if found else "-> memory there is not mapped")
     call = call_here(vcpu)
     if call is not None:

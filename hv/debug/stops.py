@@ -46,7 +46,8 @@ class Hit:
     """A stop point that was met.
 
     `count` instructions had retired and the vcpu was about to execute `rip`; for an access that of the instruction
-    which did it, and `address` the first byte; for an event `address` is the port. `late`: not at the first moment of
+    which did it, and `address` the first byte; for an event `address` is the port, else the linear address of the
+    instruction. `late`: not at the first moment of
     `count`.
     """
 

@@ -326,7 +326,7 @@ class Timeline:
             return
         if self.hv.state.running == hit.slot and lib.cpu_gprs(self.hv.vcpus[hit.slot].cpu).rip == hit.rip:
             return
-        self._look_for([stops.instruction(hit.rip, domid=hit.domid, vcpu=hit.vcpu)])
+        self._look_for([stops.instruction(hit.address, domid=hit.domid, vcpu=hit.vcpu)])
         self.hv.run(max_insns=hit.count + 1)
         self._exact, self._inside = False, (hit.slot, hit.rip)
 

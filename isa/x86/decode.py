@@ -64,7 +64,8 @@ class Instruction:
 
 
 @functools.cache
-def _disassembler(mode: int) -> Any:
+def disassembler(mode: int) -> Any:
+    """Capstone for code of 64, 32 or 16 bits, with details."""
     modes = {64: capstone.CS_MODE_64, 32: capstone.CS_MODE_32, 16: capstone.CS_MODE_16}
     disassembler = capstone.Cs(capstone.CS_ARCH_X86, modes[mode])
     disassembler.detail = True
@@ -149,7 +150,7 @@ def decode(code: bytes, mode: int) -> Instruction:
 
     Bytes that are no instruction, and instructions with operands that no emulator takes, come back as OTHER.
     """
-    found = next(_disassembler(mode).disasm(code, 0, 1), None)
+    found = next(disassembler(mode).disasm(code, 0, 1), None)
     if found is None:
         return Instruction("OTHER", len(code))
     prefixes = bytes(found.prefix)

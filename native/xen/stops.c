@@ -43,7 +43,8 @@ static bool met(struct hv *hv, const struct vcpu *v, const struct hv_stop *stop,
         return false;
     s->met = true;
     s->hit = (struct hv_stop_hit){.when = when, .rip = rip, .kind = stop->kind, .id = stop->id, .domid = v->domid,
-                                  .vcpu = v->id, .slot = v->slot, .late = late};
+                                  .vcpu = v->id, .slot = v->slot, .late = late,
+                                  .address = rip + cpu_segment_base(hv->cpus[v->slot], SEG_CS)};
     return !s->before;
 }
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hv.cli.report import control, segments
 from hv.cli.report import registers as report
-from hv.cli.report import segments
 from hv.debug.commands import CommandError, command
 from hv.debug.commands.arguments import address, counts, evaluate, limited, number
 from hv.debug.here import around, disassemble, line_text, place_text, stack_words, who
+from hv.debug.mode import linear_pc, mode_of
 from hv.debug.symbols.stack import backtrace
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ def registers(debugger: Debugger, args: list[str]) -> str:
     state = vcpu.state()
     lines = [f"{who(vcpu)} {place_text(vcpu, debugger.symbols)}"]
     lines += report(vcpu.registers, int(state.rflags), segments(state))
-    tables = f"cr3 kernel {int(vcpu.c.cr3_kernel):x} user {int(vcpu.c.cr3_user):x}"
-    lines.append(f"  cr2 {int(vcpu.c.ctrlreg[2]):x}  {tables}")
+    lines += control(vcpu, state)
     return "\n".join(lines)
 
 
@@ -46,7 +46,7 @@ def disassemble_(debugger: Debugger, args: list[str]) -> str:
     """The arrow marks the next instruction."""
     counts(args, 0, 2, "disassemble [ADDRESS] [N]")
     vcpu, symbols = debugger.vcpu, debugger.symbols
-    rip = vcpu.registers["rip"]
+    rip = linear_pc(vcpu)
     count = limited(args, 1, 10, "disassemble", _MOST)
     if args:
         start = address(debugger, args[0], "disassemble")
@@ -70,7 +70,7 @@ def stack(debugger: Debugger, args: list[str]) -> str:
     counts(args, 0, 1, "stack [N]")
     words = stack_words(debugger.vcpu, debugger.symbols, limited(args, 0, 16, "stack", _MOST))
     if not words:
-        raise CommandError(f"stack: memory at rsp {debugger.vcpu.registers['rsp']:#x} is not mapped")
+        raise CommandError(f"stack: memory at {mode_of(debugger.vcpu).sp:#x}, the top of it, is not mapped")
     return "\n".join(f"{at:#x}  {text}" for at, text in words)
 
 

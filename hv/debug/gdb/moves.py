@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hv.debug.gdb.target import places
 from hv.debug.timeline import Moved, Why
-from hv.native import lib
 
 if TYPE_CHECKING:
     from hv.debug.gdb.session import Session
@@ -59,7 +59,7 @@ def step_range(session: Session, vcpu: Vcpu, start: int, end: int) -> Moved:
     while True:
         moved = step(session, vcpu)
         steps += 1
-        if moved.why is not Why.LIMIT or not start <= lib.cpu_gprs(vcpu.cpu).rip < end:
+        if moved.why is not Why.LIMIT or not start <= places(vcpu)[2] < end:
             return moved
         if steps % POLL_EVERY == 0 and session.outside.poll():
             return moved._replace(why=Why.INTERRUPTED)

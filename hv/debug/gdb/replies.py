@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from hv.debug.commands.arguments import said
 from hv.debug.crash import crash_here
 from hv.debug.gdb import threads
-from hv.debug.gdb.target import REGISTERS
+from hv.debug.gdb.target import REGISTERS, places
 from hv.debug.timeline import Why
-from hv.native import lib
 
 if TYPE_CHECKING:
     from hv.debug.gdb.session import Session
@@ -39,8 +38,7 @@ def stop_reply(session: Session, moved: Moved) -> bytes:
         signal = SIGINT
     elif own is not None and (own[0] not in (b"swbreak", b"hwbreak") or own[0] + b"+" in session.features):
         reason = b"%s:%s;" % own
-    gprs = lib.cpu_gprs(vcpu.cpu)
-    values = _THREE.pack(gprs.rbp, gprs.rsp, gprs.rip).hex()
+    values = _THREE.pack(*places(vcpu)).hex()
     registers = _AT_ONCE % (values[:16], values[16:32], values[32:])
     return b"T%02x%sthread:%s;%s" % (signal, registers.encode(), threads.name(vcpu, session.multiprocess), reason)
 

@@ -14,7 +14,7 @@ from hv.debug.gdb import memory, moves, queries, replies, threads
 from hv.debug.gdb.errors import Refused
 from hv.debug.gdb.packets import MAX_PACKET
 from hv.debug.gdb.points import ACCESS, Key, Points
-from hv.debug.gdb.target import REGISTERS, all_registers, encode, machine_of
+from hv.debug.gdb.target import REGISTERS, all_registers, encode, machine_of, offsets
 from hv.debug.timeline import Moved, Why
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _write_register(session: Session, rest: bytes) -> bytes:
 def _change(session: Session, values: dict[str, bytes]) -> bytes:
     try:
         if values:
-            changes.change_registers(session.vcpu, values)
+            changes.change_registers(session.vcpu, offsets(machine_of(session.vcpu), values))
     except changes.ChangeRefused as refusal:
         raise Refused(str(refusal)) from None
     return OK

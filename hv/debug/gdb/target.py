@@ -1,5 +1,7 @@
 """The registers of a vcpu as gdb sees them: one 64-bit description, whatever mode the vcpu is in.
 
+rip and rsp are linear addresses: where segments do not begin at 0, gdb could not find code and stack by offsets.
+
 REGISTERS is the whole truth: target.xml, the `g` packet and the single registers of `p` and `P` come from it. The names
 of the standard features and what is in them: gdb's manual, "i386 Features"; k_gs_base to efer as QEMU adds them; the
 other system registers are a feature of our own.
@@ -11,6 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hv.debug.mode import Mode, cr2_of, mode_in, mode_of
 from hv.native import ffi, lib
 
 if TYPE_CHECKING:
@@ -18,13 +21,16 @@ if TYPE_CHECKING:
 
 CORE, SSE = "org.gnu.gdb.i386.core", "org.gnu.gdb.i386.sse"
 SEGMENTS, SYSTEM = "org.gnu.gdb.i386.segments", "org.xenlab.x86.system"
+_MASK_32 = (1 << 32) - 1
 
 
 class Machine(NamedTuple):
-    """What a register is read from: the state of the processor, and the vcpu for what the hypervisor keeps."""
+    """What a register is read from: the state of the processor, how it executes, and the vcpu for what the hypervisor
+    keeps."""
 
     state: Any
-    vcpu: Any
+    mode: Mode
+    vcpu: Vcpu
 
 
 class Register(NamedTuple):
@@ -83,6 +89,13 @@ def _full_tags(m: Machine) -> int:
     return tags
 
 
+def _other_gs_base(m: Machine) -> int:
+    if m.vcpu.domain.translated:
+        return int(m.state.kernel_gs_base)
+    c = m.vcpu.c
+    return int(c.gs_base_user if c.kernel_mode else c.gs_base_kernel)
+
+
 def _halves(field: str, name_segment: str, name_offset: str) -> tuple[Register, Register]:
     """gdb wants the selector and the offset of the last x87 instruction and operand; in 64-bit mode they are the upper
     and the lower half of one address."""
@@ -96,9 +109,9 @@ _INSTRUCTION, _OPERAND = _halves("fip", "fiseg", "fioff"), _halves("fdp", "foseg
 REGISTERS: tuple[Register, ...] = (
     *(_general(name) for name in ("rax", "rbx", "rcx", "rdx", "rsi", "rdi")),
     _general("rbp", "data_ptr"),
-    _general("rsp", "data_ptr"),
+    Register("rsp", 64, "data_ptr", CORE, lambda m: m.mode.sp),
     *(_general(f"r{number}") for number in range(8, 16)),
-    _general("rip", "code_ptr"),
+    Register("rip", 64, "code_ptr", CORE, lambda m: m.mode.pc),
     Register("eflags", 32, "x64_eflags", CORE, lambda m: int(m.state.rflags) & 0xFFFFFFFF),
     *(_selector(name, getattr(lib, f"SEG_{name.upper()}")) for name in ("cs", "ss", "ds", "es", "fs", "gs")),
     *(_part(f"st{number}", "x87", 16 * number, 10, "i387_ext", CORE) for number in range(8)),
@@ -113,10 +126,9 @@ REGISTERS: tuple[Register, ...] = (
     _base("fs_base", lib.SEG_FS),
     _base("gs_base", lib.SEG_GS),
     # what swapgs would load: the other mode's
-    Register("k_gs_base", 64, "int64", SYSTEM,
-             lambda m: int(m.vcpu.gs_base_user if m.vcpu.kernel_mode else m.vcpu.gs_base_kernel)),
+    Register("k_gs_base", 64, "int64", SYSTEM, lambda m: _other_gs_base(m)),
     _plain("cr0", SYSTEM, type="x64_cr0"),
-    Register("cr2", 64, "int64", SYSTEM, lambda m: int(m.vcpu.ctrlreg[2])),
+    Register("cr2", 64, "int64", SYSTEM, lambda m: cr2_of(m.vcpu)),
     _plain("cr3", SYSTEM),
     _plain("cr4", SYSTEM, type="x64_cr4"),
     _plain("cr8", SYSTEM),
@@ -191,7 +203,31 @@ def _flags_type(name: str) -> str:
 
 def machine_of(vcpu: Vcpu) -> Machine:
     """What the registers of a vcpu are read from, as it is now."""
-    return Machine(vcpu.state(), vcpu.c)
+    state = vcpu.state()
+    return Machine(state, mode_in(state, whole=vcpu.domain.translated, kernel=bool(vcpu.c.kernel_mode)), vcpu)
+
+
+def places(vcpu: Vcpu) -> tuple[int, int, int]:
+    """rbp, rsp and rip as gdb sees them. Of a PV guest's vcpu, whose segments begin at 0, in no time at all: gdb wants
+    them after each step."""
+    gprs = lib.cpu_gprs(vcpu.cpu)
+    if not vcpu.domain.translated:
+        return int(gprs.rbp), int(gprs.rsp), int(gprs.rip)
+    mode = mode_of(vcpu)
+    return int(gprs.rbp), mode.sp, mode.pc
+
+
+def offsets(machine: Machine, values: dict[str, bytes]) -> dict[str, bytes]:
+    """What gdb wants to set, with offsets into their segments for rip and rsp."""
+    if machine.mode.bits == 64:
+        return values
+    found = dict(values)
+    for name, linear in (("rip", machine.mode.pc), ("rsp", machine.mode.sp)):
+        if name in values:
+            old = int(getattr(machine.state.gprs, name)) & _MASK_32
+            new = old + int.from_bytes(values[name], "little") - linear
+            found[name] = (new & _MASK_32).to_bytes(8, "little")
+    return found
 
 
 def encode(register: Register, machine: Machine) -> bytes:

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from xml.sax.saxutils import quoteattr
 
+from hv.debug.mode import mode_of
+
 if TYPE_CHECKING:
     from hv.domain import Domain
     from hv.vcpu import Vcpu
@@ -76,7 +78,9 @@ def describe(vcpu: Vcpu) -> str:
     if not c.online:
         return f"{vcpu.domain.name} vcpu {vcpu.id}: offline"
     state = "polling" if c.polling and c.blocked else RUN_STATES[c.runstate]
-    return f"{vcpu.domain.name} vcpu {vcpu.id}: {state}, {'kernel' if c.kernel_mode else 'user'} mode"
+    mode = mode_of(vcpu)
+    said = f", {mode.name}" if mode.bits < 64 else ""
+    return f"{vcpu.domain.name} vcpu {vcpu.id}: {state}, {'user' if mode.user else 'kernel'} mode{said}"
 
 
 def threads_xml(vcpus: list[Vcpu], multiprocess: bool) -> bytes:

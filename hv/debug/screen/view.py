@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hv.debug.commands import CommandError
 from hv.debug.commands.outside import console_of, printable
 from hv.debug.here import around, call_here, call_lines, displays, place_text, stack_words, who
+from hv.debug.mode import mode_of
 from hv.debug.trace_text import answer, line
 from hv.vcpu import GENERAL_REGISTERS
 
@@ -75,6 +76,7 @@ def look(debugger: Debugger, before: View | None, rows: int) -> View:
     """The view of where the debugger stands. before: the last one; where its window does not reach, the new view has
     none that is made, and look_around() makes it. rows: lines of code, of which some lie before rip."""
     vcpu, symbols = debugger.vcpu, debugger.symbols
+    mode = mode_of(vcpu)
     values = vcpu.registers | {"rflags": int(vcpu.state().rflags)}
     old = before.values if before else values
     count = debugger.hv.instructions
@@ -84,13 +86,13 @@ def look(debugger: Debugger, before: View | None, rows: int) -> View:
     return View(
         title=f"{debugger.timeline.position}  {who(vcpu)}  {place_text(vcpu, symbols)}",
         count=count,
-        code=_code(around(vcpu, symbols, max(rows // 3, 1), max(rows, 2)), vcpu.registers["rip"], symbols),
+        code=_code(around(vcpu, symbols, max(rows // 3, 1), max(rows, 2)), mode.pc, symbols),
         registers=[
             (name, _VALUES.get(name, "{:016x}").format(values[name]), values[name] != old.get(name))
             for name in (*GENERAL_REGISTERS, "rflags")
         ],
         stack=[
-            f"+{at - values['rsp']:<3x} {text}" for at, text in stack_words(vcpu, symbols, _STACK)
+            f"+{at - mode.sp:<3x} {text}" for at, text in stack_words(vcpu, symbols, _STACK)
         ] or ["rsp is not mapped"],
         call=_call(debugger, window, count),
         displays=displays(debugger),
