@@ -53,7 +53,10 @@ WRAPPED_X86 = [
     "helper_pause", "helper_hlt", "helper_rdmsr", "helper_wrmsr", "helper_read_crN", "helper_write_crN",
     "helper_ltr", "helper_ljmp_protected", "helper_lcall_protected", "helper_iret_protected", "helper_lret_protected",
     "helper_load_seg", "helper_sysret", "helper_sysexit", "tcg_gen_op3", "tcg_gen_qemu_ld_i32", "tcg_gen_qemu_ld_i64",
-    "tcg_gen_qemu_st_i32", "tcg_gen_qemu_st_i64",
+    "tcg_gen_qemu_st_i32", "tcg_gen_qemu_st_i64", "tcg_gen_atomic_cmpxchg_i64",
+    *(f"tcg_gen_atomic_{operation}_i64" for operation in (
+        "xchg", "add_fetch", "and_fetch", "or_fetch", "xor_fetch", "fetch_add", "fetch_and", "fetch_or", "fetch_xor"
+    )),
     "helper_lookup_tb_ptr", "helper_svm_check_intercept_param", "helper_set_dr", "helper_get_dr",
     "raise_exception_err", "raise_exception_err_ra", "cpu_abort", "tlb_reset_dirty_by_vaddr",
 ]

@@ -25,6 +25,8 @@ ACCESS(word, "movw (%%" ARCH_ACCUMULATOR "), %%cx", 1)
 ACCESS(long_read, "movl (%%" ARCH_ACCUMULATOR "), %%ecx", 2)
 ACCESS(long_write, "movl %%ecx, (%%" ARCH_ACCUMULATOR ")", 5)
 ACCESS(modify, "incl (%%" ARCH_ACCUMULATOR ")", 3)
+ACCESS(locked, "lock incl (%%" ARCH_ACCUMULATOR ")", 2)
+ACCESS(exchange, "xchg %%ecx, (%%" ARCH_ACCUMULATOR ")", 3)
 ACCESS(aligned_word, "movw (%%" ARCH_ACCUMULATOR "), %%cx", 2)
 ACCESS(aligned_long, "movl (%%" ARCH_ACCUMULATOR "), %%ecx", 4)
 ACCESS(byte, "movb (%%" ARCH_ACCUMULATOR "), %%cl", 3)
@@ -49,7 +51,7 @@ static void raised(unsigned long (*fn)(unsigned long))
 
 void test_main(void)
 {
-    static unsigned long (*const misaligned[])(unsigned long) = { word, long_read, long_write, modify };
+    static unsigned long (*const misaligned[])(unsigned long) = { word, long_read, long_write, modify, locked, exchange };
     static unsigned long (*const others[])(unsigned long) = { aligned_word, aligned_long, byte };
     unsigned long cr0 = read_cr0();
 

@@ -48,6 +48,10 @@ void test_main(void)
     EXPECT(GP, WITH(ds, SPARE, "movb %%ds:64, %%al"));
     EXPECT(GP, WITH(ds, SPARE, "movl $-1, %%ds:62"));
     EXPECT(GP, WITH(ds, SPARE, "incw %%ds:63"));
+    EXPECT(GP, WITH(ds, SPARE, "lock incl %%ds:62"));
+    EXPECT(GP, WITH(ds, SPARE, "xchgl %%eax, %%ds:61"));
+    EXPECT(GP, WITH(ds, SPARE, "lock cmpxchgl %%eax, %%ds:62"));
+    EXPECT(GP, WITH(ds, SPARE, "lock btsl $3, %%ds:61"));
     EXPECT(GP, WITH(ds, SPARE, "movb %%ds:(%%ecx), %%al", "c"(-1)));
     EXPECT(NONE, WITH(es, SPARE, "movl %%es:60, %%eax"));
     EXPECT(GP, WITH(es, SPARE, "movl %%es:61, %%eax"));

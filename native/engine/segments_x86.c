@@ -4,8 +4,8 @@
  * that is not flat is loaded, outside of 64-bit code, or EFLAGS.AC is set in ring 3, blocks are translated with a call in
  * front of each access. Which segment an access goes through is seen as the translator adds its base; FS and GS, which
  * 32-bit systems leave null, have bits of their own, so that only what goes through them is called for.
- * Not checked: real and virtual-8086 mode, what libunicorn's helpers access for descriptors and events, locked
- * instructions, and all but the first byte of operands that helpers take (x87 of 80 bits, FXSAVE ...).
+ * Not checked: real and virtual-8086 mode, and what libunicorn's helpers access: descriptors, the stacks of events, x87
+ * operands of 80 bits, FXSAVE, CMPXCHG8B.
  * Facts: Intel SDM volume 3, 5.3, 5.4, 5.5, 6.15 (#SS, #GP, #AC); AMD64 APM volume 2, 4.7, 4.12.
  */
 #include <string.h>
@@ -115,6 +115,35 @@ ACCESS(ld_i32, false)
 ACCESS(ld_i64, false)
 ACCESS(st_i32, true)
 ACCESS(st_i64, true)
+
+#define LOCKED(name) \
+    extern void __real_tcg_gen_atomic_##name##_i64_x86_64(void *ctx, uintptr_t old, uintptr_t address, uintptr_t value, uintptr_t index, int op); \
+    void __wrap_tcg_gen_atomic_##name##_i64_x86_64(void *ctx, uintptr_t old, uintptr_t address, uintptr_t value, uintptr_t index, int op); \
+    void __wrap_tcg_gen_atomic_##name##_i64_x86_64(void *ctx, uintptr_t old, uintptr_t address, uintptr_t value, uintptr_t index, int op) \
+    { \
+        check_access(ctx, address, op, true); \
+        __real_tcg_gen_atomic_##name##_i64_x86_64(ctx, old, address, value, index, op); \
+    }
+LOCKED(xchg)
+LOCKED(add_fetch)
+LOCKED(and_fetch)
+LOCKED(or_fetch)
+LOCKED(xor_fetch)
+LOCKED(fetch_add)
+LOCKED(fetch_and)
+LOCKED(fetch_or)
+LOCKED(fetch_xor)
+
+extern void __real_tcg_gen_atomic_cmpxchg_i64_x86_64(void *ctx, uintptr_t old, uintptr_t address, uintptr_t compared, uintptr_t value,
+                                                     uintptr_t index, int op);
+void __wrap_tcg_gen_atomic_cmpxchg_i64_x86_64(void *ctx, uintptr_t old, uintptr_t address, uintptr_t compared, uintptr_t value,
+                                              uintptr_t index, int op);
+void __wrap_tcg_gen_atomic_cmpxchg_i64_x86_64(void *ctx, uintptr_t old, uintptr_t address, uintptr_t compared, uintptr_t value,
+                                              uintptr_t index, int op)
+{
+    check_access(ctx, address, op, true);
+    __real_tcg_gen_atomic_cmpxchg_i64_x86_64(ctx, old, address, compared, value, index, op);
+}
 
 /* Of an instruction outside of 64-bit code, without its prefixes: does it load DS, ES, SS, FS or GS? */
 bool cpu_loads_segment(const uint8_t bytes[2])
