@@ -71,6 +71,8 @@ def _save(options: argparse.Namespace) -> int:
         raise BuilderError("--at", f"{options.at} is no count of instructions", "give 0 or more")
     options.max_insns = options.at
     session = Session(options)
+    if session.domain.origin is not None:
+        raise BuilderError("hv snapshot", "a file has no place for a guest that begins anew", "leave out restart")
     with session:
         stop = session.run()
     hv = session.hv

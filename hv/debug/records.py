@@ -24,6 +24,8 @@ VECTORS = (
 # vectors whose frame has an error code (Intel SDM volume 3A, table 6-1)
 _WITH_ERROR = frozenset({8, 10, 11, 12, 13, 14, 17, 21})
 _PAGE_FAULT = 14
+_BY_INSTRUCTION = (1, 3, 4)
+"""What instructions of their own raise: INT1, INT3, INTO."""
 
 KINDS: dict[int, str] = {
     lib.TRAP_LOG_EXCEPTION: "exception",
@@ -84,7 +86,7 @@ class Trap(NamedTuple):
     def name(self) -> str:
         """The exception's or the hypercall's name; the kind of what has none."""
         if self.kind == "exception":
-            return vector_name(self.number)
+            return vector_name(self.number, software=bool(self.args[0]))
         if self.is_call:
             return abi.HYPERCALLS.get(self.number, f"hypercall {self.number}")
         return self.kind
@@ -96,9 +98,14 @@ class Trap(NamedTuple):
         return None if number is None else abi.subop_name(self.name, number)
 
     @property
+    def vector(self) -> int | None:
+        """The vector of an interrupt that a whole processor takes, or of its NMI; None: it is something else."""
+        return self.address if self.kind == "event" and self.address else None
+
+    @property
     def ports(self) -> tuple[int, ...]:
         """The ports that an event upcall delivers, as far as the trace knows."""
-        if self.kind != "event":
+        if self.kind != "event" or self.vector is not None:
             return ()
         words = [half for word in self.args for half in (word & 0xFFFFFFFF, word >> 32)]
         return tuple(words[: self.number])
@@ -206,6 +213,8 @@ def refusal_data(error: XenError, result: int | None) -> dict[str, Any]:
 
 
 def _event(trap: Trap) -> dict[str, Any]:
+    if trap.vector is not None:
+        return {"vector": trap.vector}
     return {"ports": list(trap.ports)} if trap.number else {}
 
 
@@ -237,9 +246,11 @@ _DETAILS = {
 }  # fmt: skip
 
 
-def vector_name(vector: int) -> str:
-    """`#PF` for 14, and so on; a number for what the architecture does not name."""
-    return VECTORS[vector] if vector < len(VECTORS) else f"int {vector:#x}"
+def vector_name(vector: int, software: bool = False) -> str:
+    """`#PF` for 14, and so on; a number for what the architecture does not name. `software`: of a whole processor's
+    INT, which in real mode is a call of the BIOS (int 0x10), not an exception."""
+    named = vector < len(VECTORS) and not (software and vector not in _BY_INSTRUCTION)
+    return VECTORS[vector] if named else f"int {vector:#x}"
 
 
 def result_text(result: int) -> str:

@@ -76,6 +76,8 @@ def config_plain(config: GuestConfig, disks: list[DiskFacts]) -> dict[str, Any]:
         "vga": config.vga,
         "serial_console": config.serial_console,
         "xen_platform": config.xen_platform,
+        "triple_fault": config.triple_fault,
+        "forced_emulation": config.forced_emulation,
         "disks": [
             [facts.options.format, facts.options.bus, facts.options.read_only, facts.options.cdrom,
              [list(file) for file in facts.files]]

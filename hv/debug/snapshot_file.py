@@ -73,6 +73,8 @@ def save(path: str | Path, hv: Hypervisor, snapshots: Sequence[Snapshot], about:
     """
     if not snapshots:
         raise ValueError("a snapshot file holds one moment at least")
+    if any(domain.origin is not None for domain in snapshots[-1].domains):
+        raise ValueError("a snapshot file has no place for a guest that begins anew (--on-reboot, --on-crash restart)")
     inputs = inputs_of(snapshots[-1].history)
     for earlier, later in pairwise(snapshots):
         if (earlier.retired, earlier.idle_ns) > (later.retired, later.idle_ns):

@@ -54,6 +54,8 @@ def _exception(trap: Trap) -> str:
 
 
 def _event(trap: Trap) -> str:
+    if trap.vector is not None:
+        return f"interrupt {trap.vector:#x} rip {trap.rip:#x}"
     ports = f" port{'s' if len(trap.ports) > 1 else ''} {', '.join(map(str, trap.ports))}" if trap.ports else ""
     return f"upcall{ports}"
 

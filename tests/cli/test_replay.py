@@ -276,6 +276,20 @@ def test_whole_processors_too(hv: Any, guest: str, env: str, why: str) -> None:
     assert code == 0 and why in out and "test_main" in out
 
 
+def test_what_a_recording_says_of_the_processor(hv: Any) -> None:
+    """What a triple fault is, and that there is the forced emulation prefix: else a replay would be another run."""
+    triple = str(build_guest(find_guest("crash_triple"), "pvh64"))
+    code, _, err = hv("run", triple, *SMALL, "--triple-fault", "reboot", "--fep", "--record", "r", "--stats")
+    assert code == 0
+    _, _, shown = hv("replay", "r")
+    assert "the same after" in shown and _hash(shown) == _hash(err)
+
+
+def test_a_guest_that_begins_anew_has_no_place_in_a_file(hv: Any) -> None:
+    code, _, err = hv("snapshot", "save", "f", "k", *SMALL, "--on-reboot", "restart", "--at", "100")
+    assert code == 2 and "no place for a guest that begins anew; leave out restart" in err and err.count("\n") == 1
+
+
 def _bios(path: Path, code: bytes) -> str:
     """Firmware whose reset vector holds 16 bytes of code at most."""
     path.write_bytes(bytes(65536 - 16) + code.ljust(16, b"\0"))

@@ -18,6 +18,7 @@ from hv.debug.here import disassemble, place_text, stack_words
 from hv.debug.mode import mode_of
 from hv.debug.symbols import Symbols
 from hv.debug.timeline import Position, Why
+from hv.testing.build import build_guest, find_guest
 from hv.toolstack.launch import GuestConfig, launch
 from tests.devices.flat32 import compiled
 
@@ -153,3 +154,16 @@ def test_the_commands_take_a_pc(command: str, tmp_path: Path, capfd: pytest.Capt
     assert code == (0 if command == "debug" else 7) and shown[command] in said.out + said.err
     if command == "debug":
         assert "0xfffffff5 = f000:fff5 in real mode" in said.out
+
+
+def test_what_a_trace_calls_interrupts(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """INT 10h calls the BIOS; vector 16 is #MF only where the processor raises it. A timer's interrupt has a vector."""
+    # xor ax, ax; mov ds, ax; mov word [0x40], 0xffd5; mov word [0x42], 0xf000; mov sp, 0x1000; int 0x10; cli; hlt
+    code = bytes.fromhex("31c0 8ed8 c7064000d5ff c706420000f0 bc0010 cd10 fa f4")
+    reset = bytes.fromhex("eac0ff00f0")                             # at the reset vector: a jump to the code
+    (tmp_path / "bios").write_bytes(bytes(65536 - 64) + code.ljust(48, b"\0") + reset.ljust(16, b"\0"))
+    main(["trace", "--type", "hvm", "--memory", "4", "--firmware", str(tmp_path / "bios"), "--max-insns", "20"])
+    assert "int 0x10 rip 0xffd5" in capfd.readouterr().err
+    kernel = str(build_guest(find_guest("pit_interrupts"), "hvm64"))
+    main(["trace", "--type", "hvm", "--memory", "16", "--firmware", kernel, "-e", "event"])
+    assert "interrupt 0x" in capfd.readouterr().err

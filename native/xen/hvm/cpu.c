@@ -220,6 +220,7 @@ static bool hvm_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
     hv->trap_counts[v->domain_slot][trap->vector < 32 ? trap->vector : 31]++;
     struct trap_record *record = hv_log_trap(hv, v, TRAP_LOG_EXCEPTION, trap->vector);
     record->error = trap->error;
+    record->args[0] = trap->flags & TRAP_SOFTWARE ? 1 : 0;
     record->address = trap->vector == VECTOR_PF ? trap->address : 0;
     record->rip = cpu_gprs(cpu)->rip;
     cpu_deliver(cpu, trap);
