@@ -237,8 +237,8 @@ MUTANTS = (
     Mutant(
         "address line 20 is always open",
         "native/xen/hvm/paging.c",
-        "    if (!hvm_of(hv, hv_domain(hv, v))->a20)",
-        "    if (0 && !hvm_of(hv, hv_domain(hv, v))->a20)",
+        "    return h->a20 ? frame : frame & ~(A20 >> ENGINE_PAGE_SHIFT);",
+        "    return h->a20 ? frame : frame;",
         (GUESTS, "-k", "a20"),
     ),
     Mutant(

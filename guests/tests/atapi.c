@@ -114,9 +114,10 @@ static void refusals(void)
     sense_is(ILLEGAL, 0x21);
     check_eq(packet(0xee, 0, 0, 0), -1);
     sense_is(ILLEGAL, 0x20);
+    check_eq(packet(0xee, 0, 0, 0), -1);
     check_eq(packet(TEST_READY, 0, 0, 0), 0);
     check_eq(packet(SENSE, 0, 18, 0), 18);
-    check_eq(data[2] & 15, 0);                            /* a good command has left none */
+    check_eq(data[2] & 15, 0);                            /* the good command has left none */
 }
 
 static void tray(void)
