@@ -86,7 +86,7 @@ def test_files_that_are_known_but_are_no_kernels(
         (["debug", "k", "-x", "/no/x"], "hv debug: -x: /no/x cannot be read: no such file or directory; give a text"),
         (["replay", "/no/x"], "hv replay: /no/x: cannot be read: no such file or directory; "),
         (["snapshot", "info", "/no/x"], "hv snapshot: /no/x: cannot be read: no such file or directory; "),
-        (["snapshot", "save"], "hv snapshot save: missing: FILE, KERNEL, --at; see hv snapshot save --help"),
+        (["snapshot", "save"], "hv snapshot save: missing: FILE, --at; see hv snapshot save --help"),
         (["run", "k", "--memory", "99999999"], "hv run: --memory: 99999999 MiB is no size for a domain; give a number "
          "of MiB from 1 to 1,048,576"),
         (["debug", "empty"], "hv debug: empty: it is an empty file; give a kernel, a snapshot file or a recording"),

@@ -74,7 +74,7 @@ def test_xvda_and_a_vif_with_four_processors(tmp_path: Path) -> None:
     upcalls = [int(word) for word in said.split("\nupcalls ")[1].split("\r")[0].split()]
     assert "\nlocks 1 4\r" in said and len(upcalls) == 4 and all(upcalls), said
     assert guest.domain.c.shutdown_code == 0 and guest.hv.audit() == ""
-    assert {device.link for device in backends_of(guest.domain).devices.values()} != {None}
+    assert [device.twin and device.twin() for device in backends_of(guest.domain).devices.values()] == [False, False]
     after = contents(guest, tmp_path / "after.img")
     check_ext4(after)
     assert read_ext4(after, "big") == BIG
