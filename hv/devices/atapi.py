@@ -121,7 +121,7 @@ class CdRom(ScsiUnit, Drive):
             self.check(state.sense)
             return
         state.reply, state.block_number = reply.data, reply.first
-        self._transfer(len(reply.data) or reply.blocks * replies.SECTOR)
+        self._transfer(self.length(reply))
 
     def check(self, sense: Sense) -> None:
         """A packet ends with CHECK CONDITION: REQUEST SENSE will tell why."""

@@ -138,6 +138,10 @@ class ScsiUnit:
             raise Refused(WRITE_PROTECTED)
         return Reply(first=first, blocks=count, writes=writes)
 
+    def length(self, reply: Reply) -> int:
+        """Bytes that a reply has to transfer."""
+        return len(reply.data) or reply.blocks * self.BLOCK
+
     # ---- commands ----
 
     def test_unit_ready(self, packet: bytes) -> Reply:

@@ -19,6 +19,7 @@ Source: Intel, Universal Host Controller Interface Design Guide 1.1, chapter 2; 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,7 +106,7 @@ class Uhci(PciDevice):
         self.bars[4] = Bar(BAR_IO, SIZE, mixed_region(self, f"{name} registers", SIZE, TABLE))
         for port, device in enumerate(self.devices):
             if device is not None:
-                device.ready = lambda port=port: self.wake(port)  # type: ignore[misc]
+                device.ready = functools.partial(self.wake, port)
         self._power_on()
 
     def first_config(self) -> bytes:

@@ -160,13 +160,13 @@ class Frame:
         """Send the packet. True: it is done, and the queue may go on."""
         if transfer.kind not in (SETUP, IN, OUT) or transfer.length > LONGEST:
             raise Stopped(PROCESS_ERROR)
-        cost = (transfer.length + OVERHEAD) * (LOW_SPEED_FACTOR if transfer.control & LOW_SPEED else 1)
-        if cost > self._time:
+        factor = LOW_SPEED_FACTOR if transfer.control & LOW_SPEED else 1
+        if (transfer.length + OVERHEAD) * factor > self._time:
             self._over = True
             return False
         answer = self._token(transfer)
         took = transfer.length if transfer.kind != IN else len(answer) if isinstance(answer, bytes) else 0
-        self._time -= (took + OVERHEAD) * (cost // (transfer.length + OVERHEAD))
+        self._time -= (took + OVERHEAD) * factor
         if isinstance(answer, bytes):
             return self._answered(transfer, answer, queued)
         return self._unanswered(transfer, answer)

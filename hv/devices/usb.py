@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 
 from hv.devices import usb_descriptors as descriptors
 from hv.devices.device import Device, Machine
+from hv.devices.usb_descriptors import TO_HOST
 
 SETUP, IN, OUT = 0x2D, 0x69, 0xE1
 """Packet identifiers of tokens."""
 MOST_RECEIVED = 4096
 """Bytes that a control transfer may bring; longer ones stall."""
-TO_HOST = 0x80
 GET_STATUS, CLEAR_FEATURE, SET_FEATURE, SET_ADDRESS = 0, 1, 3, 5
 GET_DESCRIPTOR, GET_CONFIGURATION, SET_CONFIGURATION, GET_INTERFACE, SET_INTERFACE = 6, 8, 9, 10, 11
 ENDPOINT_HALT, REMOTE_WAKEUP = 0, 1
@@ -118,7 +118,7 @@ class UsbDevice(Device):
         address = endpoint | (TO_HOST if kind == IN else 0)
         if kind == SETUP or not state.configuration or all(e.address != address for e in self.INTERFACE.endpoints):
             return Handshake.NONE
-        if state.halted >> _bit(address) & 1:
+        if self.is_halted(address):
             return Handshake.STALL
         return self.send(endpoint) if kind == IN else self.receive(endpoint, data)
 
@@ -206,14 +206,11 @@ class UsbDevice(Device):
             return descriptors.device(self.IDENTITY)
         if kind == descriptors.CONFIGURATION and index == 0:
             return descriptors.configuration(self.INTERFACE, self.ATTRIBUTES, self.MILLIAMPERES)
-        text = descriptors.string(index, self.strings()) if kind == descriptors.STRING else None
+        texts = descriptors.strings(self.IDENTITY)
+        text = descriptors.string(index, texts) if kind == descriptors.STRING else None
         if text is None:
             raise Stall
         return text
-
-    def strings(self) -> tuple[str, ...]:
-        """The strings that descriptors name, from number 1 on."""
-        return descriptors.strings(self.IDENTITY)
 
     def set_address(self, request: Request, data: bytes) -> bytes:
         """SET_ADDRESS: when the request has ended."""
@@ -238,9 +235,8 @@ class UsbDevice(Device):
         """A configuration was chosen: endpoints begin anew."""
 
     def device_status(self, request: Request, data: bytes) -> bytes:
-        """GET_STATUS of the device."""
-        powered = bool(self.ATTRIBUTES & descriptors.SELF_POWERED)
-        return bytes([powered | self.state.wakeup << 1, 0])
+        """GET_STATUS of the device, which the bus feeds."""
+        return bytes([self.state.wakeup << 1, 0])
 
     def interface_status(self, request: Request, data: bytes) -> bytes:
         """GET_STATUS of the interface."""

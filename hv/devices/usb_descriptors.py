@@ -13,8 +13,8 @@ DEVICE, CONFIGURATION, STRING, INTERFACE, ENDPOINT = 1, 2, 3, 4, 5
 USB_1_1 = 0x0110
 BULK, INTERRUPT = 2, 3
 TO_HOST = 0x80
-"""Of an endpoint's address: IN."""
-SELF_POWERED, REMOTE_WAKEUP, ALWAYS_SET = 0x40, 0x20, 0x80
+"""Of an endpoint's address: IN; of a request: its data."""
+REMOTE_WAKEUP, ALWAYS_SET = 0x20, 0x80
 """Attributes of a configuration."""
 ENGLISH_US = 0x0409
 MANUFACTURER, PRODUCT, SERIAL = 1, 2, 3

@@ -6,6 +6,7 @@ Source: Device Class Definition for Human Interface Devices 1.11, chapters 6 and
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -46,20 +47,20 @@ def hid_interface(protocol: int, report: bytes, packet: int, *, boot: bool) -> I
     return Interface((HID_CLASS, BOOT if boot else 0, protocol), (endpoint,), extra)
 
 
-class HidDevice(UsbDevice):
+class HidDevice(UsbDevice, ABC):
     """A keyboard or tablet. Subclasses say what an event does, and what a report says."""
 
     State: type[Any] = HidState
     ATTRIBUTES = descriptors.ALWAYS_SET | REMOTE_WAKEUP
     REPORT_DESCRIPTOR: ClassVar[bytes]
 
+    @abstractmethod
     def report(self) -> bytes:
         """The report of how things are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def happened(self, *event: int) -> None:
         """A pending event comes true."""
-        raise NotImplementedError
 
     # ---- the interrupt endpoint ----
 
@@ -132,7 +133,7 @@ class HidDevice(UsbDevice):
 HidDevice.REQUESTS = {
     **UsbDevice.REQUESTS,
     (0x81, GET_DESCRIPTOR): HidDevice.class_descriptor,
-    (0xA1, GET_REPORT): lambda device, request, data: device.get_report(request, data),
+    (0xA1, GET_REPORT): HidDevice.get_report,
     (0xA1, GET_IDLE): HidDevice.get_idle,
     (0xA1, GET_PROTOCOL): HidDevice.get_protocol,
     (0x21, SET_REPORT): lambda device, request, data: device.set_report(request, data),

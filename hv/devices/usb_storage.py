@@ -62,6 +62,7 @@ class UsbStorage(ScsiDisk, UsbDevice):
         (Endpoint(ENDPOINT_IN, BULK, PACKET), Endpoint(ENDPOINT_OUT, BULK, PACKET)),
     )
     PRODUCT = "USB HARDDISK"
+    disk: Disk
 
     def __init__(self, machine: Machine, disk: Disk, number: int = 0) -> None:
         super().__init__(machine, storage_name(number))
@@ -96,7 +97,8 @@ class UsbStorage(ScsiDisk, UsbDevice):
     def waits(self, kind: int, endpoint: int) -> bool:
         """Nothing is to be sent before a command comes."""
         state = self.state
-        return kind == IN and endpoint == 1 and state.stage in ("command", "out") and not self.is_halted(ENDPOINT_IN)
+        asked = kind == IN and TO_HOST | endpoint == ENDPOINT_IN
+        return asked and state.stage in ("command", "out") and not self.is_halted(ENDPOINT_IN)
 
     def _lose(self) -> None:
         self.state.lost = True
@@ -124,7 +126,7 @@ class UsbStorage(ScsiDisk, UsbDevice):
     def _agree(self, reply: scsi.Reply, to_host: bool) -> None:
         """How much goes over the bus: what the host expects and the command has."""
         state = self.state
-        length = len(reply.data) or reply.blocks * self.BLOCK
+        length = self.length(reply)
         if length > state.expected or (length and reply.writes == to_host):
             state.result = PHASE_ERROR
         if (length and reply.writes == to_host) or (reply.writes and length > state.expected):
@@ -139,8 +141,12 @@ class UsbStorage(ScsiDisk, UsbDevice):
 
     def _cut(self, address: int) -> None:
         """The transfer ends here, before the host expects it."""
-        self.state.stage, self.state.buffer = "status", b""
+        self._finish()
         self.halt(address)
+
+    def _finish(self) -> None:
+        """All has been transferred."""
+        self.state.stage, self.state.buffer = "status", b""
 
     def _give(self) -> Answer:
         state = self.state
@@ -153,7 +159,7 @@ class UsbStorage(ScsiDisk, UsbDevice):
             if state.moved < state.expected and len(packet) == PACKET:
                 self._cut(ENDPOINT_IN)
             else:
-                state.stage, state.buffer = "status", b""
+                self._finish()
         return packet
 
     def _fetch(self) -> bool:
@@ -190,7 +196,7 @@ class UsbStorage(ScsiDisk, UsbDevice):
             if state.moved < state.expected:
                 self._cut(ENDPOINT_OUT)
             else:
-                state.stage, state.buffer = "status", b""
+                self._finish()
 
     # ---- requests ----
 
@@ -218,12 +224,10 @@ class UsbStorage(ScsiDisk, UsbDevice):
 
     def save(self) -> tuple[Any, ...]:
         """All that it remembers, and what was written to the disk."""
-        assert self.disk is not None
         return (*super().save(), self.disk.save())
 
     def load(self, saved: tuple[Any, ...]) -> None:
         """Become what save() described."""
-        assert self.disk is not None
         super().load(saved[:-1])
         self.disk.load(saved[-1])
 

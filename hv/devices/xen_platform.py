@@ -38,7 +38,7 @@ from hv.devices.pci import (
     PciDevice,
     PciMachine,
     PciState,
-)  # fmt: skip
+)
 from hv.devices.registers import Register, register_region, sized_region
 
 XEN_VENDOR, XEN_PLATFORM, UNCLASSIFIED = 0x5853, 0x0001, 0xFF8000
