@@ -254,12 +254,12 @@ def dispatch(ctx: Context, handlers: Registry) -> int | Disposition:
     entry = handlers.entries.get(ctx.nr)
     if entry is None:
         raise XenError("unknown_hypercall", hypercall=ctx.nr)
-    found = entry.subs.get(ctx.args[0] & entry.mask, entry.whole) if entry.subs else entry.whole
-    limit = entry.translated
-    if limit is not None and ctx.domain.translated and found is not None and ctx.args[0] & entry.mask not in limit:
-        raise XenError("subop_pv_only", hypercall=ctx.nr, subop=ctx.args[0] & entry.mask)
+    sub = ctx.args[0] & entry.mask
+    found = entry.subs.get(sub, entry.whole)
     if found is None:
-        raise XenError("unknown_subop", hypercall=ctx.nr, subop=ctx.args[0] & entry.mask)
+        raise XenError("unknown_subop", hypercall=ctx.nr, subop=sub)
+    if entry.translated is not None and ctx.domain.translated and sub not in entry.translated:
+        raise XenError("subop_pv_only", hypercall=ctx.nr, subop=sub)
     handler, name = found
     if not name:
         return handler(ctx, {})
