@@ -16,10 +16,10 @@ ROM_FILE = "genroms/kernel.bin"
 """The ROM as a file of fw_cfg."""
 SETUP, CMDLINE = 0x10000, 0x20000
 """Guest-physical addresses of a kernel's setup code or Multiboot information, and of the command line."""
-INFO_LOWER, INFO_UPPER, INFO_MAP_LENGTH = 0x04, 0x08, 0x2C
-"""In Multiboot information: what the ROM fills in, KiB of memory below 1 MiB and above, and bytes of the memory map."""
+BIOS_MEMORY = 4 << 20
+"""What a BIOS may keep for itself at the end of low memory: a kernel's parts lie below."""
 ENTER, GDT_POINTER, MAP, MAP_END = 0x80, 0xE0, 0x100, 0x400
-"""Behind it: 32-bit code, a GDT's pointer, and room for the memory map."""
+"""Behind Multiboot information: 32-bit code, a GDT's pointer, and room for the memory map."""
 
 Listing = tuple[tuple[str, str], ...]
 _TEXTS, _TEXTS_END, _PNP, _TABLE, CODE_AT = 0x04, 0x18, 0x20, 0x50, 0x60
@@ -82,14 +82,14 @@ MULTIBOOT: Listing = (
     ("8ec0", "mov es, ax"),
     ("cd12", "int 0x12"),  # KiB below 1 MiB
     ("660fb7c0", "movzx eax, ax"),
-    ("2666a30400", "mov dword ptr es:[4], eax"),
+    ("2666a30400", "mov dword ptr es:[4], eax"),  # mem_lower
     ("b801e8", "mov ax, 0xe801"),
     ("cd15", "int 0x15"),  # KiB from there to 16 MiB, and units of 64 KiB above
     ("660fb7c0", "movzx eax, ax"),
     ("660fb7db", "movzx ebx, bx"),
     ("66c1e306", "shl ebx, 6"),
     ("6601d8", "add eax, ebx"),
-    ("2666a30800", "mov dword ptr es:[8], eax"),
+    ("2666a30800", "mov dword ptr es:[8], eax"),  # mem_upper
     ("bf0401", "mov di, 0x104"),  # the memory map: each entry behind its size
     ("6631db", "xor ebx, ebx"),
     ("66b820e80000", "mov eax, 0xe820"),
@@ -104,7 +104,7 @@ MULTIBOOT: Listing = (
     ("6685db", "test ebx, ebx"),  # the last one
     ("75d3", "jne 0x108"),
     ("81ef0401", "sub di, 0x104"),
-    ("26893e2c00", "mov word ptr es:[0x2c], di"),
+    ("26893e2c00", "mov word ptr es:[0x2c], di"),  # mmap_length
     ("fa", "cli"),
     ("260f0116e000", "lgdt es:[0xe0]"),
     ("0f20c0", "mov eax, cr0"),
@@ -129,10 +129,15 @@ def boot_rom(product: bytes, listing: Listing) -> bytes:
     rom[_TEXTS : _TEXTS + len(maker + product)] = maker + product
     table = bytes(number for one in _ITEMS for number in one) + b"\0"
     rom[_TABLE : _TABLE + len(table)] = table
-    code = b"".join(bytes.fromhex(encoded) for encoded, _ in (*LOADER, *listing))
+    code = assembled((*LOADER, *listing))
     rom[CODE_AT : CODE_AT + len(code)] = code
     rom[-1] = -sum(rom) & 0xFF
     return bytes(rom)
+
+
+def assembled(listing: Listing) -> bytes:
+    """The bytes of a listing."""
+    return b"".join(bytes.fromhex(encoded) for encoded, _ in listing)
 
 
 def part(name: str, address: int, data: bytes) -> dict[str, bytes]:

@@ -11,14 +11,12 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from hv.builder.boot_rom import CMDLINE, LINUX, ROM_FILE, SETUP, boot_rom, cmdline_items, part
+from hv.builder.boot_rom import BIOS_MEMORY, CMDLINE, LINUX, ROM_FILE, SETUP, boot_rom, cmdline_items, part
 from hv.builder.bzimage import is_bzimage
 from hv.builder.image import PAGE_SIZE, BuilderError
 
 KERNEL = 0x100000
 """Guest-physical address of the kernel; boot_rom has those of the setup code and the command line."""
-BIOS_MEMORY = 4 << 20
-"""What a BIOS may keep for itself at the end of low memory: the ramdisk lies below."""
 LOADER_TYPE = 0xB0
 """Setup header, type_of_loader: QEMU's, whose protocol this is."""
 HEAP_USABLE, LOADED_HIGH = 0x80, 0x01
@@ -79,16 +77,15 @@ def _video_mode(cmdline: str) -> int | None:
     asked = [word.removeprefix("vga=") for word in cmdline.split() if word.startswith("vga=")]
     if not asked:
         return None
+    word = asked[-1]
+    octal = word.startswith("0") and word.isdigit()  # as C writes numbers: it begins with 0 alone
     try:
-        mode = VIDEO_MODES.get(asked[-1])
-        # As C writes numbers: octal begins with 0 alone.
-        octal = asked[-1].startswith("0") and asked[-1].isdigit()
-        mode = (int(asked[-1], 8) if octal else int(asked[-1], 0)) if mode is None else mode
+        mode = VIDEO_MODES[word] if word in VIDEO_MODES else int(word, 8 if octal else 0)
     except ValueError:
         mode = -1
     if not 0 <= mode <= 0xFFFF:
         accepted = "a number up to 0xffff, or " + ", ".join(VIDEO_MODES)
-        raise BuilderError("--cmdline", f"vga={asked[-1]} is no video mode", f"give {accepted}")
+        raise BuilderError("--cmdline", f"vga={word} is no video mode", f"give {accepted}")
     return mode
 
 

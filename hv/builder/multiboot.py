@@ -31,8 +31,6 @@ TEXT_SCREEN = {
     "framebuffer_bpp": 16, "framebuffer_type": abi.MULTIBOOT_FRAMEBUFFER_TEXT,
 }  # fmt: skip
 """The mode in which the firmware leaves the screen."""
-BIOS_MEMORY = 4 << 20
-"""What a BIOS may keep for itself at the end of low memory."""
 INFORMED = (
     abi.MULTIBOOT_INFO_MEMORY | abi.MULTIBOOT_INFO_CMDLINE | abi.MULTIBOOT_INFO_MODULES | abi.MULTIBOOT_INFO_MEMORY_MAP
     | abi.MULTIBOOT_INFO_LOADER_NAME | abi.MULTIBOOT_INFO_FRAMEBUFFER
@@ -42,31 +40,34 @@ GDT = 0xC0
 TEXTS = boot_rom.MAP_END + 0x80
 """In the block at boot_rom.SETUP: the descriptors, and everything of no fixed length."""
 DESCRIPTORS = struct.pack("<3Q", 0, 0x00CF9B000000FFFF, 0x00CF93000000FFFF)
+"""Flat code and data."""
 
 
 class Header(NamedTuple):
-    """A Multiboot header, `offset` bytes into the file. `places`: header, load, end of load, end of bss, entry; None:
-    the file is ELF and says so itself."""
+    """A Multiboot header, `offset` bytes into the file. `places`: the fields of struct multiboot_addresses; None: the
+    file is ELF and says so itself."""
 
     offset: int
     flags: int
-    places: tuple[int, int, int, int, int] | None
+    places: dict[str, int] | None
 
 
 def header_of(data: memoryview) -> Header | None:
     """The header of a kernel file, unpacked; None: it has none."""
     head, magic = bytes(data[: abi.MULTIBOOT_SEARCHED]), struct.pack("<I", abi.MULTIBOOT_HEADER_MAGIC)
+    layout, addresses = abi.layout("multiboot_header"), abi.layout("multiboot_addresses")
     offset = -1
     while (offset := head.find(magic, offset + 1)) >= 0:
-        if offset % ALIGNMENT or offset + 12 > len(head):
+        if offset % ALIGNMENT or offset + layout.size > len(head):
             continue
-        flags, checksum = struct.unpack_from("<II", head, offset + 4)
-        if (abi.MULTIBOOT_HEADER_MAGIC + flags + checksum) & 0xFFFFFFFF:
+        fields = layout.unpack(head, offset)
+        if sum(fields.values()) & 0xFFFFFFFF:
             continue
-        if not flags & abi.MULTIBOOT_ADDRESSES:
-            return Header(offset, flags, None)
-        if offset + 12 + 20 <= len(data):
-            return Header(offset, flags, struct.unpack_from("<5I", data, offset + 12))
+        if not fields["flags"] & abi.MULTIBOOT_ADDRESSES:
+            return Header(offset, fields["flags"], None)
+        places_at = offset + layout.size
+        if places_at + addresses.size <= len(data):
+            return Header(offset, fields["flags"], addresses.unpack(data, places_at))
     return None
 
 
@@ -76,12 +77,12 @@ def read_flat(name: str, data: memoryview) -> KernelImage | None:
     if header is None or header.places is None:
         return None
     segments = (_flat(name, data, header),)
-    return KernelImage(name, "i386", 32, header.places[4], segments, None, "Multiboot", (), "", data)
+    return KernelImage(name, "i386", 32, header.places["entry"], segments, None, "Multiboot", (), "", data)
 
 
 def _flat(name: str, data: memoryview, header: Header) -> Segment:
     assert header.places is not None
-    at, load, load_end, bss_end, _ = header.places
+    at, load, load_end, bss_end = (header.places[name] for name in ("header", "load", "load_end", "bss_end"))
     start = header.offset - (at - load)
     size = load_end - load if load_end else len(data) - start
     if load > at or start < 0 or size < 0 or start + size > len(data) or (bss_end and bss_end < load + size):
@@ -102,8 +103,9 @@ def multiboot_items(
     end = modules_at + sum(-(-len(data) // PAGE_SIZE) * PAGE_SIZE for _, data in modules)
     if first < LOWEST:
         raise BuilderError(image.name, f"it begins at {first:#x}, where the firmware is", "link it from 1 MiB on")
-    if end > low_end - BIOS_MEMORY:
-        problem = f"kernel and modules end at {end:#x}, and memory for them at {low_end - BIOS_MEMORY:#x}"
+    most = low_end - boot_rom.BIOS_MEMORY
+    if end > most:
+        problem = f"kernel and modules end at {end:#x}, and memory for them at {most:#x}"
         raise BuilderError(image.name, problem, "give the domain more memory")
     kernel = bytearray(last - first)
     for segment in segments:
@@ -134,7 +136,7 @@ def _loaded(image: KernelImage) -> tuple[tuple[Segment, ...], int]:
         problem = f"its Multiboot header wants what no loader knows ({unknown:#x})"
         raise BuilderError(image.name, problem, "link it without")
     if header.places is not None:
-        return (_flat(image.name, image.file, header),), header.places[4]
+        return (_flat(image.name, image.file, header),), header.places["entry"]
     if image.bits != 32:
         raise BuilderError(image.name, "it is a 64-bit ELF file", "link it as 32-bit (objcopy -O elf32-i386)")
     entry = image.entry
@@ -168,7 +170,7 @@ def _block(name: str, entry: int, modules: Sequence[tuple[int, int, str]]) -> by
     })  # fmt: skip
     block = bytearray(TEXTS)
     block[: len(info)] = info
-    code = b"".join(bytes.fromhex(one) for one, _ in _entering(entry))
+    code = boot_rom.assembled(_entering(entry))
     block[boot_rom.ENTER : boot_rom.ENTER + len(code)] = code
     block[GDT : GDT + len(DESCRIPTORS)] = DESCRIPTORS
     struct.pack_into("<HI", block, boot_rom.GDT_POINTER, len(DESCRIPTORS) - 1, base + GDT)
