@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from hv.builder.boot_rom import ROM_FILE
 from hv.builder.e820 import cmos_registers
 from hv.builder.firmware_items import FirmwareMachine, disk_path, machine_items, network_path, rom_path, usb_path
 from hv.builder.hvm import HvmDomain, build_hvm, start
@@ -177,10 +178,11 @@ def _add_nics(platform: Platform, machine: PcMachine) -> None:
     domain = platform.domain
     for number, options in enumerate(machine.nics):
         slot = FIRST_NIC_SLOT + number
-        attached = attach(platform, domain.hv.networks, options, domain=domain.name, number=number, slot=slot)
+        rom = machine.nic_roms[number] if number < len(machine.nic_roms) else b""
+        attached = attach(
+            platform, domain.hv.networks, options, domain=domain.name, number=number, slot=slot, rom=rom
+        )  # fmt: skip
         platform.bus.add(attached.nic)
-        if any(machine.nic_roms[number : number + 1]):
-            attached.nic.attach_rom(machine.nic_roms[number])
 
 
 def _add_legacy(platform: Platform, machine: PcMachine, wallclock_ns: int) -> None:
@@ -205,8 +207,6 @@ def _nowhere(data: bytes) -> None:
 
 def _boot_paths(machine: PcMachine) -> list[str]:
     """Device paths in the order of `boot`; a kernel comes before all."""
-    from hv.builder.boot_rom import ROM_FILE
-
     numbered = list(enumerate(ide_disks(machine)))
     usb_disks = range(len(machine.usb), len(machine.usb) + len(machine.disks) - len(numbered))
     paths = {

@@ -7,8 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from hv.devices.device import Device
@@ -19,7 +18,6 @@ from hv.devices.rtl8139 import Rtl8139
 from hv.net.nat import Nat
 from hv.net.options import NicOptions, default_mac
 from hv.net.port import Port
-from hv.net.roms import find_rom
 from hv.net.switch import Switch
 
 if TYPE_CHECKING:
@@ -63,11 +61,10 @@ def port_name(number: int) -> str:
 
 def attach(
     platform: Platform, networks: Networks, options: NicOptions, *, domain: str, number: int, slot: int,
-    roms: Iterable[Path] | None = None,
+    rom: bytes = b"",
 ) -> Attached:  # fmt: skip
-    """Add card `number` of a domain at a PCI slot, as "nic0" with "net0" behind it. roms: folders of fetched packages
-    that option ROMs are looked for in besides the usual places; None: the card gets none. ValueError: the model is no
-    PCI card."""
+    """Add card `number` of a domain at a PCI slot, as "nic0" with "net0" behind it. rom: its option ROM (hv.net.roms),
+    if it has one. ValueError: the model is no PCI card."""
     model = options.model or DEFAULT_CARD
     card = CARDS.get(model)
     if card is None:
@@ -75,8 +72,7 @@ def attach(
     nic = card(platform, f"nic{number}", slot, options.mac or default_mac(domain, number))
     name = port_name(number)
     port = networks.switch(options.switch).port(platform, name) if options.switch else Nat(platform, name, options.nat)
-    rom = None if roms is None else find_rom(model, roms)
-    if rom is not None:
+    if rom:
         nic.attach_rom(rom)
     platform.add(nic)
     platform.add(port)

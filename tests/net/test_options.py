@@ -83,12 +83,13 @@ class Platform(TestMachine):
         self.devices[device.name] = device
 
 
-def test_cards_are_put_into_machines_and_plugged_in(tmp_path: Path) -> None:
+def test_cards_are_put_into_machines_and_plugged_in() -> None:
     networks, first, second = Networks(), Platform(), Platform()
     a = attach(first, networks, parse_nic("switch=lan"), domain="a", number=0, slot=4)
     b = attach(second, networks, parse_nic("switch=lan,model=rtl8139"), domain="b", number=0, slot=4)
-    c = attach(first, networks, parse_nic("user"), domain="a", number=1, slot=5, roms=[tmp_path])
+    c = attach(first, networks, parse_nic("user"), domain="a", number=1, slot=5, rom=bytes(512))
     assert isinstance(a.nic, E1000) and isinstance(b.nic, Rtl8139) and isinstance(c.port, Nat)
+    assert a.nic.rom is None and c.nic.rom is not None
     assert list(first.devices) == ["nic0", "net0", "nic1", "net1"]
     assert a.nic.mac == default_mac("a", 0) != b.nic.mac and a.nic.mac[:3] == b"\x00\x16\x3e"
     a.nic.transmit(b"\xff" * 6 + a.nic.mac + bytes(50))
