@@ -185,6 +185,8 @@ int seg_validate_frame(struct hv *hv, struct domain *d, uint64_t mfn);
 hypercall_fn do_event_channel_op, do_vcpu_op, do_set_timer_op;        /* hot sub-operations; the rest HV_TO_PYTHON */
 /* Does the vcpu's hypercall come from 64-bit code? */
 bool hv_wide_call(struct hv *hv, const struct vcpu *v);
+/* The vcpu's hypercall, itself no part of a multicall, has ended: put its result where the caller finds it. */
+void hv_set_result(struct hv *hv, const struct vcpu *v, int64_t result);
 /* The vcpu's run states as its domain sees them, up to the last change; how many bytes. */
 enum { RUNSTATE_BYTES = 48 };
 uint32_t hv_runstate_image(const struct domain *d, const struct vcpu *v, uint8_t out[RUNSTATE_BYTES]);

@@ -63,12 +63,6 @@ static int64_t bad_list(struct hv *hv, const struct vcpu *v, uint64_t va)
     return hv_refuse(hv, RULE_bad_guest_pointer, va, entry_bytes(hv, v), 0, 0);
 }
 
-/* The multicall ends, outside of itself. */
-static void answer(struct hv *hv, struct vcpu *v, int64_t result)
-{
-    cpu_gprs(hv_cpu_of(hv, v))->rax = hv_wide_call(hv, v) ? (uint64_t)result : (uint32_t)result;
-}
-
 /* What a hypercall inside the list asks for beside a plain result. `*result` is what the multicall then returns. */
 static bool entry_special(struct hv *hv, struct vcpu *v, uint64_t va, uint64_t left, struct multicall_entry *e,
                           int64_t *result)
@@ -93,7 +87,7 @@ static bool entry_special(struct hv *hv, struct vcpu *v, uint64_t va, uint64_t l
         else if (left > 1)
             rewind_to(hv, v, va + entry_bytes(hv, v), left - 1);
         else
-            answer(hv, v, 0);
+            hv_set_result(hv, v, 0);
         return true;
     case (uint64_t)HV_DONE:       /* iret: the registers are those of another context now */
         *result = HV_DONE;
@@ -140,11 +134,11 @@ void hv_multicall_result(struct hv *hv, struct vcpu *v, int64_t result)
     uint64_t va = v->multicall_va, left = v->multicall_left;
     v->multicall_va = v->multicall_left = 0;
     if (!store_result(hv, v, va, result))
-        answer(hv, v, bad_list(hv, v, va));
+        hv_set_result(hv, v, bad_list(hv, v, va));
     else if (left > 1)
         rewind_to(hv, v, va + entry_bytes(hv, v), left - 1);
     else
-        answer(hv, v, 0);
+        hv_set_result(hv, v, 0);
 }
 
 void hv_multicall_retry(struct hv *hv, struct vcpu *v, const uint64_t args[6])
@@ -152,7 +146,7 @@ void hv_multicall_retry(struct hv *hv, struct vcpu *v, const uint64_t args[6])
     uint64_t va = v->multicall_va, left = v->multicall_left;
     v->multicall_va = v->multicall_left = 0;
     if (!store(hv, v, va, ARGS, args, WORDS - ARGS))
-        answer(hv, v, bad_list(hv, v, va));
+        hv_set_result(hv, v, bad_list(hv, v, va));
     else
         rewind_to(hv, v, va, left);
 }

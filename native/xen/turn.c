@@ -45,6 +45,11 @@ bool hv_wide_call(struct hv *hv, const struct vcpu *v)
     return is_hvm(d) ? hvm_in_64bit(hv_cpu_of(hv, v)) : d->type != DOMAIN_PV32;
 }
 
+void hv_set_result(struct hv *hv, const struct vcpu *v, int64_t result)
+{
+    cpu_gprs(hv_cpu_of(hv, v))->rax = hv_wide_call(hv, v) ? (uint64_t)result : (uint32_t)result;
+}
+
 void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall)
 {
     hv_log_result(hv, v, result);
@@ -52,7 +57,7 @@ void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall)
     if (in_multicall)
         hv_multicall_result(hv, v, result);
     else
-        cpu_gprs(hv_cpu_of(hv, v))->rax = hv_wide_call(hv, v) ? (uint64_t)result : (uint32_t)result;
+        hv_set_result(hv, v, result);
 }
 
 void hv_answer_again(struct hv *hv, struct vcpu *v, const uint64_t args[6], bool in_multicall)

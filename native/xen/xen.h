@@ -280,7 +280,7 @@ void hv_io_answer(struct hv *hv, struct vcpu *v, uint64_t value, uint64_t took_n
 void hv_latch_width(struct hv *hv, struct vcpu *v);
 /* Write the date of system time 0 into shared_info. */
 void hv_update_wallclock(struct hv *hv, struct domain *d);
-enum { HV_CALL_32 = 0x100 };      /* cpu_exit.flags of EXIT_HYPERCALL: made by 32-bit code of an HVM guest */
+enum { HV_CALL_32 = 0x100 };      /* cpu_exit.flags of EXIT_HYPERCALL: made by 32-bit code */
 /* The guest chooses how its events come: the value of HVM_PARAM_CALLBACK_IRQ. */
 void hv_set_callback(struct hv *hv, struct domain *d, uint64_t via);
 /* A vcpu's events come another way from now on: look at what is pending. */

@@ -57,8 +57,6 @@ void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t *args, un
 /* The hypercall is made; whether the vcpu goes on. */
 static bool call(struct hv *hv, struct vcpu *v, struct cpu *cpu, uint64_t nr, uint64_t args[6])
 {
-    struct x86_gprs *g = cpu_gprs(cpu);
-    bool wide = hvm_in_64bit(cpu);
     uint64_t record = hv_log_call(hv, v, TRAP_LOG_HYPERCALL, nr, args);
     hv->last.hypercall = nr;
     memcpy(hv->last.args, args, sizeof hv->last.args);
@@ -76,7 +74,7 @@ static bool call(struct hv *hv, struct vcpu *v, struct cpu *cpu, uint64_t nr, ui
     case HV_LEAVE:
         return false;
     default:
-        g->rax = wide ? (uint64_t)result : (uint32_t)result;
+        hv_set_result(hv, v, result);
         hv_log_answer(hv, record, result);
         return true;
     }
