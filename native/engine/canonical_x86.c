@@ -6,7 +6,7 @@
  */
 #include "cpu.h"
 
-enum { VECTOR_GP = 13, ADDRESS_BITS = 48, WORD = 8 };
+enum { VECTOR_GP = 13, WORD = 8 };
 enum { RET_POP = 0xc2, RET = 0xc3, GROUP5 = 0xff, GROUP5_CALL = 2 };
 
 extern uint8_t cpu_ldub_code_x86_64(void *env, uint64_t pc);
@@ -14,8 +14,6 @@ extern uint32_t cpu_lduw_code_x86_64(void *env, uint64_t pc);
 extern bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit);
 extern void *__real_helper_lookup_tb_ptr_x86_64(char *env);
 void *__wrap_helper_lookup_tb_ptr_x86_64(char *env);
-
-bool cpu_canonical(uint64_t va) { return (uint64_t)((int64_t)(va << (64 - ADDRESS_BITS)) >> (64 - ADDRESS_BITS)) == va; }
 
 /* The jump has happened. Back to before it: only the stack pointer has changed, and what a call pushed is not seen. */
 static void refuse(struct cpu *c, uintptr_t ra) __attribute__((noreturn));
@@ -39,7 +37,7 @@ static void refuse(struct cpu *c, uintptr_t ra)
 /* Generated code asks for the block at rip. */
 void *__wrap_helper_lookup_tb_ptr_x86_64(char *env)
 {
-    if (!cpu_canonical(FIELD(uint64_t, env, U_ENV_EIP)) && cpu_of_env(env)->ops->native)
+    if (!x86_canonical(FIELD(uint64_t, env, U_ENV_EIP)) && cpu_of_env(env)->ops->native)
         refuse(cpu_of_env(env), (uintptr_t)__builtin_return_address(0));
     return __real_helper_lookup_tb_ptr_x86_64(env);
 }

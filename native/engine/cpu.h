@@ -176,9 +176,6 @@ bool cpu_is_alone(struct cpu *c, uintptr_t ra);
 /* Is it a prefix that may stand before an opcode? */
 bool cpu_is_prefix(uint8_t byte, bool long_mode);
 
-/* ---- canonical_x86.c ---- */
-bool cpu_canonical(uint64_t va);
-
 /* ---- tasks_x86.c ---- */
 /* Before and behind what may load CS, SS or TR. `ra`: inside generated code, where that goes on; else 0. The end may raise #DB. */
 void cpu_transfer_begin(struct cpu *c, uintptr_t ra);

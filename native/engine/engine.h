@@ -335,6 +335,8 @@ struct x86_paging {
 };
 bool x86_translate_guest(struct machine *m, const struct x86_paging *paging, uint64_t va, enum access access, bool user,
                          bool update, struct mapping *map, struct x86_walk *walk);
+/* Is it an address of 48 bits, the highest of which is repeated above them? */
+static inline bool x86_canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
 
 /* ---- tables that a guest writes to without asking (tables.c) ---- */
 /* How a frame serves as a table: entries of `entry_bytes` (4, 8) in `bytes` bytes from `start` on, the first one for linear

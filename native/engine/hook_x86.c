@@ -23,7 +23,7 @@ _Static_assert(TABLES_BYTES == sizeof(((struct cpu *)0)->tables_before), "GDTR a
 
 static void check_tables(struct cpu *c, uintptr_t ra)
 {
-    if (cpu_canonical(ENV(uint64_t, U_ENV_GDT + U_SEG_BASE)) && cpu_canonical(ENV(uint64_t, U_ENV_IDT + U_SEG_BASE)))
+    if (x86_canonical(ENV(uint64_t, U_ENV_GDT + U_SEG_BASE)) && x86_canonical(ENV(uint64_t, U_ENV_IDT + U_SEG_BASE)))
         return;
     memcpy(c->env + TABLES, c->tables_before, TABLES_BYTES);
     raise_exception_err_ra_x86_64(c->env, VECTOR_GP, 0, ra);

@@ -82,7 +82,7 @@ void __wrap_helper_iret_protected_x86_64(char *env, int shift, int next)
     enum { OF_64_BITS = 2 };
     struct cpu *c = cpu_of_env(env);
     uintptr_t ra = RETURN_ADDRESS;
-    if (shift == OF_64_BITS && !cpu_canonical(cpu_ldq_mmuidx_ra_x86_64(env, cpu_gprs(c)->rsp, MMU_KERNEL, ra)))
+    if (shift == OF_64_BITS && !x86_canonical(cpu_ldq_mmuidx_ra_x86_64(env, cpu_gprs(c)->rsp, MMU_KERNEL, ra)))
         raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, ra);
     cpu_transfer_begin(c, ra);
     __real_helper_iret_protected_x86_64(env, shift, next);

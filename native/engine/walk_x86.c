@@ -69,7 +69,7 @@ static inline __attribute__((always_inline)) bool translate(
     uint64_t pa = 0;
     bool ok = false;
 
-    if (levels == 4 && (uint64_t)((int64_t)(va << 16) >> 16) != va)
+    if (levels == 4 && !x86_canonical(va))
         goto out;                 /* not canonical: the caller tells #GP from #PF */
     while (level > 0) {
         const struct level *l = &shapes[level - 1];

@@ -102,7 +102,7 @@ static enum emul_result string_io(struct emulation *e, const struct insn_operand
             return EMUL_AGAIN;
         uint64_t va = insn_address(e->cpu, e->insn, memory);
         uint32_t data = ~0u;
-        if (!pv_canonical(va))
+        if (!x86_canonical(va))
             return emul_fault(e, VECTOR_GP, 0, 0);
         if (write ? hv_copy_to_guest(e->hv, e->v, va, &data, bytes) : hv_copy_from_guest(e->hv, e->v, &data, va, bytes))
             return emul_fault(e, VECTOR_PF, write ? PF_WRITE : 0, va);

@@ -116,12 +116,12 @@ static bool write_msr(struct emulation *e, uint32_t msr, uint64_t value)
     switch (msr) {
     case MSR_FS_BASE:
     case MSR_GS_BASE:
-        if (!pv_canonical(value))
+        if (!x86_canonical(value))
             return false;
         cpu_set_segment_base(e->cpu, msr == MSR_FS_BASE ? SEG_FS : SEG_GS, value);
         return true;
     case MSR_SHADOW_GS_BASE:
-        if (!pv_canonical(value))
+        if (!x86_canonical(value))
             return false;
         e->v->gs_base_user = value;
         return true;

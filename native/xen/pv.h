@@ -41,7 +41,6 @@ enum { ERROR_IDT = 2 };           /* selector error code: bit 1, the index is on
 #define DR7_DEFAULT 0x400ull
 
 /* ---- addresses ---- */
-static inline bool pv_canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
 /* May a guest name this address as its own? Canonical, and not in the hypervisor's hole. */
 static inline bool pv_guest_address(uint64_t va) { return va < (1ull << 47) || va >= HYPERVISOR_VIRT_END; }
 

@@ -84,7 +84,7 @@ int64_t do_set_segment_base(struct hv *hv, struct vcpu *v, uint64_t args[6])
         load_user_gs(hv, v, base & 0xffff);
         return 0;
     }
-    if (!pv_canonical(base))
+    if (!x86_canonical(base))
         return hv_refuse(hv, RULE_segment_base_canonical, base, 0, 0, 0);
     if (which == SEGBASE_GS_USER)
         v->gs_base_user = base;

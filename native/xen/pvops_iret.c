@@ -23,7 +23,7 @@ static void show_selector(struct cpu *cpu, enum x86_segment seg, uint32_t select
 /* Can rip be reached in this code segment? IRET checks it before anything is changed. */
 static bool rip_ok(const struct x86_segment_state *cs, uint64_t rip)
 {
-    return cs->attributes & SEG_ATTR_L ? pv_canonical(rip) : rip <= cs->limit;
+    return cs->attributes & SEG_ATTR_L ? x86_canonical(rip) : rip <= cs->limit;
 }
 
 static bool load_code_and_stack(struct hv *hv, struct vcpu *v, const struct iret_context *f)
@@ -32,7 +32,7 @@ static bool load_code_and_stack(struct hv *hv, struct vcpu *v, const struct iret
     struct x86_segment_state cs, ss;
     uint32_t cs_selector = (f->cs & 0xffff) | 3, ss_selector = (f->ss & 0xffff) | 3;
     if (cs_selector == seg_selector(cpu, SEG_CS) && ss_selector == seg_selector(cpu, SEG_SS) &&
-        cs_selector == FLAT_KERNEL_CS && ss_selector == FLAT_KERNEL_SS && pv_canonical(f->rip))
+        cs_selector == FLAT_KERNEL_CS && ss_selector == FLAT_KERNEL_SS && x86_canonical(f->rip))
         return true;              /* the flat ones of Xen, which never change */
     if (!seg_load(hv, v, SEG_CS, cs_selector, &cs) || !rip_ok(&cs, f->rip) ||
         !seg_load(hv, v, SEG_SS, ss_selector, &ss)) {
@@ -80,7 +80,7 @@ int64_t do_iret(struct hv *hv, struct vcpu *v, uint64_t args[6])
     if (hv_domain(hv, v)->vm_assist & 1u << VMASST_TYPE_architectural_iopl)
         v->iopl = f.rflags >> 12 & 3;
 
-    bool sysret = f.flags & VGCF_in_syscall && pv_canonical(f.rip);
+    bool sysret = f.flags & VGCF_in_syscall && x86_canonical(f.rip);
     g->rax = f.rax;
     g->rip = f.rip;
     g->rsp = f.rsp;

@@ -18,7 +18,7 @@ int64_t do_set_trap_table(struct hv *hv, struct vcpu *v, uint64_t args[6])
             return hv_refuse(hv, RULE_bad_guest_pointer, args[0], sizeof t, 0, 0);
         if (t.address == 0)
             return 0;
-        if (!pv_canonical(t.address))
+        if (!x86_canonical(t.address))
             return hv_refuse(hv, RULE_callback_canonical, t.address, 0, 0, 0);
         v->traps[t.vector] = (struct hv_trap){
             .address = t.address, .cs = t.cs | 3, .flags = t.flags & 7, .vector = t.vector};
@@ -52,7 +52,7 @@ static unsigned slot_of(uint32_t type) { return type < sizeof SLOT ? SLOT[type] 
 int64_t pv_callback(struct hv *hv, struct vcpu *v, uint32_t type, uint32_t flags, uint64_t address)
 {
     unsigned slot = slot_of(type);
-    if (!pv_canonical(address))
+    if (!x86_canonical(address))
         return hv_refuse(hv, RULE_callback_canonical, address, 0, 0, 0);
     if (slot == 0)
         return hv_refuse(hv, RULE_callback_type, type, 0, 0, 0);

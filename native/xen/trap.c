@@ -122,7 +122,7 @@ static bool non_canonical(struct hv *hv, struct vcpu *v)
 static bool page_fault(struct hv *hv, struct vcpu *v, const struct trap *trap, bool *emulated)
 {
     uint64_t va = fault_address(hv, v, trap->address);
-    if (!pv_canonical(va))
+    if (!x86_canonical(va))
         return non_canonical(hv, v);
     bool go_on = mm_emulate_pt_write(hv, v, va, trap->error, emulated);
     if (*emulated || !go_on)

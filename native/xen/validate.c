@@ -198,7 +198,7 @@ static bool check_arrays(struct validation *c, const struct vcpu *v)
         if (v->fifo_tail[i] >= HV_MAX_PORTS)
             return validate_fail(c, "vcpu slot %u: queue %u ends at port %u", v->slot, i, v->fifo_tail[i]);
     for (unsigned i = 0; i < 256; i++)
-        if (!pv_canonical(v->traps[i].address))
+        if (!x86_canonical(v->traps[i].address))
             return validate_fail(c, "vcpu slot %u: the handler of trap %u", v->slot, i);
     return true;
 }
@@ -230,7 +230,7 @@ static bool check_loaded(struct validation *c, struct vcpu *v)
     if (is_hvm(hv_domain(c->hv, v)))
         return validate_hvm_vcpu(c, v);
     if (!pv_debugregs_ok(v) || v->ctrlreg[4] != pv_fixup_cr4(v->ctrlreg[4]) || v->ldt_base % ENGINE_PAGE_SIZE ||
-        !pv_guest_address(v->ldt_base) || !pv_canonical(v->ldt_base))
+        !pv_guest_address(v->ldt_base) || !x86_canonical(v->ldt_base))
         return validate_fail(c, "vcpu slot %u: a control or debug register, or where its LDT is", v->slot);
     cpu_get_state(hv_cpu_of(c->hv, v), &before);
     if (v->initialised)

@@ -35,13 +35,13 @@ static uint32_t check(const struct vcpu_guest_context *c, uint64_t facts[4])
         uint64_t address;
 
         memcpy(&address, (const uint8_t *)c + canonical_fields[i], sizeof(address));
-        if (!pv_canonical(address))
+        if (!x86_canonical(address))
             return refuse(facts, RULE_vcpu_context_address, address, 0);
     }
     for (int i = 0; i < 256; i++)
-        if (!pv_canonical(c->trap_ctxt[i].address))
+        if (!x86_canonical(c->trap_ctxt[i].address))
             return refuse(facts, RULE_vcpu_context_address, c->trap_ctxt[i].address, 0);
-    if (!pv_canonical(c->ldt_base) || !pv_guest_address(c->ldt_base) || c->ldt_base % ENGINE_PAGE_SIZE != 0
+    if (!x86_canonical(c->ldt_base) || !pv_guest_address(c->ldt_base) || c->ldt_base % ENGINE_PAGE_SIZE != 0
         || c->ldt_ents > LDT_MAX_ENTRIES)
         return refuse(facts, RULE_vcpu_context_ldt, c->ldt_base, c->ldt_ents);
     if (!(c->flags & VGCF_in_kernel) && c->ctrlreg[1] == 0)

@@ -8,8 +8,6 @@
 
 enum { INSN_MAX = 15, ESCAPE = 0x0f, FS = 0x64, GS = 0x65 };
 
-bool hvm_canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
-
 /* PUSH, POP, CALL, RET, ENTER, LEAVE, PUSHF, POPF without an operand in memory. */
 static bool stack_opcode(bool escaped, uint8_t opcode)
 {

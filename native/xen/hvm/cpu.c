@@ -188,7 +188,7 @@ static void correct(struct hv *hv, struct vcpu *v, struct trap *trap)
         return;
     if (trap->vector == VECTOR_NM && hvm_media_undefined(hv, v))
         *trap = (struct trap){.vector = VECTOR_UD};
-    if (trap->vector == VECTOR_PF && cpu_efer(hv_cpu_of(hv, v)) & EFER_LMA && !hvm_canonical(trap->address)) {
+    if (trap->vector == VECTOR_PF && cpu_efer(hv_cpu_of(hv, v)) & EFER_LMA && !x86_canonical(trap->address)) {
         cpu_set_cr(hv_cpu_of(hv, v), 2, hvm_vcpu_of(hv, v)->cr2);
         *trap = (struct trap){.vector = hvm_non_canonical_vector(hv, v), .flags = TRAP_HAS_ERROR};
     }

@@ -87,7 +87,6 @@ enum { P2M_LEVELS = 3, P2M_INDEX_BITS = 9 };
 bool hvm_mode_ok(uint64_t cr0, uint64_t cr4, uint64_t efer);
 
 /* ---- canonical.c ---- */
-bool hvm_canonical(uint64_t va);
 /* The exception that is due at rip for an access to an address that is not canonical: #SS or #GP. */
 uint32_t hvm_non_canonical_vector(struct hv *hv, struct vcpu *v);
 

@@ -124,7 +124,7 @@ static bool engine_ok(uint32_t number, uint64_t value)
     case MSR_FMASK: return value >> 32 == 0;
     case MSR_STAR:
     case MSR_SYSENTER_CS: return true;
-    default: return hvm_canonical(value);
+    default: return x86_canonical(value);
     }
 }
 

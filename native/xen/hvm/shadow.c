@@ -35,7 +35,7 @@ bool shadow_find(struct hv *hv, const struct vcpu *v, const struct x86_paging *p
 {
     struct shadows *s = hv->shadows;
     const struct shadow_root *root = shadow_root_of(s, v, p);
-    if (!root || (p->levels == 4 && (uint64_t)((int64_t)(va << 16) >> 16) != va))
+    if (!root || (p->levels == 4 && !x86_canonical(va)))
         return false;
     uint64_t rights = SHADOW_RIGHTS ^ SHADOW_XD, any = 0, entry;
     uint32_t number = root->number;

@@ -36,7 +36,7 @@ static const struct { const char *name; size_t offset; } register_addresses[] = 
 static bool segment_ok(enum x86_segment seg, const struct x86_segment_state *s)
 {
     bool wide = seg == SEG_FS || seg == SEG_GS || seg == SEG_LDT || seg == SEG_TR;
-    return s->selector <= 0xffff && !(s->attributes & ~ATTRIBUTES) && (wide ? hvm_canonical(s->base) : s->base <= UINT32_MAX);
+    return s->selector <= 0xffff && !(s->attributes & ~ATTRIBUTES) && (wide ? x86_canonical(s->base) : s->base <= UINT32_MAX);
 }
 
 const char *hvm_bad_register(struct cpu *scratch, const struct x86_state *s)
@@ -48,7 +48,7 @@ const char *hvm_bad_register(struct cpu *scratch, const struct x86_state *s)
     for (size_t i = 0; i < sizeof register_addresses / sizeof *register_addresses; i++) {
         uint64_t address;
         memcpy(&address, (const char *)s + register_addresses[i].offset, sizeof address);
-        if (!hvm_canonical(address))
+        if (!x86_canonical(address))
             return register_addresses[i].name;
     }
     for (int i = 0; i < SEG_COUNT; i++)
