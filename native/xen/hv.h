@@ -180,6 +180,9 @@ void mm_put_ldt(struct hv *hv, struct vcpu *v);
 int mm_ptwr_store(struct hv *hv, struct vcpu *v, uint64_t pa, uint64_t value, uint32_t size);
 /* The validity of a descriptor page (segment.c). 0 or -errno */
 int seg_validate_frame(struct hv *hv, struct domain *d, uint64_t mfn);
+/* What an audit finds: how many differences, the first one described in `text`, which has `len` bytes. */
+struct differences { uint64_t count, len; char *text; };
+void hv_differ(struct differences *found, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- evtchn*.c, grant*.c ---- */
 hypercall_fn do_event_channel_op, do_vcpu_op, do_set_timer_op;        /* hot sub-operations; the rest HV_TO_PYTHON */

@@ -17,16 +17,15 @@ struct audit {
     struct hv *hv;
     uint32_t *refs, *types;
     int32_t *linear;
-    uint64_t errors, len;
-    char *text;
+    struct differences found;
 };
 
-static void __attribute__((format(printf, 2, 3))) differ(struct audit *a, const char *format, ...)
+void hv_differ(struct differences *found, const char *format, ...)
 {
     va_list list;
     va_start(list, format);
-    if (a->errors++ == 0 && a->len != 0)
-        vsnprintf(a->text, a->len, format, list);
+    if (found->count++ == 0 && found->len != 0)
+        vsnprintf(found->text, found->len, format, list);
     va_end(list);
 }
 
@@ -35,7 +34,7 @@ static void hold(struct audit *a, uint64_t mfn, uint32_t type, const char *who, 
 {
     const struct page_info *page = mm_page(a->hv, mfn);
     if (!page) {
-        differ(a, "%s %#llx holds frame %#llx, which does not exist", who, (unsigned long long)id,
+        hv_differ(&a->found, "%s %#llx holds frame %#llx, which does not exist", who, (unsigned long long)id,
                (unsigned long long)mfn);
         return;
     }
@@ -44,7 +43,7 @@ static void hold(struct audit *a, uint64_t mfn, uint32_t type, const char *who, 
         return;
     a->types[mfn]++;
     if (page_type(page) != type)
-        differ(a, "%s %#llx holds frame %#llx as type %u, but its type is %u", who, (unsigned long long)id,
+        hv_differ(&a->found, "%s %#llx holds frame %#llx as type %u, but its type is %u", who, (unsigned long long)id,
                (unsigned long long)mfn, type, page_type(page));
 }
 
@@ -70,9 +69,9 @@ static void audit_l1(struct audit *a, uint64_t table, const struct page_info *in
         hold(a, mfn, pte[i] & PTE_RW ? PGT_writable : PGT_none, "L1 table", table);
         const struct page_info *page = mm_page(a->hv, mfn);
         if ((pte[i] & L1_DISALLOW) || !(pte[i] & PTE_USER))
-            differ(a, "L1 %#llx slot %u: flags of %#llx", (unsigned long long)table, i, (unsigned long long)pte[i]);
+            hv_differ(&a->found, "L1 %#llx slot %u: flags of %#llx", (unsigned long long)table, i, (unsigned long long)pte[i]);
         if (page && page->owner != info->owner && !granted(a->hv, info->owner, mfn))
-            differ(a, "L1 %#llx slot %u: domain %u maps frame %#llx of %u without a grant", (unsigned long long)table,
+            hv_differ(&a->found, "L1 %#llx slot %u: domain %u maps frame %#llx of %u without a grant", (unsigned long long)table,
                    i, info->owner, (unsigned long long)mfn, page->owner);
     }
 }
@@ -86,16 +85,16 @@ static void audit_table(struct audit *a, uint32_t level, uint64_t table, const s
     for (unsigned i = 0; i < PT_ENTRIES; i++) {
         uint64_t mfn = pte_mfn(pte[i]);
         if (level == 4 && l4_xen_slot(i) && pte[i] != 0 && !page_partial(info))
-            differ(a, "L4 %#llx: Xen's slot %u holds %#llx", (unsigned long long)table, i, (unsigned long long)pte[i]);
+            hv_differ(&a->found, "L4 %#llx: Xen's slot %u holds %#llx", (unsigned long long)table, i, (unsigned long long)pte[i]);
         if (!(pte[i] & PTE_P) || (level == 4 && l4_xen_slot(i)) || i >= held)
             continue;
         const struct page_info *page = mm_page(a->hv, mfn);
         bool linear = page && page_type(page) == level;
         if ((pte[i] & TABLE_DISALLOW) || !(pte[i] & PTE_USER) || (linear && (pte[i] & PTE_RW)))
-            differ(a, "L%u %#llx slot %u: flags of %#llx", level, (unsigned long long)table, i,
+            hv_differ(&a->found, "L%u %#llx slot %u: flags of %#llx", level, (unsigned long long)table, i,
                    (unsigned long long)pte[i]);
         if (page && page->owner != info->owner)
-            differ(a, "L%u %#llx slot %u: table %#llx of another domain", level, (unsigned long long)table, i,
+            hv_differ(&a->found, "L%u %#llx slot %u: table %#llx of another domain", level, (unsigned long long)table, i,
                    (unsigned long long)mfn);
         if (linear && mfn == table)
             continue;
@@ -123,7 +122,7 @@ static void audit_frames(struct audit *a)
         if (page_partial(page))
             hold(a, f, type, "interrupted validation of", f);
         if (!(page->type_info & PGT_VALIDATED) && !page_partial(page))
-            differ(a, "frame %#llx has type references but is not validated", (unsigned long long)f);
+            hv_differ(&a->found, "frame %#llx has type references but is not validated", (unsigned long long)f);
         else if (type == PGT_l1)
             audit_l1(a, f, page);
         else if (type >= PGT_l2 && type <= PGT_l4)
@@ -174,7 +173,7 @@ static void audit_domain(struct audit *a, const struct domain *d)
     for (uint64_t f = 0; f < a->hv->s->frames; f++)
         pages += a->hv->pages[f].owner == d->domid && !(a->hv->pages[f].ref_info & PGC_XEN_HEAP);
     if (pages != d->tot_pages)
-        differ(a, "domain %u has %llu frames, tot_pages says %llu", d->domid, (unsigned long long)pages,
+        hv_differ(&a->found, "domain %u has %llu frames, tot_pages says %llu", d->domid, (unsigned long long)pages,
                (unsigned long long)d->tot_pages);
 }
 
@@ -186,43 +185,43 @@ static void compare(struct audit *a)
         bool is_free = page->owner == OWNER_NONE;
         free_frames += is_free;
         if (page_refs(page) != a->refs[f])
-            differ(a, "frame %#llx has %u references, %u are accounted for", (unsigned long long)f, page_refs(page),
+            hv_differ(&a->found, "frame %#llx has %u references, %u are accounted for", (unsigned long long)f, page_refs(page),
                    a->refs[f]);
         if (page_type_count(page) != a->types[f])
-            differ(a, "frame %#llx (type %u) has %u type references, %u are accounted for", (unsigned long long)f,
+            hv_differ(&a->found, "frame %#llx (type %u) has %u type references, %u are accounted for", (unsigned long long)f,
                    page_type(page), page_type_count(page), a->types[f]);
         if (page_type_count(page) && page_type(page) <= PGT_l4 && page->linear_pt_count != a->linear[f])
-            differ(a, "frame %#llx: linear count %d, should be %d", (unsigned long long)f, page->linear_pt_count,
+            hv_differ(&a->found, "frame %#llx: linear count %d, should be %d", (unsigned long long)f, page->linear_pt_count,
                    a->linear[f]);
         if (is_free && (page_refs(page) || page->type_info || f < a->hv->s->free_hint))
-            differ(a, "frame %#llx is free, yet in use or below the allocator's hint", (unsigned long long)f);
+            hv_differ(&a->found, "frame %#llx is free, yet in use or below the allocator's hint", (unsigned long long)f);
     }
     if (free_frames != a->hv->s->free_frames)
-        differ(a, "%llu frames are free, the count says %llu", (unsigned long long)free_frames,
+        hv_differ(&a->found, "%llu frames are free, the count says %llu", (unsigned long long)free_frames,
                (unsigned long long)a->hv->s->free_frames);
 }
 
 uint64_t hv_audit(struct hv *hv, char *text, uint64_t len)
 {
     size_t frames = hv->s->frames;
-    struct audit a = { .hv = hv, .text = text, .len = len };
+    struct audit a = { .hv = hv, .found = { .text = text, .len = len } };
     if (len != 0)
         text[0] = 0;
     a.refs = calloc(frames, sizeof *a.refs);
     a.types = calloc(frames, sizeof *a.types);
     a.linear = calloc(frames, sizeof *a.linear);
     if (!a.refs || !a.types || !a.linear) {
-        differ(&a, "no host memory for the audit");
+        hv_differ(&a.found, "no host memory for the audit");
     } else {
         audit_frames(&a);
         for (unsigned i = 0; i < HV_MAX_DOMAINS; i++)
             if (hv->s->domains[i].used)
                 audit_domain(&a, &hv->s->domains[i]);
         compare(&a);
-        a.errors += a.errors ? hvm_audit(hv, NULL, 0) : hvm_audit(hv, text, len);
+        hvm_audit(hv, &a.found);
     }
     free(a.refs);
     free(a.types);
     free(a.linear);
-    return a.errors;
+    return a.found.count;
 }

@@ -72,8 +72,8 @@ bool hvm_linear_to_physical(struct hv *hv, struct vcpu *v, uint64_t va, enum acc
 uint8_t *hvm_ram(struct hv *hv, const struct domain *d, uint64_t gpa, bool write);
 
 /* ---- shadow_audit.c ---- */
-/* Cached translations compared with the guests' tables; differences, the first one described in `text`. */
-uint64_t hvm_audit(struct hv *hv, char *text, uint64_t len);
+/* Cached translations compared with the guests' tables. */
+void hvm_audit(struct hv *hv, struct differences *found);
 
 /* ---- validate.c ---- */
 /* The name of a register that no guest of a whole processor could have, NULL: all can be. `scratch`: a cpu to try them on. */

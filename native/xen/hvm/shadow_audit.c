@@ -1,23 +1,12 @@
 /* shadow_audit.c - cached translations compared with what they were made from: the entries of shadows with the guest's tables
  * and the p2m, and the TLBs with a walk. Part of hv_audit(); nothing changes, in the guest's tables neither.
  */
-#include <stdarg.h>
-#include <stdio.h>
 #include "shadow.h"
 
 enum { PTE_PRESENT = 1, PTE_ACCESSED = 0x20, PTE_LARGE = 0x80, PSE36_SHIFT = 13, PSE36_BITS = 8 };
 #define PTE_FRAME UINT64_C(0x000ffffffffff000)
 
-struct audit { struct hv *hv; uint64_t errors, len; char *text; };
-
-static void __attribute__((format(printf, 2, 3))) differ(struct audit *a, const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    if (a->errors++ == 0 && a->len != 0)
-        vsnprintf(a->text, a->len, format, list);
-    va_end(list);
-}
+struct audit { struct hv *hv; struct differences *found; };
 
 /* ---- shadows ---- */
 
@@ -103,7 +92,7 @@ static void audit_entry(struct audit *a, const struct shadows *s, uint32_t numbe
             wrong = "it leads to another table";
     }
     if (wrong)
-        differ(a, "shadow of kind %u of frame %#llx slot %u: %s (%#llx, %#llx)", key->kind, (unsigned long long)key->frame, i,
+        hv_differ(a->found, "shadow of kind %u of frame %#llx slot %u: %s (%#llx, %#llx)", key->kind, (unsigned long long)key->frame, i,
                wrong, (unsigned long long)shadow, (unsigned long long)entry);
 }
 
@@ -116,7 +105,7 @@ static void audit_shadows(struct audit *a, const struct shadows *s)
         if (!shadow->used || shadow->epoch != s->epoch[shadow->key.domain])
             continue;
         if (shadow_lookup(s, &shadow->key) != n + 1)
-            differ(a, "shadow %u is not found by its key", n);
+            hv_differ(a->found, "shadow %u is not found by its key", n);
         bool any = false;
         for (uint32_t i = 0; i < SHADOW_ENTRIES; i++)
             if (s->entries[n][i] & SHADOW_P) {
@@ -124,10 +113,10 @@ static void audit_shadows(struct audit *a, const struct shadows *s)
                 audit_entry(a, s, n, i);
             }
         if (any && shadow->key.kind < SHADOW_LARGE1 && !machine_is_table(a->hv->m, shadow->key.frame))
-            differ(a, "stores to the table in frame %#llx are not watched", (unsigned long long)shadow->key.frame);
+            hv_differ(a->found, "stores to the table in frame %#llx are not watched", (unsigned long long)shadow->key.frame);
     }
     if (used != s->counts.in_use)
-        differ(a, "%llu shadows are in use, the count says %llu", (unsigned long long)used, (unsigned long long)s->counts.in_use);
+        hv_differ(a->found, "%llu shadows are in use, the count says %llu", (unsigned long long)used, (unsigned long long)s->counts.in_use);
 }
 
 /* ---- TLBs ---- */
@@ -148,13 +137,13 @@ static void audit_cached(struct audit *a, const struct vcpu *v, const struct cac
     if (c->prot & MAP_WRITE && !device)
         good &= map.prot & MAP_WRITE && entry & P2M_WRITABLE && !machine_is_table(a->hv->m, c->frame);
     if (!good)
-        differ(a, "vcpu %u of domain %u has %#llx cached as frame %#llx (%#x), which no walk gives", v->id, v->domid,
+        hv_differ(a->found, "vcpu %u of domain %u has %#llx cached as frame %#llx (%#x), which no walk gives", v->id, v->domid,
                (unsigned long long)c->va, (unsigned long long)c->frame, c->prot);
 }
 
-uint64_t hvm_audit(struct hv *hv, char *text, uint64_t len)
+void hvm_audit(struct hv *hv, struct differences *found)
 {
-    struct audit a = {.hv = hv, .text = text, .len = len};
+    struct audit a = {.hv = hv, .found = found};
     if (hv->shadows)
         audit_shadows(&a, hv->shadows);
     for (uint32_t slot = 0; slot < HV_MAX_VCPUS; slot++) {
@@ -165,5 +154,4 @@ uint64_t hvm_audit(struct hv *hv, char *text, uint64_t len)
         for (uint64_t at = 0; cpu_next_cached(hv->cpus[slot], &at, &cached);)
             audit_cached(&a, v, &cached);
     }
-    return a.errors;
 }
