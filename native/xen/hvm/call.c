@@ -34,6 +34,12 @@ bool hvm_in_64bit(struct cpu *cpu)
     return cpu_efer(cpu) & EFER_LMA && cs.attributes & SEG_ATTR_L;
 }
 
+uint64_t hvm_code_address(struct cpu *cpu)
+{
+    uint64_t rip = cpu_gprs(cpu)->rip;
+    return hvm_in_64bit(cpu) ? rip : (uint32_t)(rip + cpu_segment_base(cpu, SEG_CS));
+}
+
 static void arguments(const struct x86_gprs *g, bool wide, uint64_t args[6])
 {
     const uint64_t of64[6] = {g->rdi, g->rsi, g->rdx, g->r10, g->r8, g->r9};
@@ -85,8 +91,7 @@ bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on)
     struct cpu *cpu = hv_cpu_of(hv, v);
     struct x86_gprs *g = cpu_gprs(cpu);
     uint8_t bytes[VMCALL_BYTES];
-    uint64_t va = g->rip + (hvm_in_64bit(cpu) ? 0 : cpu_segment_base(cpu, SEG_CS));
-    if (hv_copy_from_guest(hv, v, bytes, va, sizeof bytes) != 0 || bytes[0] != 0x0f || bytes[1] != 0x01 ||
+    if (hv_copy_from_guest(hv, v, bytes, hvm_code_address(cpu), sizeof bytes) != 0 || bytes[0] != 0x0f || bytes[1] != 0x01 ||
         (bytes[2] != 0xc1 && bytes[2] != 0xd9))
         return false;
     bool wide = hvm_in_64bit(cpu);

@@ -172,8 +172,7 @@ static bool int1(struct hv *hv, struct vcpu *v, struct trap *trap)
     enum { INT1 = 0xf1 };
     struct cpu *cpu = hv_cpu_of(hv, v);
     uint8_t byte;
-    uint64_t base = hvm_in_64bit(cpu) ? 0 : cpu_segment_base(cpu, SEG_CS);
-    if (hv_peek(hv, v, &byte, cpu_gprs(cpu)->rip + base, 1) != 1 || byte != INT1)
+    if (hv_peek(hv, v, &byte, hvm_code_address(cpu), 1) != 1 || byte != INT1)
         return false;
     cpu_gprs(cpu)->rip += 1;
     cpu_retire(cpu);

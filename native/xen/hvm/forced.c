@@ -13,12 +13,10 @@ bool hvm_forced(struct hv *hv, struct vcpu *v)
     struct cpu *cpu = hv_cpu_of(hv, v);
     struct x86_gprs *r = cpu_gprs(cpu);
     uint8_t bytes[sizeof PREFIX];
-    bool wide = hvm_in_64bit(cpu);
-    uint64_t va = wide ? r->rip : (uint32_t)(r->rip + cpu_segment_base(cpu, SEG_CS));
-    if (!hvm_of(hv, hv_domain(hv, v))->forced_emulation || hv_peek(hv, v, bytes, va, sizeof bytes) != sizeof bytes ||
-        memcmp(bytes, PREFIX, sizeof PREFIX) != 0)
+    if (!hvm_of(hv, hv_domain(hv, v))->forced_emulation || 
+        hv_peek(hv, v, bytes, hvm_code_address(cpu), sizeof bytes) != sizeof bytes || memcmp(bytes, PREFIX, sizeof PREFIX) != 0)
         return false;
-    r->rip = wide ? r->rip + sizeof PREFIX : (uint32_t)(r->rip + sizeof PREFIX);
+    r->rip = hvm_in_64bit(cpu) ? r->rip + sizeof PREFIX : (uint32_t)(r->rip + sizeof PREFIX);
     cpu_set_rflags(cpu, cpu_rflags(cpu) & ~RFLAGS_RF);
     cpu_next_alone(cpu);
     return true;

@@ -113,6 +113,8 @@ bool hvm_forced(struct hv *hv, struct vcpu *v);
 /* ---- call.c ---- */
 /* Does the processor run 64-bit code? */
 bool hvm_in_64bit(struct cpu *cpu);
+/* The linear address of the instruction at rip. */
+uint64_t hvm_code_address(struct cpu *cpu);
 /* Is the undefined instruction at rip VMCALL or VMMCALL? Then it is a hypercall: true, and *go_on. */
 bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on);
 /* The hypercall of that number, if an HVM guest has it: as hv_hypercall(). */

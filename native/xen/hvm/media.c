@@ -19,7 +19,7 @@ bool hvm_media_undefined(struct hv *hv, struct vcpu *v)
     bool wide = hvm_in_64bit(cpu), prefix = false;
     uint8_t bytes[INSN_MAX + 3] = {0};
     unsigned n = 0;
-    hv_peek(hv, v, bytes, cpu_gprs(cpu)->rip + (wide ? 0 : cpu_segment_base(cpu, SEG_CS)), INSN_MAX);
+    hv_peek(hv, v, bytes, hvm_code_address(cpu), INSN_MAX);
     for (; n < INSN_MAX; n++) {
         uint8_t b = bytes[n];
         if (b == 0x66 || b == 0xf2 || b == 0xf3)
