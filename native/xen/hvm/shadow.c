@@ -24,7 +24,7 @@ static uint8_t mode_of(const struct x86_paging *p)
 const struct shadow_root *shadow_root_of(const struct shadows *s, const struct vcpu *v, const struct x86_paging *p)
 {
     const struct shadow_root *r = &s->root[v->slot];
-    if (!r->valid || r->cr3 != p->root || r->domain != v->domain_slot || r->epoch != s->epoch[v->domain_slot] ||
+    if (r->cr3 != p->root || r->domain != v->domain_slot || r->epoch != s->epoch[v->domain_slot] ||
         r->levels != p->levels || r->mode != mode_of(p) || s->shadow[r->number].generation != r->generation)
         return NULL;
     return r;
@@ -37,7 +37,7 @@ bool shadow_find(struct hv *hv, const struct vcpu *v, const struct x86_paging *p
     const struct shadow_root *root = shadow_root_of(s, v, p);
     if (!root || (p->levels == 4 && !x86_canonical(va)))
         return false;
-    uint64_t rights = SHADOW_RIGHTS ^ SHADOW_XD, any = 0, entry;
+    uint64_t rights = SHADOW_W | SHADOW_U, any = 0, entry;
     uint32_t number = root->number;
     const int levels = p->levels == 4 ? 4 : 3;
     for (int level = levels;; level--) {
@@ -131,7 +131,7 @@ void shadow_fill(struct hv *hv, const struct vcpu *v, const struct x86_paging *p
         else
             s->root[v->slot] = (struct shadow_root){
                 .cr3 = p->root, .epoch = s->epoch[v->domain_slot], .number = number, .generation = s->shadow[number].generation,
-                .domain = v->domain_slot, .levels = (uint8_t)p->levels, .mode = step.key.mode, .valid = true};
+                .domain = v->domain_slot, .levels = (uint8_t)p->levels, .mode = step.key.mode};
         parent = &s->entries[number][shadow_slot(va, level, levels)];
         flags = step.flags;
     }

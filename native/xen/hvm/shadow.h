@@ -27,7 +27,6 @@ enum { SHADOW_NX = 1, SHADOW_PSE = 2 };   /* EFER.NXE, CR4.PSE: which entries ar
 #define SHADOW_READONLY UINT64_C(0x20)            /* the p2m allows no writes */
 #define SHADOW_D        UINT64_C(0x40)
 #define SHADOW_XD       (UINT64_C(1) << 63)
-#define SHADOW_RIGHTS   (SHADOW_W | SHADOW_U | SHADOW_XD)
 enum { SHADOW_FRAME_SHIFT = 12, SHADOW_NUMBER_BITS = 24, SHADOW_GENERATION_SHIFT = 36, SHADOW_GENERATION_BITS = 26 };
 #define SHADOW_FRAME_MASK ((UINT64_C(1) << 44) - 1)
 
@@ -40,14 +39,19 @@ struct shadow {
     bool used, recent;            /* recent: used since the search for a victim passed it */
 };
 
-/* Where a vcpu's translations begin; valid while all of it is as it was. */
+/* Where a vcpu's translations begin, while all of it is as it was. levels 0: nowhere yet. */
 struct shadow_root {
     uint64_t cr3, epoch;
     uint32_t number, generation;
     uint16_t domain;
     uint8_t levels, mode;
-    bool valid;
 };
+
+/* How a shadow of each kind stands for a table of the guest's: `slots` in a row are made of one of its entries, of
+ * `entry_bytes`; `entries` are in one shadow, the first one numbered sub * entries. 0: all of them, and there is no `sub`.
+ * slots 0: none stands for an entry. */
+struct shadow_shape { uint16_t entries; uint8_t level, entry_bytes, slots; };
+extern const struct shadow_shape SHADOW_SHAPE[SHADOW_LARGE2 + 1];
 
 struct shadows {
     uint32_t count, hand, buckets;

@@ -13,24 +13,16 @@ struct audit { struct hv *hv; struct differences *found; };
 /* The guest's entry that slot `i` of a shadow stands for; false: it stands for none. */
 static bool guest_entry(const struct audit *a, const struct shadow_key *key, uint32_t i, uint64_t *entry)
 {
-    static const struct { uint8_t bytes; uint16_t per_sub, slots; } SHAPE[] = {
-        [SHADOW_L1] = {8, 0, 1}, [SHADOW_L2] = {8, 0, 1}, [SHADOW_L3] = {8, 0, 1}, [SHADOW_L4] = {8, 0, 1},
-        [SHADOW_PAE] = {8, 4, 1}, [SHADOW_L1_32] = {4, 512, 1}, [SHADOW_L2_32] = {4, 256, 2},
-    };
-    if (key->kind >= SHADOW_TOP_32)
+    const struct shadow_shape *shape = &SHADOW_SHAPE[key->kind];
+    if (shape->slots == 0)
         return false;
-    uint64_t at = (key->sub * (uint64_t)SHAPE[key->kind].per_sub + i / SHAPE[key->kind].slots) * SHAPE[key->kind].bytes;
+    uint64_t at = (key->sub * (uint64_t)shape->entries + i / shape->slots) * shape->entry_bytes;
     *entry = 0;
-    memcpy(entry, (const uint8_t *)machine_frame(a->hv->m, key->frame) + at, SHAPE[key->kind].bytes);
+    memcpy(entry, (const uint8_t *)machine_frame(a->hv->m, key->frame) + at, shape->entry_bytes);
     return true;
 }
 
-static int level_of(const struct shadow_key *key)
-{
-    static const uint8_t LEVEL[] = {[SHADOW_L1] = 1, [SHADOW_L2] = 2, [SHADOW_L3] = 3, [SHADOW_L4] = 4, [SHADOW_PAE] = 3,
-        [SHADOW_L1_32] = 1, [SHADOW_L2_32] = 2, [SHADOW_TOP_32] = 3, [SHADOW_LARGE1] = 1, [SHADOW_LARGE2] = 2};
-    return LEVEL[key->kind];
-}
+static int level_of(const struct shadow_key *key) { return SHADOW_SHAPE[key->kind].level; }
 
 static uint64_t p2m_of(const struct audit *a, const struct shadow_key *key, uint64_t gfn)
 {

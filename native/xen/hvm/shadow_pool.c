@@ -130,16 +130,18 @@ uint32_t shadow_obtain(struct shadows *s, const struct shadow_key *key)
     return number;
 }
 
+const struct shadow_shape SHADOW_SHAPE[] = {
+    [SHADOW_L1] = {0, 1, 8, 1}, [SHADOW_L2] = {0, 2, 8, 1}, [SHADOW_L3] = {0, 3, 8, 1}, [SHADOW_L4] = {0, 4, 8, 1},
+    [SHADOW_PAE] = {4, 3, 8, 1}, [SHADOW_L1_32] = {512, 1, 4, 1}, [SHADOW_L2_32] = {256, 2, 4, 2}, [SHADOW_TOP_32] = {0, 3, 4, 0},
+    [SHADOW_LARGE1] = {0, 1, 0, 0}, [SHADOW_LARGE2] = {0, 2, 0, 0},
+};
+
 /* Which entries of a shadow stand for bytes [offset, offset + bytes) of the guest's table: [from, to). */
 static void slots_of(const struct shadow_key *key, uint32_t offset, uint32_t bytes, int32_t *from, int32_t *to)
 {
-    static const struct { uint8_t entry_bytes, slots, per_sub; } SHAPE[] = {
-        /* bytes of an entry of the guest's, slots for it, entries of the guest's in a shadow / 4 */
-        [SHADOW_L1] = {8, 1, 0}, [SHADOW_L2] = {8, 1, 0}, [SHADOW_L3] = {8, 1, 0}, [SHADOW_L4] = {8, 1, 0},
-        [SHADOW_PAE] = {8, 1, 1}, [SHADOW_L1_32] = {4, 1, 128}, [SHADOW_L2_32] = {4, 2, 64}, [SHADOW_TOP_32] = {4, 0, 0},
-    };
-    const int32_t size = SHAPE[key->kind].entry_bytes, slots = SHAPE[key->kind].slots, first = key->sub * SHAPE[key->kind].per_sub * 4;
-    const int32_t end = SHAPE[key->kind].per_sub ? SHAPE[key->kind].per_sub * 4 * slots : SHADOW_ENTRIES;
+    const struct shadow_shape *shape = &SHADOW_SHAPE[key->kind];
+    const int32_t size = shape->entry_bytes, slots = shape->slots, first = key->sub * shape->entries;
+    const int32_t end = shape->entries ? shape->entries * slots : SHADOW_ENTRIES;
     *from = ((int32_t)offset / size - first) * slots;
     *to = ((int32_t)(offset + bytes - 1) / size + 1 - first) * slots;
     *from = *from < 0 ? 0 : *from;
