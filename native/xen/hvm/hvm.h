@@ -61,7 +61,6 @@ uint64_t hvm_p2m_at(struct hv *hv, const struct hvm_domain *h, uint64_t gfn);
 struct hvm_path {
     struct x86_paging paging;     /* levels 0: paging is off, and the rest does not count */
     struct x86_walk tables;
-    uint64_t unmasked;            /* the guest frame before address line 20 is held low */
 };
 /* The guest frame and the guest's rights of `va`; false: a page fault, map->error. */
 bool hvm_look(struct hv *hv, const struct vcpu *v, uint64_t va, enum access access, bool user, struct hvm_path *path,

@@ -115,7 +115,7 @@ static bool held(struct hv *hv, const struct hvm_domain *h, struct io_access *a)
 static bool answered_before(struct hv *hv, const struct vcpu *v)
 {
     const struct hvm_io_queue *q = &hvm_vcpu_of(hv, v)->io;
-    return q->met < q->answered && q->at == count_of(hv, v) + 1;
+    return q->met < q->answered && hvm_io_under_way(hv, v);
 }
 
 static enum io_answer to_python(struct hv *hv, struct vcpu *v, struct cpu *cpu, struct io_access *a)

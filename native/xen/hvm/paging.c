@@ -95,7 +95,6 @@ static bool look(struct hv *hv, const struct vcpu *v, uint64_t va, enum access a
     } else {
         unpaged(va, map);
     }
-    path->unmasked = map->frame;
     map->frame = with_a20(hvm_of(hv, hv_domain(hv, v)), map->frame);
     return true;
 }
