@@ -9,9 +9,6 @@
 enum { VECTOR_GP = 13, WORD = 8 };
 enum { RET_POP = 0xc2, RET = 0xc3, GROUP5 = 0xff, GROUP5_CALL = 2 };
 
-extern uint8_t cpu_ldub_code_x86_64(void *env, uint64_t pc);
-extern uint32_t cpu_lduw_code_x86_64(void *env, uint64_t pc);
-extern bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit);
 extern void *__real_helper_lookup_tb_ptr_x86_64(char *env);
 void *__wrap_helper_lookup_tb_ptr_x86_64(char *env);
 
@@ -38,6 +35,6 @@ static void refuse(struct cpu *c, uintptr_t ra)
 void *__wrap_helper_lookup_tb_ptr_x86_64(char *env)
 {
     if (!x86_canonical(FIELD(uint64_t, env, U_ENV_EIP)) && cpu_of_env(env)->ops->native)
-        refuse(cpu_of_env(env), (uintptr_t)__builtin_return_address(0));
+        refuse(cpu_of_env(env), RETURN_ADDRESS);
     return __real_helper_lookup_tb_ptr_x86_64(env);
 }

@@ -12,17 +12,13 @@
 #include "cpu.h"
 
 typedef struct TCGOp TCGOp;
-typedef struct TCGTemp TCGTemp;
 typedef struct TCGLabel TCGLabel;
 
 extern TCGOp *tcg_emit_op_x86_64(void *ctx, int opcode);
-extern TCGTemp *tcg_temp_new_internal_x86_64(void *ctx, int type, bool local);
-extern void tcg_temp_free_internal_x86_64(void *ctx, TCGTemp *temp);
 extern TCGLabel *gen_new_label_x86_64(void *ctx);
 extern void tcg_gen_exit_tb_x86_64(void *ctx, const void *tb, unsigned index);
 extern char *tcg_tb_lookup_x86_64(void *ctx, uintptr_t ra);
 extern void tcg_gen_brcondi_i64_x86_64(void *ctx, int cond, uintptr_t value, int64_t imm, TCGLabel *label);
-extern void __real_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args);
 extern void __real_gen_intermediate_code_x86_64(char *cs, char *tb, int max);
 extern void __real_translator_loop_x86_64(const void *ops, char *db, char *cs, char *tb, int max);
 extern bool __real_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit);
@@ -33,7 +29,6 @@ void __wrap_helper_check_exit_request_x86_64(void *pointer, uint32_t why);
 void __wrap_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args);
 void __wrap_gen_intermediate_code_x86_64(char *cs, char *tb, int max);
 void __wrap_translator_loop_x86_64(const void *ops, char *db, char *cs, char *tb, int max);
-bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit);
 void __wrap_restore_state_to_opc_x86_64(char *env, char *tb, uint64_t *data);
 void __wrap_cpu_loop_exit_noexc_x86_64(char *cs) __attribute__((noreturn));
 
@@ -53,6 +48,13 @@ static TCGOp *emit(void *ctx, int opcode, uintptr_t a, uintptr_t b, uintptr_t c)
 }
 
 static TCGTemp *temp64(void *ctx) { return tcg_temp_new_internal_x86_64(ctx, U_TCG_T_I64, false); }
+
+TCGTemp *cpu_constant(void *ctx, int type, uint64_t value)
+{
+    TCGTemp *temp = tcg_temp_new_internal_x86_64(ctx, type, false);
+    emit(ctx, type == U_TCG_T_I32 ? U_TCG_MOVI_I32 : U_TCG_MOVI_I64, (uintptr_t)temp, value, 0);
+    return temp;
+}
 
 static void free_temps(void *ctx, TCGTemp *const *temps, unsigned count)
 {
@@ -78,7 +80,7 @@ void __wrap_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n,
         return;
     c->block_open = false;
 
-    uintptr_t env = (uintptr_t)ctx + U_TCG_TEMPS;     /* the first temp of every context */
+    uintptr_t env = (uintptr_t)cpu_env_temp(ctx);
     TCGTemp *left = temp64(ctx), *count = temp64(ctx);
     emit(ctx, U_TCG_LD_I64, (uintptr_t)left, env, (uintptr_t)U_ENV_TO_LEFT);
     c->charge_op = emit(ctx, U_TCG_MOVI_I64, (uintptr_t)count, 0, 0);
@@ -94,10 +96,8 @@ enum { CALL_OVERDRAWN = 0, CALL_BREAKPOINT = 1 };
 
 static void emit_call(void *ctx, const char *tb, unsigned why)
 {
-    TCGTemp *pointer = temp64(ctx), *reason = tcg_temp_new_internal_x86_64(ctx, U_TCG_T_I32, false);
+    TCGTemp *pointer = cpu_constant(ctx, U_TCG_T_I64, (uintptr_t)tb), *reason = cpu_constant(ctx, U_TCG_T_I32, why);
     TCGTemp *args[2] = {pointer, reason};
-    emit(ctx, U_TCG_MOVI_I64, (uintptr_t)pointer, (uintptr_t)tb, 0);
-    emit(ctx, U_TCG_MOVI_I32, (uintptr_t)reason, why, 0);
     __real_tcg_gen_callN_x86_64(ctx, (void *)__wrap_helper_check_exit_request_x86_64, NULL, 2, args);
     free_temps(ctx, args, 2);
 }

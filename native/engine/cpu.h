@@ -70,6 +70,9 @@ struct cpu {
 static inline struct cpu *cpu_of_cs(char *cs) { return FIELD(struct cpu *, cs, U_CS_OPAQUE); }
 static inline struct cpu *cpu_of_env(char *env) { return cpu_of_cs(env - U_CS_TO_ENV); }
 
+/* In a function that generated code calls: where that goes on. */
+#define RETURN_ADDRESS ((uintptr_t)__builtin_return_address(0))
+
 /* libunicorn's own functions */
 typedef struct uc_struct uc_struct;
 extern int cpu_exec_x86_64(uc_struct *uc, void *cs);
@@ -89,12 +92,25 @@ extern void cpu_x86_update_dr7_x86_64(void *env, uint32_t value);
 extern void x86_cpu_do_interrupt_x86_64(void *cs);
 extern void do_interrupt_x86_hardirq_x86_64(void *env, int vector, int hardware);
 extern uint32_t cpu_ldl_mmuidx_ra_x86_64(void *env, uint64_t va, int mmu, uintptr_t ra);
+extern uint64_t cpu_ldq_mmuidx_ra_x86_64(void *env, uint64_t va, int mmu, uintptr_t ra);
+extern uint8_t cpu_ldub_code_x86_64(void *env, uint64_t pc);
+extern uint32_t cpu_lduw_code_x86_64(void *env, uint64_t pc);
+typedef struct TCGTemp TCGTemp;
+extern TCGTemp *tcg_temp_new_internal_x86_64(void *ctx, int type, bool local);
+extern void tcg_temp_free_internal_x86_64(void *ctx, TCGTemp *temp);
+extern void __real_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args);
 extern void update_mxcsr_status_x86_64(void *env);
 extern void update_fp_status_x86_64(void *env);
 
 /* ---- count_x86.c ---- */
 /* The cpu that a translator's context belongs to. */
 struct cpu *cpu_of_context(void *ctx);
+/* The temporary that leads to a cpu's state: the first one of every context. */
+static inline TCGTemp *cpu_env_temp(void *ctx) { return (TCGTemp *)((char *)ctx + U_TCG_TEMPS); }
+/* A new temporary that holds `value`. `type`: U_TCG_T_I32, U_TCG_T_I64. */
+TCGTemp *cpu_constant(void *ctx, int type, uint64_t value);
+/* The registers become those of the instruction at `ra`; `will_exit`: generated code is left for good. */
+bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit);
 /* Of c->block, how many instructions from `pc` on have not retired. */
 int64_t cpu_unretired(const struct cpu *c, uint64_t pc);
 /* The block whose code holds host address `ra`, NULL: none. */
@@ -125,9 +141,11 @@ void cpu_emit_memory_hook(void *ctx, uint32_t access, void *temp);
 /* ---- segments_x86.c ---- */
 /* What DS, ES, SS, FS, GS, CS, the mode or the ring is may have changed. */
 void cpu_segments_changed(struct cpu *c);
-/* A block is about to be translated; the next instruction of it. */
+/* A block is about to be translated. */
 void cpu_memory_begins(struct cpu *c);
+/* Of an instruction outside of 64-bit code, without its prefixes: does it load DS, ES, SS, FS or GS? */
 bool cpu_loads_segment(const uint8_t bytes[2]);
+/* May `access` (the segment, with ACCESS_*) go to `va`? Else #SS(0), #GP(0) or #AC(0). */
 void cpu_memory_hook(struct cpu *c, uint32_t access, uint64_t va, uintptr_t ra);
 /* May an instruction at this offset in CS be fetched? Else #GP(0). */
 void cpu_fetch_hook(struct cpu *c, uint64_t offset, uintptr_t ra);

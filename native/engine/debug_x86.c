@@ -23,11 +23,10 @@ void __wrap_helper_debug_x86_64(char *env);
 void __wrap_cpu_check_watchpoint_x86_64(char *cs, uint64_t va, uint64_t size, uint32_t attributes, int access,
                                         uintptr_t ra);
 int __wrap_cpu_watchpoint_address_matches_x86_64(char *cs, uint64_t va, uint64_t size);
-extern bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit);
 
 void __wrap_helper_debug_x86_64(char *env)
 {
-    cpu_settle(cpu_of_env(env), (uintptr_t)__builtin_return_address(0), 0);
+    cpu_settle(cpu_of_env(env), RETURN_ADDRESS, 0);
     __real_helper_debug_x86_64(env);
 }
 
@@ -100,7 +99,7 @@ static void general_detect(struct cpu *c, uintptr_t ra)
 void __wrap_helper_set_dr_x86_64(char *env, int reg, uint64_t value)
 {
     struct cpu *c = cpu_of_env(env);
-    uintptr_t ra = (uintptr_t)__builtin_return_address(0);
+    uintptr_t ra = RETURN_ADDRESS;
     uint64_t dr7 = ENV(uint64_t, U_ENV_DR + 56);
     general_detect(c, ra);
     if (reg >= 4 && value >> 32)
@@ -114,7 +113,7 @@ void __wrap_helper_set_dr_x86_64(char *env, int reg, uint64_t value)
 uint64_t __wrap_helper_get_dr_x86_64(char *env, int reg)
 {
     struct cpu *c = cpu_of_env(env);
-    uintptr_t ra = (uintptr_t)__builtin_return_address(0);
+    uintptr_t ra = RETURN_ADDRESS;
     general_detect(c, ra);
     c->helper_ra = ra;
     uint64_t value = __real_helper_get_dr_x86_64(env, reg);

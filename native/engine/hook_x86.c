@@ -6,16 +6,29 @@
 #include <string.h>
 #include "cpu.h"
 
-#define RETURN_ADDRESS ((uintptr_t)__builtin_return_address(0))
-
-typedef struct TCGTemp TCGTemp;
-extern void *tcg_emit_op_x86_64(void *ctx, int opcode);
-extern TCGTemp *tcg_temp_new_internal_x86_64(void *ctx, int type, bool local);
-extern void tcg_temp_free_internal_x86_64(void *ctx, TCGTemp *temp);
-extern void __real_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args);
 extern void helper_check_iob_x86_64(char *env, uint32_t port);
 extern void helper_check_iow_x86_64(char *env, uint32_t port);
 extern void helper_check_iol_x86_64(char *env, uint32_t port);
+void __wrap_helper_svm_check_intercept_param_x86_64(char *env, uint32_t hook, uint64_t value);
+
+/* ---- while translating ---- */
+
+static void emit(void *ctx, uint32_t hook, TCGTemp *value)
+{
+    TCGTemp *number = cpu_constant(ctx, U_TCG_T_I32, hook), *args[3] = {cpu_env_temp(ctx), number, value};
+    __real_tcg_gen_callN_x86_64(ctx, (void *)__wrap_helper_svm_check_intercept_param_x86_64, NULL, 3, args);
+    tcg_temp_free_internal_x86_64(ctx, number);
+}
+
+void cpu_emit_hook(void *ctx, enum hook hook, uint64_t value)
+{
+    TCGTemp *temp = cpu_constant(ctx, U_TCG_T_I64, value);
+    emit(ctx, hook, temp);
+    tcg_temp_free_internal_x86_64(ctx, temp);
+}
+
+void cpu_emit_memory_hook(void *ctx, uint32_t access, void *temp) { emit(ctx, HOOK_MEMORY | access << HOOK_BITS, temp); }
+
 /* ---- LGDT and LIDT of 64 bits: libunicorn takes any address ---- */
 
 enum { TABLES = U_ENV_GDT, TABLES_BYTES = U_ENV_IDT + U_SEG_SIZE - U_ENV_GDT, VECTOR_GP = 13 };
@@ -29,32 +42,7 @@ static void check_tables(struct cpu *c, uintptr_t ra)
     raise_exception_err_ra_x86_64(c->env, VECTOR_GP, 0, ra);
 }
 
-void __wrap_helper_svm_check_intercept_param_x86_64(char *env, uint32_t hook, uint64_t value);
-
-static TCGTemp *constant(void *ctx, int type, int opcode, uint64_t value)
-{
-    TCGTemp *temp = tcg_temp_new_internal_x86_64(ctx, type, false);
-    uintptr_t *args = (uintptr_t *)((char *)tcg_emit_op_x86_64(ctx, opcode) + U_TCG_OP_ARGS);
-    args[0] = (uintptr_t)temp;
-    args[1] = value;
-    return temp;
-}
-
-void cpu_emit_hook(void *ctx, enum hook hook, uint64_t value)
-{
-    TCGTemp *args[3] = {(TCGTemp *)((char *)ctx + U_TCG_TEMPS), constant(ctx, U_TCG_T_I32, U_TCG_MOVI_I32, hook),
-                        constant(ctx, U_TCG_T_I64, U_TCG_MOVI_I64, value)};
-    __real_tcg_gen_callN_x86_64(ctx, (void *)__wrap_helper_svm_check_intercept_param_x86_64, NULL, 3, args);
-    tcg_temp_free_internal_x86_64(ctx, args[1]);
-    tcg_temp_free_internal_x86_64(ctx, args[2]);
-}
-
-void cpu_emit_memory_hook(void *ctx, uint32_t access, void *temp)
-{
-    TCGTemp *args[3] = {(TCGTemp *)((char *)ctx + U_TCG_TEMPS), constant(ctx, U_TCG_T_I32, U_TCG_MOVI_I32, HOOK_MEMORY | access << HOOK_BITS), temp};
-    __real_tcg_gen_callN_x86_64(ctx, (void *)__wrap_helper_svm_check_intercept_param_x86_64, NULL, 3, args);
-    tcg_temp_free_internal_x86_64(ctx, args[1]);
-}
+/* ---- INS and OUTS ---- */
 
 /* #GP(0) unless the TSS's map lets it through. */
 static void check_port(struct cpu *c, uint64_t bytes)
@@ -67,6 +55,8 @@ static void check_port(struct cpu *c, uint64_t bytes)
     else
         helper_check_iol_x86_64(c->env, port);
 }
+
+/* ---- the call ---- */
 
 void __wrap_helper_svm_check_intercept_param_x86_64(char *env, uint32_t hook, uint64_t value)
 {

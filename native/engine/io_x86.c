@@ -10,15 +10,12 @@
 
 enum { VECTOR_GP = 13 };
 
-#define RETURN_ADDRESS ((uintptr_t)__builtin_return_address(0))
-
 uint64_t __wrap_helper_inb_x86_64(char *env, uint32_t port);
 uint64_t __wrap_helper_inw_x86_64(char *env, uint32_t port);
 uint64_t __wrap_helper_inl_x86_64(char *env, uint32_t port);
 void __wrap_helper_outb_x86_64(char *env, uint32_t port, uint32_t data);
 void __wrap_helper_outw_x86_64(char *env, uint32_t port, uint32_t data);
 void __wrap_helper_outl_x86_64(char *env, uint32_t port, uint32_t data);
-extern bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit);
 
 /* ---- undoing ---- */
 

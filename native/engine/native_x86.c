@@ -21,8 +21,6 @@ enum { EFER_SCE = 1, EFER_LMA = 1 << 10 };
 #define RFLAGS_VM   UINT64_C(0x20000)
 enum { FLAT_CODE32 = 0x00c09b00, FLAT_CODE64 = 0x00a09b00, FLAT_DATA = 0x00c09300 };
 
-#define RETURN_ADDRESS ((uintptr_t)__builtin_return_address(0))
-
 extern void __real_helper_rdmsr_x86_64(char *env);
 extern void __real_helper_wrmsr_x86_64(char *env);
 extern void __real_helper_write_crN_x86_64(char *env, int reg, uint64_t value);

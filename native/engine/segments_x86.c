@@ -17,7 +17,6 @@ enum { HF_CPL = 3, HF_ADDSEG = 1 << 6, HF_PE = 1 << 7, HF_CS64 = 1 << 15, RFLAGS
 enum { SEGMENTS = 6, NO_SEGMENT = 7, MEMOP_SIZE = 3 };
 #define CR0_AM UINT64_C(0x40000)
 
-typedef struct TCGTemp TCGTemp;
 extern void __real_tcg_gen_op3_x86_64(void *ctx, int opcode, uintptr_t a, uintptr_t b, uintptr_t c);
 extern void __real_tcg_gen_qemu_ld_i32_x86_64(void *ctx, uintptr_t value, uintptr_t address, uintptr_t index, int op);
 extern void __real_tcg_gen_qemu_ld_i64_x86_64(void *ctx, uintptr_t value, uintptr_t address, uintptr_t index, int op);
@@ -67,7 +66,7 @@ void __wrap_helper_sysexit_x86_64(char *env, int size);
     void __wrap_helper_##name##_x86_64 parameters \
     { \
         struct cpu *c = cpu_of_env(env); \
-        c->helper_ra = (uintptr_t)__builtin_return_address(0); \
+        c->helper_ra = RETURN_ADDRESS; \
         __real_helper_##name##_x86_64(__VA_ARGS__); \
         c->helper_ra = 0; \
         cpu_segments_changed(c); \
@@ -81,7 +80,6 @@ LOADING(sysexit, (char *env, int size), env, size)
 void cpu_memory_begins(struct cpu *c)
 {
     uint32_t flags = FIELD(const uint32_t, c->translating, U_TB_FLAGS);
-    c->segment = NO_SEGMENT;
     c->check_alignment = flags & RFLAGS_AC && (flags & HF_CPL) == 3;
     c->check_segments = (flags & HF_CHECK_SEGMENTS ? 0xfu : 0u) | (flags & HF_CHECK_FS ? 1u << SEG_FS : 0u) | (flags & HF_CHECK_GS ? 1u << SEG_GS : 0u);
 }
@@ -145,7 +143,6 @@ void __wrap_tcg_gen_atomic_cmpxchg_i64_x86_64(void *ctx, uintptr_t old, uintptr_
     __real_tcg_gen_atomic_cmpxchg_i64_x86_64(ctx, old, address, compared, value, index, op);
 }
 
-/* Of an instruction outside of 64-bit code, without its prefixes: does it load DS, ES, SS, FS or GS? */
 bool cpu_loads_segment(const uint8_t bytes[2])
 {
     static const uint8_t LOADS[] = {0x07, 0x17, 0x1f, 0x8e, 0xc4, 0xc5}, LOADS_0F[] = {0xa1, 0xa9, 0xb2, 0xb4, 0xb5};

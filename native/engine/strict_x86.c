@@ -13,11 +13,7 @@ enum { VECTOR_GP = 13, RFLAGS_RF = 1 << 16 };
 enum { SYSEXIT = 0x35, HF_CS32 = 1 << 4, HF_LMA = 1 << 14, HF_CS64 = 1 << 15, CR4_OSFXSR = 1 << 9, FXSAVE_MXCSR = 24 };
 #define MXCSR_RESERVED 0xffff0000u
 
-extern uint8_t cpu_ldub_code_x86_64(void *env, uint64_t pc);
 extern uint32_t cpu_ldl_data_ra_x86_64(void *env, uint64_t va, uintptr_t ra);
-extern void *tcg_temp_new_internal_x86_64(void *ctx, int type, bool local);
-extern void tcg_temp_free_internal_x86_64(void *ctx, void *temp);
-extern void __real_tcg_gen_callN_x86_64(void *ctx, void *function, void *ret, int n, void **args);
 extern uint64_t __wrap_helper_rdrand_x86_64(char *env);
 extern void helper_reset_rf_x86_64(char *env);
 extern void __real_helper_ldmxcsr_x86_64(char *env, uint32_t value);
@@ -123,7 +119,7 @@ bool cpu_refuse_hidden(struct cpu *c, void *ctx, char *db)
     if (!bytes)
         return false;
     /* RDRAND is hidden too, and our stand-in for it raises #UD: a call of it does so at this instruction. */
-    void *env = (char *)ctx + U_TCG_TEMPS, *result = tcg_temp_new_internal_x86_64(ctx, U_TCG_T_I64, false);
+    TCGTemp *env = cpu_env_temp(ctx), *result = tcg_temp_new_internal_x86_64(ctx, U_TCG_T_I64, false);
     __real_tcg_gen_callN_x86_64(ctx, (void *)__wrap_helper_rdrand_x86_64, result, 1, &env);
     tcg_temp_free_internal_x86_64(ctx, result);
     FIELD(uint64_t, db, U_DCB_PC_NEXT) += bytes;
@@ -148,7 +144,7 @@ void cpu_resume_once(struct cpu *c, void *ctx, char *db)
     uint8_t byte = cpu_ldub_code_x86_64(c->env, FIELD(uint64_t, db, U_DCB_PC_NEXT));
     if (byte == REP || byte == REPNE)
         return;
-    void *env = (char *)ctx + U_TCG_TEMPS;
+    TCGTemp *env = cpu_env_temp(ctx);
     __real_tcg_gen_callN_x86_64(ctx, (void *)helper_reset_rf_x86_64, NULL, 1, &env);
 }
 
@@ -181,7 +177,6 @@ enum hook cpu_before(struct cpu *c, void *ctx, char *db)
     uint64_t pc = FIELD(uint64_t, db, U_DCB_PC_NEXT);
     bool other_size = false, prefixed = false;
     uint8_t bytes[3] = {cpu_ldub_code_x86_64(c->env, pc)};
-    c->end_block = false;
     c->segment = UINT32_MAX;
     if (flags & HF_CHECK_SEGMENTS)
         cpu_emit_hook(ctx, HOOK_FETCH, pc - FIELD(const uint64_t, c->translating, U_TB_CS_BASE));
@@ -192,15 +187,15 @@ enum hook cpu_before(struct cpu *c, void *ctx, char *db)
     }
     if (bytes[0] >= INSB && bytes[0] <= OUTSW && c->ops->native)
         port_first(ctx, flags, bytes[0], other_size);
-    c->end_block = flags & TB_PE && !(flags & (HF_CS64 | TB_VM)) && bytes[0] != ESCAPE && cpu_loads_segment(bytes);
-    if (bytes[0] != ESCAPE && bytes[0] != WAIT && (bytes[0] < X87_FIRST || bytes[0] > X87_LAST))
-        return HOOK_NONE;
     /* No byte behind the instruction is read: it may be on a page that is not there. */
-    if (bytes[0] != WAIT)
+    bool x87 = bytes[0] >= X87_FIRST && bytes[0] <= X87_LAST;
+    if (bytes[0] == ESCAPE || x87)
         bytes[1] = cpu_ldub_code_x86_64(c->env, pc + 1);
     if (bytes[0] == ESCAPE && (bytes[1] == GROUP6 || bytes[1] == GROUP7 || bytes[1] == GROUP15 || bytes[1] == TABLE_3A))
         bytes[2] = cpu_ldub_code_x86_64(c->env, pc + 2);
-    c->end_block |= flags & TB_PE && !(flags & (HF_CS64 | TB_VM)) && bytes[0] == ESCAPE && cpu_loads_segment(bytes);
+    c->end_block = flags & TB_PE && !(flags & (HF_CS64 | TB_VM)) && cpu_loads_segment(bytes);
+    if (bytes[0] != ESCAPE && bytes[0] != WAIT && !x87)
+        return HOOK_NONE;
     if (bytes[0] == ESCAPE && told_by_umip(flags, bytes))
         cpu_emit_hook(ctx, HOOK_REFUSE, 0);
     if (bytes[0] == ESCAPE && bytes[1] == GROUP7 && bytes[2] < 0xc0 && flags & HF_CS64 && c->ops->native &&
@@ -223,14 +218,14 @@ void cpu_after(struct cpu *c, void *ctx, enum hook before)
 void __wrap_helper_ldmxcsr_x86_64(char *env, uint32_t value)
 {
     if (value & MXCSR_RESERVED)
-        raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, (uintptr_t)__builtin_return_address(0));
+        raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, RETURN_ADDRESS);
     __real_helper_ldmxcsr_x86_64(env, value);
 }
 
 void __wrap_helper_fxrstor_x86_64(char *env, uint64_t va)
 {
     struct cpu *c = cpu_of_env(env);
-    uintptr_t ra = (uintptr_t)__builtin_return_address(0);
+    uintptr_t ra = RETURN_ADDRESS;
     if (ENV(uint64_t, U_ENV_CR + 32) & CR4_OSFXSR && !(va & 15) &&
         cpu_ldl_data_ra_x86_64(env, va + FXSAVE_MXCSR, ra) & MXCSR_RESERVED)
         raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, ra);

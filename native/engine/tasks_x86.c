@@ -13,10 +13,6 @@ enum { SELECTOR_LDT = 4, SELECTOR_INDEX = 0xfff8, DESC_CODE = 1 << 11, DESC_S = 
 enum { DESC_TYPE_SHIFT = 8, DESC_TYPES = 0x1f, TSS16 = 1, TSS32 = 9, TSS_TRAP = 0x64, DR6_BT = 1 << 15 };
 enum { MMU_KERNEL = 2, HF_INHIBIT_IRQ = 1 << 3, HF_LMA = 1 << 14 };
 
-extern uint64_t cpu_ldq_mmuidx_ra_x86_64(void *env, uint64_t va, int mmu, uintptr_t ra);
-
-#define RETURN_ADDRESS ((uintptr_t)__builtin_return_address(0))
-
 extern void __real_helper_ltr_x86_64(char *env, int selector);
 extern void __real_helper_ljmp_protected_x86_64(char *env, int cs, uint64_t eip, uint64_t next);
 extern void __real_helper_lcall_protected_x86_64(char *env, int cs, uint64_t eip, int shift, uint64_t next);
@@ -76,6 +72,7 @@ uintptr_t cpu_helper_ra(struct cpu *c, uintptr_t ra) { return c->helper_ra && ra
     }
 TRANSFER(ljmp_protected, (char *env, int cs, uint64_t eip, uint64_t next), env, cs, eip, next)
 TRANSFER(lcall_protected, (char *env, int cs, uint64_t eip, int shift, uint64_t next), env, cs, eip, shift, next)
+TRANSFER(lret_protected, (char *env, int shift, int addend), env, shift, addend)
 
 void __wrap_helper_iret_protected_x86_64(char *env, int shift, int next)
 {
@@ -88,7 +85,6 @@ void __wrap_helper_iret_protected_x86_64(char *env, int shift, int next)
     __real_helper_iret_protected_x86_64(env, shift, next);
     cpu_transfer_end(c);
 }
-TRANSFER(lret_protected, (char *env, int shift, int addend), env, shift, addend)
 
 /* ---- absent stacks ---- */
 

@@ -82,8 +82,6 @@ void __wrap_helper_single_step_x86_64(char *env);
 void __wrap_helper_rechecking_single_step_x86_64(char *env);
 void __wrap_helper_into_x86_64(char *env, int length);
 
-#define RETURN_ADDRESS ((uintptr_t)__builtin_return_address(0))
-
 static uint64_t linear_pc(struct cpu *c)
 {
     return cpu_gprs(c)->rip + ENV(uint64_t, U_ENV_SEGS + SEG_CS * U_SEG_SIZE + U_SEG_BASE);
@@ -139,7 +137,6 @@ void __wrap_helper_into_x86_64(char *env, int length)
 
 void __wrap_helper_syscall_x86_64(char *env, int length);
 void __wrap_helper_sysenter_x86_64(char *env, int length);
-extern bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit);
 void __wrap_helper_cpuid_x86_64(char *env);
 void __wrap_helper_rdtsc_x86_64(char *env);
 void __wrap_helper_rdtscp_x86_64(char *env);
