@@ -57,7 +57,7 @@ def device_shape(device: Device, overlay: OverlayShape) -> Shape:
     check = CHECKS.get(type(device))
     if check is not None:
         shape = _checked(shape, device.State, check)
-    if isinstance(device, UsbStorage) and device.disk is not None:
+    if isinstance(device, UsbStorage):
         return _and(shape, overlay(device.disk.overlay.capacity))
     return shape
 
@@ -158,5 +158,7 @@ def _check_storage(state: Any, what: str) -> None:
         raise FieldError(f"{what}: no disk does that")
 
 
-CHECKS: dict[type[Device], Callable[[Any, str], None]] = {Hpet: _check_hpet, Pit: _check_pit, Rtc: _check_rtc}
+CHECKS: dict[type[Device], Callable[[Any, str], None]] = {
+    Hpet: _check_hpet, Pit: _check_pit, Rtc: _check_rtc, UsbStorage: _check_storage,
+}  # fmt: skip
 """What must be true of several fields together, by device."""

@@ -110,12 +110,13 @@ class UsbStorage(ScsiDisk, UsbDevice):
         if len(data) != _COMMAND.size:
             self._lose()
             return
-        mark, state.tag, state.expected, flags, unit, size, packet = _COMMAND.unpack(data)
+        mark, tag, expected, flags, unit, size, packet = _COMMAND.unpack(data)
         if mark != COMMAND_MARK or unit or not 1 <= size <= 16:
             self._lose()
             return
+        state.tag, state.expected, state.result = tag, expected, PASSED
         state.length = state.moved = state.buffered = 0
-        state.buffer, state.result = b"", PASSED
+        state.buffer = b""
         reply = self.perform(packet[:size].ljust(16, b"\0"))
         if reply is None:
             state.result = FAILED

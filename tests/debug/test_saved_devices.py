@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import random
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,14 @@ from hv.debug.shapes import Shape, plain
 from hv.devices.device import Device
 from hv.devices.screen import Screen
 from hv.devices.usb import IN, OUT, SETUP, UsbDevice
+from hv.devices.usb_storage import UsbStorage
 from hv.devices.vga import Vga
 from hv.disk.overlay import Overlay
 from hv.toolstack.launch import Guest
 from tests.debug import pc_tour
 from tests.debug.damage import number
+from tests.devices.ata_driver import disk_of
+from tests.devices.machine import TestMachine
 
 TRIALS = int(os.environ.get("XENLAB_DAMAGES", "60"))
 """States that are tried of each device."""
@@ -146,3 +150,35 @@ def test_states_that_pass_are_harmless(guest: Guest) -> None:
                 raise AssertionError(f"{name}, trial {trial}: {state!r}") from error
     guest.hv.restore(start)
     assert len(taken) > 12 and min(taken.values()) > TRIALS // 20, taken
+
+
+STORAGE = {"stage": "in", "length": 512, "moved": 128, "buffered": 64, "expected": 1024}
+
+
+@pytest.mark.parametrize(("fields", "good"), [
+    ({}, True), ({"length": 1025}, False), ({"moved": 513}, False), ({"buffered": 129}, False),
+    ({"stage": "status", "length": 0}, False), ({"stage": "out", "buffer": bytes(128)}, True),
+    ({"stage": "out", "buffer": bytes(129)}, False),
+])  # fmt: skip
+def test_how_far_a_transfer_of_a_usb_disk_can_be(tmp_path: Path, fields: dict[str, Any], good: bool) -> None:
+    disk = UsbStorage(TestMachine(), disk_of(tmp_path, bytes(4096)))
+    for name, value in (STORAGE | fields).items():
+        setattr(disk.state, name, value)
+    written, shape = described(disk)
+    if good:
+        assert shape(written, "disk") == disk.save()
+    else:
+        with pytest.raises(FieldError, match="no disk does that"):
+            shape(written, "disk")
+
+
+def test_what_is_no_command_block_leaves_a_usb_disks_transfer_as_it_was(tmp_path: Path) -> None:
+    """Else the next snapshot file would not be taken."""
+    disk = UsbStorage(TestMachine(), disk_of(tmp_path, bytes(4096)))
+    disk.state.configuration = 1
+    inquiry = bytes([0x12, 0, 0, 0, 36, 0])
+    assert disk.token(OUT, 2, struct.pack("<4sIIBBB16s", b"USBC", 1, 36, 0x80, 0, 6, inquiry)) == b""
+    assert len(disk.token(IN, 1)) == 36 and len(disk.token(IN, 1)) == 13
+    disk.token(OUT, 2, struct.pack("<4sIIBBB16s", b"NONE", 2, 0, 0x80, 0, 6, inquiry))
+    written, shape = described(disk)
+    assert disk.state.lost and shape(written, "disk") == disk.save()
