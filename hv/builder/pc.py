@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hv.builder.boot_rom import ROM_FILE
 from hv.builder.e820 import cmos_registers
-from hv.builder.firmware_items import FirmwareMachine, disk_path, machine_items, network_path, rom_path, usb_path
+from hv.builder.firmware_items import FirmwareMachine, disk_path, machine_items, network_path, rom_path
 from hv.builder.hvm import HvmDomain, build_hvm, start
 from hv.devices.debug_ports import DebugConsole, PostCode
 from hv.devices.fw_cfg import FwCfg
@@ -30,32 +30,18 @@ from hv.devices.ps2_mouse import Ps2Mouse
 from hv.devices.rtc import Rtc
 from hv.devices.system_control import SystemControl
 from hv.devices.uart import COM1, COM2, Uart
-from hv.devices.uhci import PORTS, Uhci
-from hv.devices.usb_keyboard import UsbKeyboard
-from hv.devices.usb_tablet import UsbTablet
 from hv.devices.vga import MEMORY_BYTES, Vga
 from hv.devices.xen_platform import XenPlatform
 from hv.native import lib
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hv.devices.ata_drive import Drive
-    from hv.devices.device import Machine
-    from hv.devices.usb import UsbDevice
     from hv.disk.image import Image
     from hv.domain import Domain
     from hv.net.options import NicOptions
 
 FIRST_NIC_SLOT = 4
 MOST_DRIVES = 4
-
-
-USB_FUNCTIONS = (2, 4, 5, 6, 7)
-"""Functions of slot 1 that are USB controllers, as many as are needed; PIIX3 has the first."""
-MOST_USB = PORTS * len(USB_FUNCTIONS)
-USB_DEVICES: dict[str, Callable[[Machine], UsbDevice]] = {"tablet": UsbTablet, "keyboard": UsbKeyboard}
-"""What can be plugged in beside disks."""
 
 
 class PcDisk(NamedTuple):
@@ -69,10 +55,10 @@ class PcDisk(NamedTuple):
 
 
 class PcMachine(NamedTuple):
-    """A PC. memory: in bytes. usb: what is plugged in beside disks, keys of USB_DEVICES. boot: the order, of c (disk),
-    d (CD-ROM) and n (network). items: more files and items for the firmware (hv.builder.linux_boot); `kernel` says
-    that they boot one. vga: it has a screen. serial_console: the first serial port leads to the console, else to
-    whoever takes its `sink`. nic_roms: expansion ROMs of the network cards, in the same order; those that are
+    """A PC. memory: in bytes. usb: what is plugged in beside disks, keys of hv.builder.pc_usb.USB_DEVICES. boot: the
+    order, of c (disk), d (CD-ROM) and n (network). items: more files and items for the firmware (hv.builder.linux_boot;
+    `kernel` says that they boot one). vga: it has a screen. serial_console: the first serial port leads to the console,
+    else to whoever takes its `sink`. nic_roms: expansion ROMs of the network cards, in the same order; those that are
     missing or empty are none. xen_platform: it has the Xen platform device, by which guests unplug disks and cards."""
 
     vcpus: int
@@ -89,6 +75,11 @@ class PcMachine(NamedTuple):
     nic_roms: tuple[bytes, ...] = ()
     xen_platform: bool = True
 
+    @property
+    def has_usb(self) -> bool:
+        """Whether anything is on its USB."""
+        return bool(self.usb) or any(disk.usb for disk in self.disks)
+
 
 def make_pc(domain: Domain, machine: PcMachine) -> Platform:
     """Put the devices of `machine` around a domain's processors; they are to be reset before the guest runs.
@@ -101,7 +92,10 @@ def make_pc(domain: Domain, machine: PcMachine) -> Platform:
     platform.add_pci(IsaBridge(platform, platform.bus))
     drives = [_drive(number, disk) for number, disk in enumerate(ide_disks(machine))]
     platform.add_pci(Ide(platform, drives))
-    _add_usb(platform, machine)
+    if machine.has_usb:
+        from hv.builder.pc_usb import add_usb
+
+        add_usb(platform, machine)
     platform.add_pci(Piix4Pm(platform))
     if machine.vga:
         platform.add_pci(Vga(platform, rom=machine.video_bios))
@@ -154,24 +148,6 @@ def ide_disks(machine: PcMachine) -> list[PcDisk]:
     return [disk for disk in machine.disks if not disk.usb]
 
 
-def _add_usb(platform: Platform, machine: PcMachine) -> None:
-    """Controllers for what is to be plugged in; without anything there is none. ValueError: more than MOST_USB."""
-    from hv.devices.usb_storage import UsbStorage
-    from hv.disk.disk import Disk
-
-    devices: list[UsbDevice] = [USB_DEVICES[name](platform) for name in machine.usb]
-    for number, disk in enumerate(disk for disk in machine.disks if disk.usb):
-        assert disk.image is not None
-        devices.append(UsbStorage(platform, Disk(disk.image, disk.read_only), number))
-    if len(devices) > MOST_USB:
-        raise ValueError(f"{len(devices)} USB devices; there is room for {MOST_USB}")
-    for device in devices:
-        platform.add(device)
-    for number, first in enumerate(range(0, len(devices), PORTS)):
-        name = f"uhci{number or ''}"
-        platform.add_pci(Uhci(platform, devices[first : first + PORTS], name, function=USB_FUNCTIONS[number]))
-
-
 def _add_nics(platform: Platform, machine: PcMachine) -> None:
     from hv.net.attach import attach
 
@@ -208,10 +184,13 @@ def _nowhere(data: bytes) -> None:
 def _boot_paths(machine: PcMachine) -> list[str]:
     """Device paths in the order of `boot`; a kernel comes before all."""
     numbered = list(enumerate(ide_disks(machine)))
-    usb_disks = range(len(machine.usb), len(machine.usb) + len(machine.disks) - len(numbered))
+    usb_disks: list[str] = []
+    if machine.has_usb:
+        from hv.builder.pc_usb import usb_disk_paths
+
+        usb_disks = usb_disk_paths(machine)
     paths = {
-        "c": [disk_path(n // 2, n % 2) for n, disk in numbered if not disk.cdrom]
-        + [usb_path(n % PORTS, USB_FUNCTIONS[n // PORTS]) for n in usb_disks],
+        "c": [*(disk_path(n // 2, n % 2) for n, disk in numbered if not disk.cdrom), *usb_disks],
         "d": [disk_path(n // 2, n % 2) for n, disk in numbered if disk.cdrom],
         "n": [network_path(FIRST_NIC_SLOT + n) for n in range(len(machine.nics))],
     }

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hv.builder.pc import MOST_DRIVES, MOST_USB, USB_DEVICES, PcDisk, PcMachine
+from hv.builder.pc import MOST_DRIVES, PcDisk, PcMachine
+from hv.builder.pc_usb import MOST_USB, USB_DEVICES
 from hv.debug.fields import FieldError, flag, hexbytes, items, number, record, text
 from hv.debug.shapes import one_of
 from hv.devices.fw_cfg import LONGEST_NAME

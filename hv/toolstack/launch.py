@@ -53,7 +53,7 @@ class GuestConfig(NamedTuple):
     disks: tuple[DiskOptions, ...] = ()
     nics: tuple[NicOptions, ...] = ()
     usb: tuple[str, ...] = ()
-    """Of an HVM domain: what its USB has beside disks (hv.builder.pc.USB_DEVICES)."""
+    """Of an HVM domain: what its USB has beside disks (hv.builder.pc_usb.USB_DEVICES)."""
     firmware: str | Path | None = None
     """Of an HVM domain: a BIOS image, or an ELF file in its place; None: SeaBIOS, where it is installed."""
     boot: str = ""

@@ -16,7 +16,7 @@ from hv.builder.image import BuilderError, KernelImage
 from hv.builder.linux_boot import linux_items
 from hv.builder.load import load_kernel, parse_kernel, read_file
 from hv.builder.multiboot import multiboot_items
-from hv.builder.pc import MOST_DRIVES, MOST_USB, PcDisk, PcMachine, make_pc
+from hv.builder.pc import MOST_DRIVES, PcDisk, PcMachine, make_pc
 from hv.net.options import PV_MODEL
 from hv.toolstack.restart import origin_of, remember
 
@@ -97,8 +97,11 @@ def _drives(config: GuestConfig) -> tuple[PcDisk, ...]:
         remedy = f"an IDE controller has {MOST_DRIVES}: give the others bus=xvd or bus=usb"
         raise BuilderError("--disk", f"{len(drives) - on_usb} drives", remedy)
     on_usb += len(config.usb)
-    if on_usb > MOST_USB:
-        raise BuilderError("--disk", f"{on_usb} USB devices", f"there is room for {MOST_USB}: give fewer")
+    if on_usb:
+        from hv.builder.pc_usb import MOST_USB
+
+        if on_usb > MOST_USB:
+            raise BuilderError("--disk", f"{on_usb} USB devices", f"there is room for {MOST_USB}: give fewer")
     return tuple(drives)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from hv.builder.image import BuilderError
-from hv.builder.pc import MOST_USB, PcDisk, PcMachine, firmware_items
+from hv.builder.pc import PcDisk, PcMachine, firmware_items
+from hv.builder.pc_usb import MOST_USB
 from hv.devices.uhci import Uhci
 from hv.disk.opening import open_image
 from hv.toolstack.devices import DiskOptions, parse_disk, parse_usb
