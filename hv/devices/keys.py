@@ -1,7 +1,7 @@
 """The keys of a keyboard: their names, what each scan code set and USB send for them, and what text they type.
 
-`keyboard_us.txt` is the table. What enters a keyboard (Ps2Keyboard, UsbKeyboard) by accept() is
-lines of text, made here:
+`keyboard_us.txt` is the table. What enters a keyboard (Ps2Keyboard, UsbKeyboard) by accept() is lines of text, made
+here:
 
     press("a")              press NAME
     release("a")            release NAME
