@@ -6,7 +6,7 @@
  */
 #include "cpu.h"
 
-enum { VECTOR_GP = 13, WORD = 8 };
+enum { WORD = 8 };
 enum { RET_POP = 0xc2, RET = 0xc3, GROUP5 = 0xff, GROUP5_CALL = 2 };
 
 extern void *__real_helper_lookup_tb_ptr_x86_64(char *env);

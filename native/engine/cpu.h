@@ -60,6 +60,28 @@ struct cpu {
     uint64_t restored_pc;
 };
 
+/* What the manuals number: exceptions, bits of registers, of descriptors as segment caches have them. */
+enum {
+    VECTOR_DB = 1, VECTOR_NMI = 2, VECTOR_UD = 6, VECTOR_DF = 8, VECTOR_TS = 10, VECTOR_NP = 11, VECTOR_SS = 12, VECTOR_GP = 13,
+    VECTOR_MF = 16, VECTOR_AC = 17, VECTOR_XM = 19
+};
+enum { CR0_PE = 1, CR0_NE = 1 << 5, CR0_AM = 1 << 18, CR4_TSD = 1 << 2, CR4_OSFXSR = 1 << 9, CR4_OSXMMEXCPT = 1 << 10, CR4_UMIP = 1 << 11 };
+enum { EFER_SCE = 1, EFER_LME = 1 << 8, EFER_LMA = 1 << 10 };
+#define RFLAGS_IF UINT64_C(0x200)
+#define RFLAGS_RF UINT64_C(0x10000)
+#define RFLAGS_VM UINT64_C(0x20000)
+#define RFLAGS_AC UINT64_C(0x40000)
+enum {
+    DESC_TYPE_SHIFT = 8, DESC_TYPES = 0x1f, DESC_W = 1 << 9, DESC_TSS_BUSY = 1 << 9, DESC_EXPAND_DOWN = 1 << 10, DESC_CODE = 1 << 11,
+    DESC_S = 1 << 12, DESC_DPL_SHIFT = 13, DESC_PRESENT = 1 << 15, DESC_L = 1 << 21, DESC_BIG = 1 << 22
+};
+/* libunicorn's hflags and hflags2. A block's flags are hflags, with IOPL, RF, VM and AC where RFLAGS has them. */
+enum {
+    HF_CPL = 3, HF_INHIBIT_IRQ = 1 << 3, HF_CS32 = 1 << 4, HF_SS32 = 1 << 5, HF_ADDSEG = 1 << 6, HF_PE = 1 << 7, HF_EM = 1 << 10,
+    HF_TS = 1 << 11, HF_LMA = 1 << 14, HF_CS64 = 1 << 15, HF2_NMI = 1 << 2
+};
+enum { MMU_KERNEL = 2 };          /* how libunicorn's accessors are told to use ring 0's rights */
+
 /* A field of libunicorn's state, by offset. */
 #define FIELD(type, object, offset) (*(type *)((object) + (offset)))
 #define ENV(type, offset) FIELD(type, c->env, offset)

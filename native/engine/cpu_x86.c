@@ -8,7 +8,7 @@
 #include <unicorn/unicorn.h>
 #include "traps_x86.h"
 
-enum { CODE_BUFFER_BYTES = 32 << 20, VECTOR_DF = 8 };
+enum { CODE_BUFFER_BYTES = 32 << 20 };
 
 /* What the translator may decode beyond its default model: feature words, set and cleared bits. The guest sees CPUID
  * as the layer above answers it. RDRAND, RDSEED, AVX, F16C, FMA and MPX are off: host randomness, or not executed right. */

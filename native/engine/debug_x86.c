@@ -16,7 +16,7 @@
 
 enum { BP_READ = 1, BP_WRITE = 2 };
 enum { DR_TYPE_WRITE = 1, DR_TYPE_ACCESS = 3 };
-enum { VECTOR_DB = 1, VECTOR_GP = 13, STORE_PAIR = 16 };
+enum { STORE_PAIR = 16 };
 
 extern void __real_helper_debug_x86_64(char *env);
 void __wrap_helper_debug_x86_64(char *env);

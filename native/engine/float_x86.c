@@ -10,9 +10,7 @@
 #include <string.h>
 #include "cpu.h"
 
-enum { VECTOR_UD = 6, VECTOR_MF = 16, VECTOR_XM = 19 };
 enum { IE = 1, DE = 2, ZE = 4, ALL = 0x3f, MXCSR_MASK_SHIFT = 7, MXCSR_FLUSH = 1 << 15, X87_PENDING = 0x8080 };
-enum { CR0_NE = 1 << 5, CR4_OSXMMEXCPT = 1 << 10, HF_EM = 1 << 10, HF_TS = 1 << 11 };
 
 static uint32_t mxcsr_masks(struct cpu *c) { return ENV(uint32_t, U_ENV_MXCSR) >> MXCSR_MASK_SHIFT & ALL; }
 

@@ -31,7 +31,7 @@ void cpu_emit_memory_hook(void *ctx, uint32_t access, void *temp) { emit(ctx, HO
 
 /* ---- LGDT and LIDT of 64 bits: libunicorn takes any address ---- */
 
-enum { TABLES = U_ENV_GDT, TABLES_BYTES = U_ENV_IDT + U_SEG_SIZE - U_ENV_GDT, VECTOR_GP = 13 };
+enum { TABLES = U_ENV_GDT, TABLES_BYTES = U_ENV_IDT + U_SEG_SIZE - U_ENV_GDT };
 _Static_assert(TABLES_BYTES == sizeof(((struct cpu *)0)->tables_before), "GDTR and IDTR, side by side");
 
 static void check_tables(struct cpu *c, uintptr_t ra)

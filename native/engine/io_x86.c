@@ -8,7 +8,6 @@
 #include <unicorn/unicorn.h>
 #include "cpu.h"
 
-enum { VECTOR_GP = 13 };
 
 uint64_t __wrap_helper_inb_x86_64(char *env, uint32_t port);
 uint64_t __wrap_helper_inw_x86_64(char *env, uint32_t port);

@@ -8,17 +8,10 @@
  */
 #include "cpu.h"
 
-enum { VECTOR_NMI = 2, VECTOR_UD = 6, VECTOR_TS = 10, VECTOR_NP = 11, VECTOR_GP = 13 };
 /* Exceptions at whose instruction execution goes on: the frame has RF, so that no breakpoint comes twice (SDM vol. 3, 17.3.1.1).
  * #DE #BR #UD #NM #TS #NP #SS #GP #PF #MF #AC #XM */
 enum { FAULTS = 1 << 0 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 16 | 1 << 17 | 1 << 19 };
-enum { ERROR_EXT = 1, ERROR_IDT = 2, DESC_PRESENT = 1 << 15, DESC_DPL_SHIFT = 13, DESC_TYPE_SHIFT = 8 };
-enum { HF_CPL = 3, HF_INHIBIT_IRQ = 1 << 3, HF_LMA = 1 << 14, HF_CS64 = 1 << 15, HF2_NMI = 1 << 2 };
-enum { CR0_PE = 1, MMU_KERNEL = 2 };
-enum { EFER_SCE = 1, EFER_LMA = 1 << 10 };
-#define RFLAGS_IF   UINT64_C(0x200)
-#define RFLAGS_RF   UINT64_C(0x10000)
-#define RFLAGS_VM   UINT64_C(0x20000)
+enum { ERROR_EXT = 1, ERROR_IDT = 2 };
 enum { FLAT_CODE32 = 0x00c09b00, FLAT_CODE64 = 0x00a09b00, FLAT_DATA = 0x00c09300 };
 
 extern void __real_helper_rdmsr_x86_64(char *env);

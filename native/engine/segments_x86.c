@@ -11,11 +11,7 @@
 #include <string.h>
 #include "cpu.h"
 
-enum { VECTOR_SS = 12, VECTOR_GP = 13, VECTOR_AC = 17 };
-enum { DESC_W = 1 << 9, DESC_EXPAND_DOWN = 1 << 10, DESC_CODE = 1 << 11, DESC_PRESENT = 1 << 15, DESC_BIG = 1 << 22 };
-enum { HF_CPL = 3, HF_ADDSEG = 1 << 6, HF_PE = 1 << 7, HF_CS64 = 1 << 15, RFLAGS_VM = 1 << 17, RFLAGS_AC = 1 << 18 };
 enum { SEGMENTS = 6, NO_SEGMENT = 7, MEMOP_SIZE = 3 };
-#define CR0_AM UINT64_C(0x40000)
 
 extern void __real_tcg_gen_op3_x86_64(void *ctx, int opcode, uintptr_t a, uintptr_t b, uintptr_t c);
 extern void __real_tcg_gen_qemu_ld_i32_x86_64(void *ctx, uintptr_t value, uintptr_t address, uintptr_t index, int op);

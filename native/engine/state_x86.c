@@ -6,12 +6,6 @@
 #include "cpu.h"
 
 enum { CC_BITS = 0x8d5, DF_BIT = 0x400, CC_OP_EFLAGS = 1 };
-enum {
-    HF_CPL = 3, HF_INHIBIT_IRQ = 1 << 3, HF_CS32 = 1 << 4, HF_SS32 = 1 << 5, HF_ADDSEG = 1 << 6, HF_LMA = 1 << 14, HF_CS64 = 1 << 15,
-    HF2_NMI = 1 << 2
-};
-enum { DESC_TSS_BUSY = 1 << 9, DESC_PRESENT = 1 << 15, DESC_L = 1 << 21, DESC_B = 1 << 22, DESC_DPL_SHIFT = 13 };
-enum { CR0_PE = 1, RFLAGS_VM = 1 << 17, EFER_LME = 1 << 8, EFER_LMA = 1 << 10 };
 #define CR0_PG 0x80000000u
 
 struct x86_gprs *cpu_gprs(struct cpu *c) { return (struct x86_gprs *)c->env; }
@@ -50,7 +44,7 @@ static void update_mode(struct cpu *c)
     if (hflags & HF_LMA && cs & DESC_L) {
         hflags |= HF_CS32 | HF_SS32 | HF_CS64;
     } else {
-        hflags |= (cs & DESC_B ? HF_CS32 : 0u) | (ss & DESC_B ? HF_SS32 : 0u);
+        hflags |= (cs & DESC_BIG ? HF_CS32 : 0u) | (ss & DESC_BIG ? HF_SS32 : 0u);
         uint64_t bases = cpu_segment_base(c, SEG_DS) | cpu_segment_base(c, SEG_ES) | cpu_segment_base(c, SEG_SS);
         bool flat = ENV(uint64_t, U_ENV_CR) & CR0_PE && !(ENV(uint64_t, U_ENV_EFLAGS) & RFLAGS_VM) && hflags & HF_CS32 && bases == 0;
         hflags |= flat ? 0u : HF_ADDSEG;
@@ -151,7 +145,6 @@ void cpu_set_dr(struct cpu *c, int n, uint64_t value)
 
 void cpu_umip_changed(struct cpu *c)
 {
-    enum { CR4_UMIP = 1 << 11 };
     uint32_t *hflags = &ENV(uint32_t, U_ENV_HFLAGS);
     *hflags = (*hflags & ~(uint32_t)HF_UMIP) | (ENV(uint64_t, U_ENV_CR + 32) & CR4_UMIP ? (uint32_t)HF_UMIP : 0u);
 }

@@ -9,8 +9,7 @@
  */
 #include "cpu.h"
 
-enum { VECTOR_GP = 13, RFLAGS_RF = 1 << 16 };
-enum { SYSEXIT = 0x35, HF_CS32 = 1 << 4, HF_LMA = 1 << 14, HF_CS64 = 1 << 15, CR4_OSFXSR = 1 << 9, FXSAVE_MXCSR = 24 };
+enum { SYSEXIT = 0x35, FXSAVE_MXCSR = 24 };
 #define MXCSR_RESERVED 0xffff0000u
 
 extern uint32_t cpu_ldl_data_ra_x86_64(void *env, uint64_t va, uintptr_t ra);
@@ -150,12 +149,12 @@ void cpu_resume_once(struct cpu *c, void *ctx, char *db)
 
 /* ---- instructions with something to be checked in front of them, or behind ---- */
 
-enum { INSB = 0x6c, OUTSW = 0x6f, OPERAND_16 = 0x66, GROUP6 = 0x00, GROUP7 = 0x01, X87_FIRST = 0xd8, X87_LAST = 0xdf, WAIT = 0x9b, GROUP15 = 0xae, TABLE_3A = 0x3a, TB_PE = 1 << 7, TB_IOPL_SHIFT = 12, TB_VM = 1 << 17 };
+enum { INSB = 0x6c, OUTSW = 0x6f, OPERAND_16 = 0x66, GROUP6 = 0x00, GROUP7 = 0x01, X87_FIRST = 0xd8, X87_LAST = 0xdf, WAIT = 0x9b, GROUP15 = 0xae, TABLE_3A = 0x3a, TB_IOPL_SHIFT = 12 };
 
 /* INS, OUTS: memory is touched only when the port may be used. */
 static void port_first(void *ctx, uint32_t flags, uint8_t opcode, bool other_size)
 {
-    if (!(flags & TB_PE) || ((flags & 3) <= (flags >> TB_IOPL_SHIFT & 3) && !(flags & TB_VM)))
+    if (!(flags & HF_PE) || ((flags & 3) <= (flags >> TB_IOPL_SHIFT & 3) && !(flags & RFLAGS_VM)))
         return;
     bool is32 = (bool)(flags & HF_CS32) != other_size;
     cpu_emit_hook(ctx, HOOK_PORT, !(opcode & 1) ? 1 : is32 ? 4 : 2);
@@ -168,7 +167,7 @@ static bool told_by_umip(uint32_t flags, const uint8_t bytes[3])
     bool memory = bytes[2] < 0xc0;
     if (!(flags & HF_UMIP) || (flags & 3) != 3)
         return false;
-    return bytes[1] == GROUP6 ? reg < 2 && !(flags & TB_VM) : bytes[1] == GROUP7 && ((reg < 2 && memory) || reg == 4);
+    return bytes[1] == GROUP6 ? reg < 2 && !(flags & RFLAGS_VM) : bytes[1] == GROUP7 && ((reg < 2 && memory) || reg == 4);
 }
 
 enum hook cpu_before(struct cpu *c, void *ctx, char *db)
@@ -193,7 +192,7 @@ enum hook cpu_before(struct cpu *c, void *ctx, char *db)
         bytes[1] = cpu_ldub_code_x86_64(c->env, pc + 1);
     if (bytes[0] == ESCAPE && (bytes[1] == GROUP6 || bytes[1] == GROUP7 || bytes[1] == GROUP15 || bytes[1] == TABLE_3A))
         bytes[2] = cpu_ldub_code_x86_64(c->env, pc + 2);
-    c->end_block = flags & TB_PE && !(flags & (HF_CS64 | TB_VM)) && cpu_loads_segment(bytes);
+    c->end_block = flags & HF_PE && !(flags & (HF_CS64 | RFLAGS_VM)) && cpu_loads_segment(bytes);
     if (bytes[0] != ESCAPE && bytes[0] != WAIT && !x87)
         return HOOK_NONE;
     if (bytes[0] == ESCAPE && told_by_umip(flags, bytes))

@@ -8,10 +8,8 @@
  */
 #include "cpu.h"
 
-enum { VECTOR_DB = 1, VECTOR_TS = 10, VECTOR_NP = 11, VECTOR_SS = 12, VECTOR_GP = 13 };
-enum { SELECTOR_LDT = 4, SELECTOR_INDEX = 0xfff8, DESC_CODE = 1 << 11, DESC_S = 1 << 12, DESC_PRESENT = 1 << 15 };
-enum { DESC_TYPE_SHIFT = 8, DESC_TYPES = 0x1f, TSS16 = 1, TSS32 = 9, TSS_TRAP = 0x64, DR6_BT = 1 << 15 };
-enum { MMU_KERNEL = 2, HF_INHIBIT_IRQ = 1 << 3, HF_LMA = 1 << 14 };
+enum { SELECTOR_LDT = 4, SELECTOR_INDEX = 0xfff8 };
+enum { TSS16 = 1, TSS32 = 9, TSS_TRAP = 0x64, DR6_BT = 1 << 15 };
 
 extern void __real_helper_ltr_x86_64(char *env, int selector);
 extern void __real_helper_ljmp_protected_x86_64(char *env, int cs, uint64_t eip, uint64_t next);

@@ -6,10 +6,9 @@
  */
 #include "traps_x86.h"
 
-enum { VECTOR_UD = 6, VECTOR_DB = 1, VECTOR_GP = 13 };
 /* Vectors that push an error code: #DF #TS #NP #SS #GP #PF #AC (SDM vol. 3, 6.13) */
 enum { VECTORS_WITH_ERROR = 1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 };
-enum { CR4_TSD = 4, CPL_MASK = 3 };
+enum { CPL_MASK = 3 };
 
 /* ---- exceptions ---- */
 
