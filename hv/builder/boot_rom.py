@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import struct
 
+from hv.devices.fw_cfg import ITEMS
+
 ROM_FILE = "genroms/kernel.bin"
 """The ROM as a file of fw_cfg."""
 SETUP, CMDLINE = 0x10000, 0x20000
@@ -23,8 +25,8 @@ ENTER, GDT_POINTER, MAP, MAP_END = 0x80, 0xE0, 0x100, 0x400
 
 Listing = tuple[tuple[str, str], ...]
 _TEXTS, _TEXTS_END, _PNP, _TABLE, CODE_AT = 0x04, 0x18, 0x20, 0x50, 0x60
-_ITEMS = (0x16, 0x17, 0x18), (0x07, 0x08, 0x11), (0x0A, 0x0B, 0x12), (0x13, 0x14, 0x15)
-"""Address, size and data of setup code, kernel, ramdisk, command line: numbers of hv.devices.fw_cfg.ITEMS."""
+_PARTS, _OF_PART = ("setup", "kernel", "initrd", "cmdline"), ("addr", "size", "data")
+"""Setup code, kernel, ramdisk, command line; what there is of each in fw_cfg, under "setup_addr" and so on."""
 
 LOADER: Listing = (
     ("fa", "cli"),
@@ -33,7 +35,7 @@ LOADER: Listing = (
     ("8ec0", "mov es, ax"),
     ("0e", "push cs"),
     ("1f", "pop ds"),
-    ("be5000", "mov si, 0x50"),  # the table of _ITEMS
+    ("be5000", "mov si, 0x50"),  # the table of items
     ("803c00", "cmp byte ptr [si], 0"),  # next entry, or the end
     ("7469", "je 0xd9"),
     ("66b904000000", "mov ecx, 4"),  # where does it go?
@@ -127,7 +129,7 @@ def boot_rom(product: bytes, listing: Listing) -> bytes:
                      0, 0, 0, CODE_AT, 0, 0)  # fmt: skip
     rom[_PNP + 9] = -sum(rom[_PNP : _PNP + 32]) & 0xFF
     rom[_TEXTS : _TEXTS + len(maker + product)] = maker + product
-    table = bytes(number for one in _ITEMS for number in one) + b"\0"
+    table = bytes(ITEMS[f"{name}_{what}"] for name in _PARTS for what in _OF_PART) + b"\0"
     rom[_TABLE : _TABLE + len(table)] = table
     code = assembled((*LOADER, *listing))
     rom[CODE_AT : CODE_AT + len(code)] = code
@@ -141,9 +143,9 @@ def assembled(listing: Listing) -> bytes:
 
 
 def part(name: str, address: int, data: bytes) -> dict[str, bytes]:
-    """The three items of fw_cfg that are one part of a kernel: "setup", "kernel", "initrd" or "cmdline"."""
-    size = len(data).to_bytes(4, "little")
-    return {f"{name}_addr": address.to_bytes(4, "little"), f"{name}_size": size, f"{name}_data": data}
+    """The three items of fw_cfg that are one of the _PARTS of a kernel."""
+    contents = address.to_bytes(4, "little"), len(data).to_bytes(4, "little"), data
+    return {f"{name}_{what}": content for what, content in zip(_OF_PART, contents, strict=True)}
 
 
 def cmdline_items(cmdline: str) -> dict[str, bytes]:
