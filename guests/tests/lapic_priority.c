@@ -6,7 +6,7 @@
  */
 #include <guest.h>
 
-enum { LOW = 0x40, SAME = 0x4f, HIGH = 0x90, ERRORS = 0x55, SELF = 1 << 18, SEND_ILLEGAL = 1 << 5, RECEIVED_ILLEGAL = 1 << 6 };
+enum { LOW = 0x40, SAME = 0x4f, HIGH = 0x90, ERRORS = 0x55, SELF = 1 << 18, SEND_ILLEGAL = 1 << 5 };
 
 static unsigned order[8], arrived;
 

@@ -20,8 +20,6 @@ static bool look(struct regs *r)
     return false;
 }
 
-static void enter(void *argument) { vm86_enter(argument); }
-
 void test_main(void)
 {
     static const uint8_t code[] = {
@@ -35,7 +33,7 @@ void test_main(void)
         0xa3, 0x00, 0x00,              /* mov %ax, 0 */
         0x0f, 0x0b                     /* ud2 */
     };
-    struct vm86_start start = { 3 << 12 | X86_EFLAGS_IF };
+    unsigned long flags = 3 << 12 | X86_EFLAGS_IF;
     struct fault *f = fault_arm();
     volatile uint16_t *data = (uint16_t *)(VM86_DATA << 4), *other = (uint16_t *)0x95000;
     volatile uint16_t *stack = (uint16_t *)((VM86_STACK << 4) + VM86_STACK_TOP);
@@ -43,7 +41,7 @@ void test_main(void)
     data[8] = data[17] = other[0] = stack[-1] = stack[-2] = 0;
     memcpy((void *)(VM86_SEGMENT << 4), code, sizeof(code));
     trap_set_handler(X86_EXC_UD, look);
-    require(!fault_probe(enter, &start));
+    require(!fault_probe(vm86_enter, &flags));
     check_fault(f, X86_EXC_UD, 0);
     check_eq(f->ip, sizeof(code) - 2);
     check_eq(f->cs, VM86_SEGMENT);

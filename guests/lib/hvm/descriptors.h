@@ -9,10 +9,10 @@
 /* Types, with S and P; the flags are G and D or L. */
 enum {
     DESC_ABSENT = 0x80, DESC_DPL3 = 0x60, DESC_CODE = 0x9b, DESC_CONFORMING = 0x9f, DESC_CODE_UNREADABLE = 0x99, DESC_DATA = 0x93,
-    DESC_DATA_READONLY = 0x91, DESC_LDT = 0x82, DESC_TSS16 = 0x81, DESC_TSS = 0x89, DESC_TSS_BUSY = 0x8b
+    DESC_DATA_READONLY = 0x91, DESC_LDT = 0x82, DESC_TSS = 0x89, DESC_TSS_BUSY = 0x8b
 };
 enum { DESC_G = 0x80, DESC_B = 0x40, DESC_L = 0x20 };
-enum { GATE_PRESENT = 0x80, GATE_DPL3 = 0x60, GATE_CALL = 12, GATE_INTERRUPT16 = 6 };
+enum { GATE_PRESENT = 0x80, GATE_DPL3 = 0x60, GATE_CALL = 12 };
 #ifdef __x86_64__
 enum { DESC_MODE = DESC_L };
 #else

@@ -12,7 +12,7 @@ enum { OCW2_EOI = 0x20, OCW2_SPECIFIC = 0x60, OCW2_ROTATE_EOI = 0xa0, OCW2_LOWES
 enum { OCW3_IRR = 0x0a, OCW3_ISR = 0x0b, OCW3_POLL = 0x0c, OCW3_SPECIAL = 0x68, OCW3_NORMAL = 0x48 };
 enum { POLL_NOTHING = 0, POLL_FOUND = 0x80 };
 enum { IOAPIC_ID = 0, IOAPIC_VERSION = 1, IOAPIC_TABLE = 0x10 };
-enum { RTE_LEVEL = 1 << 15, RTE_MASKED = 1 << 16, RTE_REMOTE_IRR = 1 << 14, RTE_LOW = 1 << 13, RTE_LOGICAL = 1 << 11 };
+enum { RTE_LEVEL = 1 << 15, RTE_MASKED = 1 << 16, RTE_REMOTE_IRR = 1 << 14, RTE_LOGICAL = 1 << 11 };
 
 /* Both controllers from the beginning (ICW1 to ICW4 with these bits): vectors from PIC_VECTOR, every line masked. */
 void pic_init(uint8_t icw4);

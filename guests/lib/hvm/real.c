@@ -2,7 +2,7 @@
 #include <guest.h>
 #include <real.h>
 
-enum { VECTORS = 256, STUB = 6, START = 0x5000, RESULT = REAL_RESULT, STUBS = 0x7000, COMMON = 0x7800, WAIT_NS = 10000000 };
+enum { VECTORS = 256, STUB = 6, START = 0x5000, STUBS = 0x7000, COMMON = 0x7800, WAIT_NS = 10000000 };
 extern const char real_start[], real_start_end[], real_common[], real_common_end[];
 
 /* Address 0 is one like any other. */
@@ -34,7 +34,7 @@ static void stubs(void)
 
 const struct real_result *real_run(const uint8_t *code, size_t length)
 {
-    struct real_result *result = low(RESULT);
+    struct real_result *result = low(REAL_RESULT);
 
     stubs();
     memset(result, 0, sizeof(*result));

@@ -3,10 +3,16 @@
  */
 #ifndef GUEST_HVM_REAL_H
 #define GUEST_HVM_REAL_H
+
+#define REAL_SEGMENT 0x9000
+#define REAL_STACK_TOP 0x7000
+#define REAL_RESULT 0x5800              /* guest-physical: struct real_result */
+
+#ifndef __ASSEMBLER__
 #include <stddef.h>
 #include <stdint.h>
 
-enum { REAL_SEGMENT = 0x9000, REAL_STACK_TOP = 0x7000, REAL_DONE = 0xff };
+enum { REAL_DONE = 0xff };
 /* Code ends with an interrupt of its own. */
 #define REAL_END 0xcd, REAL_DONE
 
@@ -17,5 +23,6 @@ struct real_result {
 
 /* Run `code` at REAL_SEGMENT:0 with DS, ES and SS 0, until an interrupt or exception comes. */
 const struct real_result *real_run(const uint8_t *code, size_t length);
+#endif
 
 #endif

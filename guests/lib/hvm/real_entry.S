@@ -1,5 +1,5 @@
 /* real_entry.S (HVM) - where code in real mode begins and ends; copied to low memory by real.c. */
-#include <arch.h>
+#include <real.h>
 
     .text
     .code16
@@ -7,10 +7,10 @@
 real_start:
     xor %ax, %ax
     mov %ax, %ss
-    mov $0x7000, %sp
+    mov $REAL_STACK_TOP, %sp
     mov %ax, %ds
     mov %ax, %es
-    ljmp $0x9000, $0
+    ljmp $REAL_SEGMENT, $0
 real_start_end:
 
 /* From a stub, cs 0. On the stack: vector, ip, cs, flags. */

@@ -1,4 +1,4 @@
-/* system.h (HVM) - ring 0 instructions: control registers, MSRs, ports, tables. */
+/* system.h (HVM) - ring 0 instructions: control and debug registers, MSRs, ports. */
 #ifndef GUEST_HVM_SYSTEM_H
 #define GUEST_HVM_SYSTEM_H
 #include <stdbool.h>
@@ -8,33 +8,24 @@
 
 #define MSR_TSC_DEADLINE 0x6e0
 
-#define CR_ACCESS(n) \
-    static inline unsigned long read_cr##n(void) \
+#define REGISTER_ACCESS(name) \
+    static inline unsigned long read_##name(void) \
     { \
         unsigned long v; \
-        __asm__ volatile("mov %%cr" #n ", %0" : "=r"(v) : : "memory"); \
+        __asm__ volatile("mov %%" #name ", %0" : "=r"(v) : : "memory"); \
         return v; \
     } \
-    static inline void write_cr##n(unsigned long v) { __asm__ volatile("mov %0, %%cr" #n : : "r"(v) : "memory"); }
-CR_ACCESS(0)
-CR_ACCESS(2)
-CR_ACCESS(3)
-CR_ACCESS(4)
-
-#define DR_ACCESS(n) \
-    static inline unsigned long read_dr##n(void) \
-    { \
-        unsigned long v; \
-        __asm__ volatile("mov %%dr" #n ", %0" : "=r"(v) : : "memory"); \
-        return v; \
-    } \
-    static inline void write_dr##n(unsigned long v) { __asm__ volatile("mov %0, %%dr" #n : : "r"(v) : "memory"); }
-DR_ACCESS(0)
-DR_ACCESS(1)
-DR_ACCESS(2)
-DR_ACCESS(3)
-DR_ACCESS(6)
-DR_ACCESS(7)
+    static inline void write_##name(unsigned long v) { __asm__ volatile("mov %0, %%" #name : : "r"(v) : "memory"); }
+REGISTER_ACCESS(cr0)
+REGISTER_ACCESS(cr2)
+REGISTER_ACCESS(cr3)
+REGISTER_ACCESS(cr4)
+REGISTER_ACCESS(dr0)
+REGISTER_ACCESS(dr1)
+REGISTER_ACCESS(dr2)
+REGISTER_ACCESS(dr3)
+REGISTER_ACCESS(dr6)
+REGISTER_ACCESS(dr7)
 
 static inline uint64_t rdmsr(uint32_t msr)
 {

@@ -4,9 +4,6 @@
 #define GUEST_ARCH_HVM32_H
 
 #define BAD_POINTER 0xc0001000          /* nothing is mapped there, and no memory is, ever */
-#define PERCPU_SIZE 0x4000              /* struct percpu, trap stack, stack: aligned to its size */
-#define TRAP_STACK_END 0x2000
-#define HYPERCALL_INSN "vmmcall"
 #define KERNEL_CS 0x08
 #define KERNEL_SS 0x10
 #define USER_CS 0x1b
@@ -14,10 +11,7 @@
 #define USER_SS 0x23
 #define USER_EXIT_INT 0x8f              /* by which user_call() comes back */
 #define KERNEL_CS32 0x08
-#define TSS_SELECTOR 0x40
 #define SPARE_SELECTOR 0x48             /* from here on a test may put its own descriptors */
-#define REAL_RESULT 0x5800              /* guest-physical: real.c */
-#define AP_TRAMPOLINE 0x8000            /* guest-physical: where SIPI starts the other processors */
 #ifdef GUEST_PAE
 #define PAGING_LEVELS 3
 #elif defined(GUEST_PSE)
@@ -34,26 +28,6 @@ struct gate {
     uint8_t reserved, type;
     uint16_t offset_high;
 };
-
-struct percpu_arch {
-    unsigned apic_id;
-    uint64_t gdt[24];
-    uint32_t tss[26];
-};
 #endif
-#include <regs.h>
-#ifndef __ASSEMBLER__
-static inline unsigned long arch_fault_address(void)
-{
-    unsigned long cr2;
-
-    __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
-    return cr2;
-}
-
-#include <system.h>
-#include <traps.h>
-#include <apic.h>
-#include <hvm.h>
-#endif
+#include <processor.h>
 #endif

@@ -9,16 +9,15 @@
 enum { VM86_SEGMENT = 0x9000, VM86_DATA = 0x9400, VM86_STACK = 0x9800, VM86_STACK_TOP = 0x1000 };
 static struct regs vm86_regs;
 
-struct vm86_start { unsigned long flags; };
-
+/* To VM86_SEGMENT:0. `argument`: EFLAGS beside VM. */
 static inline void vm86_enter(void *argument)
 {
-    const struct vm86_start *start = argument;
+    const unsigned long *flags = argument;
     uint32_t ds = VM86_DATA, es = VM86_DATA + 1, fs = VM86_DATA + 2, gs = VM86_DATA + 3;
 
     __asm__ volatile("push %0\n\tpush %1\n\tpush %2\n\tpush %3\n\tpush %4\n\tpush %5\n\tpush %6\n\tpush %7\n\tpush $0\n\tiret"
                      : : "r"(gs), "r"(fs), "r"(ds), "r"(es), "i"(VM86_STACK), "i"(VM86_STACK_TOP),
-                     "r"(start->flags | X86_EFLAGS_VM | X86_EFLAGS_MBS), "i"(VM86_SEGMENT) : "memory");
+                     "r"(*flags | X86_EFLAGS_VM | X86_EFLAGS_MBS), "i"(VM86_SEGMENT) : "memory");
 }
 
 static inline bool vm86_note(struct regs *regs)
@@ -31,13 +30,12 @@ static inline bool vm86_note(struct regs *regs)
 /* `code` at VM86_SEGMENT:0, with EFLAGS `flags` beside VM. */
 static inline struct fault *vm86_run(const uint8_t *code, size_t length, unsigned long flags)
 {
-    struct vm86_start start = { flags };
     struct fault *f = fault_arm();
 
     memcpy((void *)(VM86_SEGMENT << 4), code, length);
     for (unsigned vector = 0; vector < 32; vector++)
         trap_set_handler(vector, vm86_note);
-    if (fault_probe(vm86_enter, &start))
+    if (fault_probe(vm86_enter, &flags))
         broken("virtual-8086 mode was not entered");
     for (unsigned vector = 0; vector < 32; vector++)
         trap_set_handler(vector, NULL);

@@ -3,22 +3,16 @@
 #define GUEST_ARCH_HVM64_H
 
 #define BAD_POINTER 0x0000400000001000 /* nothing is mapped there, ever */
-#define PERCPU_SIZE 0x4000              /* struct percpu, trap stack, stack: aligned to its size */
-#define TRAP_STACK_END 0x2000
 #define IST_STACK_END 0x1000            /* of #DF and NMI, behind struct percpu */
-#define HYPERCALL_INSN "vmmcall"
 #define KERNEL_CS 0x08
 #define KERNEL_SS 0x10
 #define USER_CS32 0x1b                  /* where SYSRET wants them: compat code, data, 64-bit code */
 #define USER_SS 0x23
 #define USER_CS 0x2b
 #define KERNEL_CS32 0x30
-#define TSS_SELECTOR 0x40
 #define SPARE_SELECTOR 0x50             /* from here on a test may put its own descriptors */
 #define USER_EXIT_INT 0x80              /* open to ring 3 anyway: user_call() comes back by SYSCALL */
 #define PAGING_LEVELS 4
-#define REAL_RESULT 0x5800              /* guest-physical: real.c */
-#define AP_TRAMPOLINE 0x8000            /* guest-physical: where SIPI starts the other processors */
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -29,26 +23,6 @@ struct gate {
     uint16_t offset_middle;
     uint32_t offset_high, reserved;
 };
-
-struct percpu_arch {
-    unsigned apic_id;
-    uint64_t gdt[24];
-    uint32_t tss[26];
-};
 #endif
-#include <regs.h>
-#ifndef __ASSEMBLER__
-static inline unsigned long arch_fault_address(void)
-{
-    unsigned long cr2;
-
-    __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
-    return cr2;
-}
-
-#include <system.h>
-#include <traps.h>
-#include <apic.h>
-#include <hvm.h>
-#endif
+#include <processor.h>
 #endif
