@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hv import abi, evtchn, grant
-from hv.backend.block import BlockBackend
 from hv.backend.block_requests import RingLayout
-from hv.backend.net import NetBackend
 from hv.backend.xenbus import XenbusDevice
 from hv.domain import Domain
 from hv.native import lib
@@ -57,8 +55,9 @@ class Front:
         if not self.domain.translated:
             (frame,) = self.domain.alloc_frames(1)
             return self.grant(frame, readonly=readonly, domid=domid)
-        ref = self.grant(FREE_GFN + self._next, readonly=readonly, domid=domid)
-        frame = self.domain.frame_of(FREE_GFN + ref - 1)
+        gfn = FREE_GFN + self._next
+        ref = self.grant(gfn, readonly=readonly, domid=domid)
+        frame = self.domain.frame_of(gfn)
         assert frame is not None
         self.kept[ref] = frame
         return ref
@@ -191,7 +190,7 @@ class Ring:
 class BlockFront(Front):
     """A driver of one disk."""
 
-    def __init__(self, domain: Domain, device: BlockBackend, abi_name: str = "x86_64", order: int = 0) -> None:
+    def __init__(self, domain: Domain, device: XenbusDevice, abi_name: str = "x86_64", order: int = 0) -> None:
         super().__init__(domain, device)
         self.abi_name = abi_name
         self.layout = RingLayout(abi_name)
@@ -256,7 +255,7 @@ class BlockFront(Front):
 class NetFront(Front):
     """A driver of one interface."""
 
-    def __init__(self, domain: Domain, device: NetBackend) -> None:
+    def __init__(self, domain: Domain, device: XenbusDevice) -> None:
         super().__init__(domain, device)
         self.tx: Ring
         self.rx: Ring

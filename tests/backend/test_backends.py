@@ -180,7 +180,7 @@ def test_going_back_over_attach_and_detach() -> None:
         hv.restore(moments[number][0])
         assert hv.state_hash == moments[number][1]
         assert (len(backends_of(domain).devices), len(domain.timers)) == [(0, 0), (2, 1), (2, 1)][number]
-    again = BlockFront(domain, backends_of(domain).devices[second.device.token])  # type: ignore[arg-type]
+    again = BlockFront(domain, backends_of(domain).devices[second.device.token])
     again.ring, again.port, again.kept = second.ring, second.port, second.kept
     again._next = 3000
     assert first_byte(again, 2) == 0x33
@@ -195,7 +195,7 @@ def test_forks_go_their_own_way() -> None:
     child = domain.hv.fork()
     (copy,) = child.domains.values()
     assert child.state_hash == domain.hv.state_hash
-    theirs = BlockFront(copy, backends_of(copy).devices[disk.device.token])  # type: ignore[arg-type]
+    theirs = BlockFront(copy, backends_of(copy).devices[disk.device.token])
     theirs.ring, theirs.port, theirs.kept, theirs._next = disk.ring, disk.port, disk.kept, 3000
     theirs.ring.front = theirs
     assert first_byte(theirs, 4) == 0x44

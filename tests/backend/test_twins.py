@@ -10,8 +10,10 @@ import pytest
 from hv import abi
 from hv.builder.pc import PcDisk
 from hv.devices.ata_drive import DRQ
+from hv.devices.ide import Ide
 from hv.devices.platform import Platform
 from hv.devices.xen_platform import BLACKLISTED, DISKS, MAGIC, NICS, PORT
+from hv.disk.disk import Disk
 from hv.domain import Domain
 from hv.net.options import NicOptions
 from hv.testing.build import build_guest, find_guest
@@ -38,6 +40,13 @@ def platform(domain: Domain) -> Platform:
     return cast(Platform, domain.platform)
 
 
+def image_of(domain: Domain) -> Disk:
+    """What is in the first IDE drive."""
+    drive = cast(Ide, platform(domain).devices["ide"]).drives[0]
+    assert drive is not None and drive.disk is not None
+    return drive.disk
+
+
 def unplug(domain: Domain, what: int) -> None:
     platform(domain).ports.write(PORT, 2, what)
 
@@ -48,11 +57,11 @@ def states(domain: Domain) -> list[int]:
 
 
 def block(domain: Domain) -> BlockFront:
-    return BlockFront(domain, backends_of(domain).devices[f"vbd/{domain.domid}/768"])  # type: ignore[arg-type]
+    return BlockFront(domain, backends_of(domain).devices[f"vbd/{domain.domid}/768"])
 
 
 def net(domain: Domain) -> NetFront:
-    return NetFront(domain, backends_of(domain).devices[f"vif/{domain.domid}/0"])  # type: ignore[arg-type]
+    return NetFront(domain, backends_of(domain).devices[f"vif/{domain.domid}/0"])
 
 
 def ide_status(domain: Domain) -> int:
@@ -86,11 +95,11 @@ def test_one_disk(pc: Guest) -> None:
     assert disk.connect() == CONNECTED, disk.error
     assert first_byte(disk, 7) == 7
     written(disk, 7, 0x77)
-    drive = platform(domain).devices["ide"].drives[0]  # type: ignore[attr-defined]
-    assert drive.disk.read(7, 1)[0] == 0x77 and drive.disk.overlay.count == 1
+    image = image_of(domain)
+    assert image.read(7, 1)[0] == 0x77 and image.overlay.count == 1
     assert backends_of(domain).save()[0][1][2] is None  # the drive keeps what was written, and nobody else
     pc.hv.restore(before)
-    assert drive.disk.overlay.count == 0 and states(domain)[0] == INIT_WAIT
+    assert image.overlay.count == 0 and states(domain)[0] == INIT_WAIT
 
 
 def test_snapshots_and_forks_over_unplugging(pc: Guest) -> None:
@@ -149,8 +158,7 @@ def test_a_reset_plugs_all_in_again(pc: Guest) -> None:
     platform(domain).reset()
     assert states(domain) == [INITIALISING] * 2 and disk.device.link is None and not domain.host_ports.get(disk.port)
     assert disk.get("state") == "1" and disk.get("sectors") == ""
-    drive = platform(domain).devices["ide"].drives[0]  # type: ignore[attr-defined]
-    assert ide_status(domain) != 0 and drive.disk.read(5, 1)[0] == 0x55
+    assert ide_status(domain) != 0 and image_of(domain).read(5, 1)[0] == 0x55
 
 
 def test_the_blacklist_is_in_xenstore(pc: Guest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from shutil import which
 
 from tests.bench.bare import seconds_of_qemu
@@ -25,9 +26,9 @@ def rows() -> list[Row]:
         measure(
             name,
             "ns",
-            lambda at=at, few=few, many=many: nanoseconds_each("accesses", f"loop={at}", few, many, "hvm64"),  # type: ignore[misc]
+            partial(nanoseconds_each, "accesses", f"loop={at}", few, many, "hvm64"),
             "qemu-system-x86_64 -accel tcg",
-            (lambda loop=loop: _qemu(loop)) if theirs else None,  # type: ignore[misc]
+            partial(_qemu, loop) if theirs else None,
             rounds=3,
             goal=goal,
         )

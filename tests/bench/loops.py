@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from shutil import which
 
@@ -26,22 +26,22 @@ def rows() -> list[Row]:
             measure(
                 f"loop_{loop}",
                 "Minsn/s",
-                lambda loop=loop: _ours(loop),  # type: ignore[misc]  # bound now
+                partial(_ours, loop),
                 "stock libunicorn",
-                lambda loop=loop: _stock(loop),
+                partial(_stock, loop),
                 goal=">= 1.2",
-            )  # type: ignore[misc]
+            )
         )
         if which("qemu-system-x86_64"):
             found.append(
                 measure(
                     f"loop_{loop}_qemu",
                     "Minsn/s",
-                    lambda loop=loop: _ours(loop),  # type: ignore[misc]
+                    partial(_ours, loop),
                     "qemu-system-x86_64 -accel tcg",
-                    lambda loop=loop: _qemu(loop),
+                    partial(_qemu, loop),
                     goal=">= 0.8",
-                )  # type: ignore[misc]
+                )
             )
     return found
 

@@ -6,7 +6,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 from hv.debug import stops
 from hv.debug.recording import Recorder
@@ -146,7 +146,7 @@ def steps_back() -> list[Row]:
     there, back = [], []
     for _ in range(POSITIONS):
         count = rng.randrange(1, RUN)
-        there.append(_us(lambda count=count: timeline.goto(count)) / 1000)  # type: ignore[misc]
+        there.append(_us(partial(timeline.goto, count)) / 1000)
         back.append(_us(lambda: timeline.step(-1)) / 1000)
     return [
         Row("reverse_step", statistics.median(back), "ms", None, None, None, "<= 20"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from hv.debug.filters import EVERYTHING
 from hv.debug.records import Trap
@@ -31,18 +32,18 @@ class _Nowhere:
         """Nothing to do."""
 
 
-def seconds(name: str, cmdline: str, traced: bool) -> float:
-    """Seconds of a run with all kinds of records wanted, or with none."""
+def milliseconds(name: str, cmdline: str, traced: bool) -> float:
+    """Milliseconds of a run with all kinds of records wanted, or with none."""
     one = launch(guest(name), GuestConfig(memory_mib=MEMORY_MIB, cmdline=cmdline))
     if not traced:
         start = time.perf_counter()
         one.hv.run()
-        return time.perf_counter() - start
+        return (time.perf_counter() - start) * 1e3
     tracer = Tracer(one.hv, [_Nowhere()])
     one.hv.after_exit = tracer.flush
     start = time.perf_counter()
     one.hv.run()
-    done = time.perf_counter() - start
+    done = (time.perf_counter() - start) * 1e3
     tracer.drop()
     return done
 
@@ -53,9 +54,9 @@ def rows() -> list[Row]:
         measure(
             name,
             "ms",
-            lambda g=guest_name, c=cmdline: seconds(g, c, True) * 1e3,  # type: ignore[misc]
+            partial(milliseconds, guest_name, cmdline, True),
             "untraced",
-            lambda g=guest_name, c=cmdline: seconds(g, c, False) * 1e3,  # type: ignore[misc]
+            partial(milliseconds, guest_name, cmdline, False),
             goal="<= 2",
         )
         for name, guest_name, cmdline in GUESTS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from tests.bench import stock_binding
 from tests.bench.guests import nanoseconds_each
@@ -25,10 +26,14 @@ def rows() -> list[Row]:
         measure(
             name,
             "ns",
-            lambda g=guest, c=cmdline, f=few, m=many: nanoseconds_each(g, c, f, m),  # type: ignore[misc]
+            partial(nanoseconds_each, guest, cmdline, few, many),
             STOCK,
-            lambda s=stock: s(STOCK_ROUNDS) / STOCK_ROUNDS * 1e9,
-            goal=goal,  # type: ignore[misc]
+            partial(_nanoseconds_of, stock),
+            goal=goal,
         )
         for name, guest, cmdline, few, many, stock, goal in TRAPS
     ]
+
+
+def _nanoseconds_of(stock: Callable[[int], float]) -> float:
+    return stock(STOCK_ROUNDS) / STOCK_ROUNDS * 1e9

@@ -1,6 +1,7 @@
 """`-kernel` over a BIOS: the items, the boot ROM, and the ROM's code in an emulator with our fw_cfg device."""
 
 import struct
+from typing import Any
 
 import capstone
 import pytest
@@ -71,9 +72,9 @@ def test_a_ramdisk_stays_where_the_kernel_can_take_it() -> None:
     (kernel(), {"ramdisk": bytes(60 << 20)}, "needs memory up to 0x1800000"),
     (kernel(), {"low_end": 16 << 20}, "needs memory up to"),
 ])  # fmt: skip
-def test_what_cannot_be_booted(image: bytes, options: dict[str, object], problem: str) -> None:
+def test_what_cannot_be_booted(image: bytes, options: dict[str, Any], problem: str) -> None:
     with pytest.raises(BuilderError, match=problem):
-        linux_items("k", image, **({"low_end": LOW_END} | options))  # type: ignore[arg-type]
+        linux_items("k", image, **({"low_end": LOW_END} | options))
 
 
 @pytest.mark.parametrize("listing", [LINUX, MULTIBOOT])

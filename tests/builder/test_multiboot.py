@@ -1,6 +1,7 @@
 """Multiboot kernels: their headers, what of them is refused, and the items and the block that the boot ROM takes."""
 
 import struct
+from typing import Any
 
 import capstone
 import pytest
@@ -111,6 +112,6 @@ def test_addresses_that_cannot_be(wrong: dict[str, int]) -> None:
     (kernel(), {"modules": [("m", bytes(28 << 20))]}, "give the domain more memory"),
     (kernel(), {"modules": [("m" * 70_000, b"")]}, "shorter texts"),
 ])  # fmt: skip
-def test_what_cannot_be_booted(image: KernelImage, options: dict[str, object], problem: str) -> None:
+def test_what_cannot_be_booted(image: KernelImage, options: dict[str, Any], problem: str) -> None:
     with pytest.raises(BuilderError, match=problem):
-        multiboot_items(image, low_end=LOW_END, **options)  # type: ignore[arg-type]
+        multiboot_items(image, low_end=LOW_END, **options)

@@ -115,10 +115,22 @@ def test_real_mode(debugger: Debugger) -> None:
     assert "cs_base 20000" in words and "ss_base 40000" in words and "cr0 60000010 " in words
 
 
+class Nothing:
+    """Outside of the guest nothing goes on (hv.debug.gdb.session.Outside)."""
+
+    def poll(self) -> bool:
+        return False
+
+    poll_back = wait_for_input = poll
+
+    def send(self, body: bytes) -> None:
+        raise AssertionError(body)
+
+
 def test_what_gdb_sees_is_linear(debugger: Debugger) -> None:
     there = address(debugger, "pushed")
     to(debugger, there)
-    session = Session(debugger, outside=None)  # type: ignore[arg-type]
+    session = Session(debugger, Nothing())
     number = {register.name: f"{at:x}".encode() for at, register in enumerate(REGISTERS)}
 
     def value(name: str) -> int:

@@ -40,7 +40,6 @@ PVH_GUESTS = ["hvm_smp", "physmap", "lapic_timer", "hvm_exceptions", "evtchn_pol
 MOMENTS = 6
 DAMAGES = int(os.environ.get("XENLAB_DAMAGES", "600"))
 """Damaged files that are tried; 10,000 take some minutes."""
-PGC_XEN_HEAP = 1 << 30  # native/xen/state.h
 LOOK = """\
 import json, sys
 from hv.debug.snapshot_file import load
@@ -178,7 +177,7 @@ def test_what_devices_write_to_is_not_the_guests_to_give_back(tmp_path: Path) ->
     hv = guest.hv
     frames = lib.hv_hvm_domain(hv.native, guest.domain.c)
     page = lib.hv_pages(hv.native)[int(frames.video_frame)]
-    page.ref_info &= ~PGC_XEN_HEAP
+    page.ref_info &= ~lib.PGC_XEN_HEAP
     guest.domain.c.tot_pages += 1
     save(tmp_path / "pc", hv, [hv.snapshot()], {})
     with pytest.raises(SnapshotFileError, match="what its PC's devices use; "):

@@ -104,7 +104,7 @@ def test_a_device_is_found_and_configured(driver: Driver) -> None:
 def test_an_interrupt_on_completion_at_the_end_of_the_frame(driver: Driver) -> None:
     driver.configure(ADDRESS)
     driver.out(STATUS, 0x3F)
-    driver.uhci.devices[0].accept(b"at 1 2\n")  # type: ignore[union-attr]
+    driver.device.accept(b"at 1 2\n")
     driver.descriptor(TRANSFERS, IN, ADDRESS, 1, 8, BUFFERS, flags=INTERRUPT | THREE_ERRORS)
     driver.write32(QUEUE + 4, TRANSFERS)
     driver.machine.advance(FRAME_NS - 1)
@@ -118,7 +118,7 @@ def test_an_interrupt_on_completion_at_the_end_of_the_frame(driver: Driver) -> N
 
 def test_a_short_packet_stops_the_queue_where_it_is_to_be_detected(driver: Driver) -> None:
     driver.configure(ADDRESS)
-    driver.uhci.devices[0].accept(b"at 1 2\n")  # type: ignore[union-attr]
+    driver.device.accept(b"at 1 2\n")
     driver.descriptor(TRANSFERS, IN, ADDRESS, 1, 64, BUFFERS, TRANSFERS + 16 | DEPTH, SHORT | THREE_ERRORS)
     driver.descriptor(TRANSFERS + 16, IN, ADDRESS, 1, 64, BUFFERS + 64)
     driver.write32(QUEUE + 4, TRANSFERS)
@@ -149,7 +149,7 @@ def test_three_timeouts_where_nobody_is(driver: Driver) -> None:
 
 def test_more_data_than_there_is_room_for_is_babble(driver: Driver) -> None:
     driver.configure(ADDRESS)
-    driver.uhci.devices[0].accept(b"at 1 2\n")  # type: ignore[union-attr]
+    driver.device.accept(b"at 1 2\n")
     driver.machine.ram[BUFFERS : BUFFERS + 8] = bytes(8)
     driver.descriptor(TRANSFERS, IN, ADDRESS, 1, 3, BUFFERS)
     driver.write32(QUEUE + 4, TRANSFERS)
@@ -158,7 +158,7 @@ def test_more_data_than_there_is_room_for_is_babble(driver: Driver) -> None:
     assert not any(driver.machine.ram[BUFFERS : BUFFERS + 8])
 
 
-def test_a_frame_has_time_for_so_many_bytes(driver: Driver) -> None:
+def test_a_frame_has_time_for_so_many_bytes(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     driver.configure(ADDRESS)
     count = 200
     for i in range(count):
@@ -166,9 +166,7 @@ def test_a_frame_has_time_for_so_many_bytes(driver: Driver) -> None:
         driver.descriptor(TRANSFERS + 16 * i, OUT, ADDRESS, 0, 64, BUFFERS, link, flags=0)
     driver.descriptor(TRANSFERS + 16 * count, OUT, ADDRESS, 0, 64, BUFFERS)
     tried: list[int] = []
-    device = driver.uhci.devices[0]
-    assert device is not None
-    device.token = lambda *packet: tried.append(1) or b""  # type: ignore[method-assign, func-returns-value]
+    monkeypatch.setattr(driver.device, "token", lambda *packet: tried.append(1) or b"")
     driver.write32(QUEUE + 4, TRANSFERS)
     driver.frames()
     assert len(tried) == FRAME_BYTES // (64 + OVERHEAD)
@@ -208,7 +206,7 @@ def test_an_idle_schedule_waits_for_a_processor_or_for_the_device(driver: Driver
     assert driver.machine.patient
     driver.frames()  # a processor runs
     assert not driver.machine.patient
-    driver.uhci.devices[0].accept(b"at 100 200\n")  # type: ignore[union-attr]
+    driver.device.accept(b"at 100 200\n")
     assert not driver.machine.patient
     driver.frames()
     assert not driver.read32(TRANSFERS + 4) & ACTIVE
@@ -223,7 +221,7 @@ def test_a_schedule_with_work_does_not_wait(driver: Driver, what: str) -> None:
     device, endpoint = (99 if what == "nobody" else ADDRESS), (0 if what == "control" else 1)
     driver.descriptor(TRANSFERS, IN, device, endpoint, 8, BUFFERS, flags=0)
     if what == "elsewhere":  # in a frame to come
-        driver.uhci.devices[0].accept(b"at 1 1\n")  # type: ignore[union-attr]
+        driver.device.accept(b"at 1 1\n")
         driver.write32(LIST + 4 * (driver.inp(NUMBER) + 60 & 1023), TRANSFERS)
     else:
         driver.write32(QUEUE + 4, TRANSFERS)
@@ -250,7 +248,7 @@ NOWHERE = MEMORY + 0x1000
 @pytest.mark.parametrize("place", ["list", "queue", "descriptor", "element", "to the host", "from the host"])
 def test_where_no_memory_is(driver: Driver, place: str) -> None:
     driver.configure(ADDRESS)
-    driver.uhci.devices[0].accept(b"at 1 2\n")  # type: ignore[union-attr]
+    driver.device.accept(b"at 1 2\n")
     if place == "list":
         driver.out(BASE, NOWHERE, 4)
     elif place == "queue":
@@ -275,7 +273,7 @@ def test_descriptors_that_make_no_sense(driver: Driver, token: int, flags: int) 
     stopped(driver, PROCESS_ERROR)
 
 
-def test_circles_end_with_the_frame(driver: Driver) -> None:
+def test_circles_end_with_the_frame(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     driver.configure(ADDRESS)
     reads = 0
     read = driver.machine.dma_read
@@ -285,7 +283,7 @@ def test_circles_end_with_the_frame(driver: Driver) -> None:
         reads += 1
         return read(address, length)
 
-    driver.machine.dma_read = counted  # type: ignore[method-assign]
+    monkeypatch.setattr(driver.machine, "dma_read", counted)
     driver.write32(TRANSFERS, TRANSFERS, 0, IN, 0)                       # a TD that follows itself
     driver.write32(TRANSFERS + 32, TRANSFERS + 32 | DEPTH, 0, IN, 0)
     driver.write32(QUEUE + 16, QUEUE + 32 | QH, QUEUE + 32 | QH)         # QHs in each other
@@ -340,8 +338,7 @@ def test_random_schedules_and_registers() -> None:
 
 def test_state_in_the_middle(driver: Driver) -> None:
     driver.configure(ADDRESS)
-    tablet = driver.uhci.devices[0]
-    assert tablet is not None
+    tablet = driver.device
     tablet.accept(b"at 7 8\npress left\n")
     saved = driver.machine.save(), driver.uhci.save(), tablet.save()
     seen = [driver.look(ADDRESS), driver.look(ADDRESS), driver.look(ADDRESS)]
@@ -357,7 +354,7 @@ def test_remote_wakeup(driver: Driver) -> None:
     driver.control(ADDRESS, 0x00, 3, 1)
     driver.out(PORTS, 0x1004)
     driver.out(STATUS, 0x3F)
-    driver.uhci.devices[0].accept(b"press left\n")  # type: ignore[union-attr]
+    driver.device.accept(b"press left\n")
     assert driver.inp(PORTS) & 0x40 and driver.inp(STATUS) & 4 and driver.machine.pins["uhci"]
 
 

@@ -140,7 +140,7 @@ def test_a_disk_that_may_not_be_written(tmp_path: Path) -> None:
     assert stick.disk.read(0, 1) == CONTENTS[:512]
 
 
-def test_a_damaged_image(stick: Stick) -> None:
+def test_a_damaged_image(stick: Stick, monkeypatch: pytest.MonkeyPatch) -> None:
     read = stick.disk.read
 
     def damaged(sector: int, count: int) -> bytes:
@@ -148,7 +148,7 @@ def test_a_damaged_image(stick: Stick) -> None:
             raise MediumError("damaged")
         return read(sector, count)
 
-    stick.disk.read = damaged  # type: ignore[method-assign]
+    monkeypatch.setattr(stick.disk, "read", damaged)
     result, data = stick.do(rw(0x28, 32, 16), 16 * 512)
     assert (result, data) == (BAD, CONTENTS[32 * 512 : 40 * 512]) and stick.sense() == (3, 0x11)
     assert stick.do(rw(0x28, 0, 8), 8 * 512)[0] == GOOD
@@ -170,8 +170,10 @@ def test_host_and_disk_do_not_agree(stick: Stick) -> None:
 
 @pytest.mark.parametrize("wrong", ["mark", "length", "unit"])
 def test_what_is_no_command_block_needs_a_reset(stick: Stick, wrong: str) -> None:
-    stick.command(bytes(6), 0, False, unit=wrong == "unit", mark=b"USBX" if wrong == "mark" else b"USBC") \
-        if wrong != "length" else stick.driver.queue(ADDRESS, BULK_OUT, [(OUT, 30, COMMAND_AT)])
+    if wrong == "length":
+        stick.driver.queue(ADDRESS, BULK_OUT, [(OUT, 30, COMMAND_AT)])
+    else:
+        stick.command(bytes(6), 0, False, unit=wrong == "unit", mark=b"USBX" if wrong == "mark" else b"USBC")
     for _ in range(2):
         with pytest.raises(Stalled):
             stick.driver.queue(ADDRESS, BULK_IN, [(IN, 13, STATUS_AT)])

@@ -27,6 +27,8 @@ class Driver:
     def __init__(self, *devices: UsbDevice, machine: TestMachine) -> None:
         self.machine = machine
         self.uhci = Uhci(machine, devices)
+        self.device = devices[0]
+        """At the first port."""
         self.uhci.config_write(BAR0 + 16, 4, PORT)
         self.uhci.config_write(COMMAND, 2, 5)
         self.write32(LIST, *[QUEUE | QH] * 1024)

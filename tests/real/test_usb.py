@@ -20,7 +20,7 @@ pytestmark = pytest.mark.real
 
 CONTENTS = random.Random(23).randbytes(1 << 20)
 # Waits for a key by INT 16h, function 0, and prints its character.
-ASK = bytes.fromhex("31c0 cd16 b40e bb0700 cd10".replace(" ", ""))
+ASK = bytes.fromhex("31c0 cd16 b40e bb0700 cd10")
 KERNEL = "linux-image-amd64"
 SHOW = """
 until [ -b /dev/sda ] && [ -c /dev/input/event2 ]; do usleep 50000; done

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.real
 
 MOST = 12_000_000_000
 # Prints a text by INT 10h, function 0Eh.
-TELL = bytes.fromhex("31c0 8ed8 fc be0000 ac 08c0 7409 b40e bb0700 cd10 ebf2".replace(" ", ""))
+TELL = bytes.fromhex("31c0 8ed8 fc be0000 ac 08c0 7409 b40e bb0700 cd10 ebf2")
 HALT = bytes.fromhex("faf4")
 ORIGIN = 0x7C00
 

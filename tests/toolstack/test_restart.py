@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from hv import abi
+from hv.builder.pc import PcDisk
 from hv.hypervisor import Hypervisor, Stop
 from hv.native import lib
 from hv.testing.build import build_guest, find_guest
+from hv.testing.disks import NumberedImage
 from hv.toolstack.launch import Guest, GuestConfig, launch
 from tests.cli.machinecode import UD2, call, guest, repeat, shutdown
 
@@ -17,9 +19,6 @@ WORK = call("xen_version", abi.XENVER_version, 0)
 
 def pc(name: str = "reboot_pc", **config: object) -> Guest:
     """A guest of guests/ in place of a PC's firmware, with a blank disk."""
-    from hv.builder.pc import PcDisk
-    from hv.testing.disks import NumberedImage
-
     usual = GuestConfig(
         kind="hvm", firmware=build_guest(find_guest(name), "hvm64"), memory_mib=16, drives=(PcDisk(NumberedImage(16)),),
         on_reboot="restart", triple_fault="reboot", vcpus=2,

@@ -1,6 +1,7 @@
 """`--usb`, `--disk FILE,bus=usb`, and where a VNC client's pointer and keys go."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -8,6 +9,7 @@ from hv.builder.image import BuilderError
 from hv.builder.pc import PcDisk, PcMachine, firmware_items
 from hv.builder.pc_usb import MOST_USB
 from hv.devices.uhci import Uhci
+from hv.devices.usb import UsbDevice
 from hv.disk.opening import open_image
 from hv.toolstack.devices import DiskOptions, parse_disk, parse_usb
 from hv.toolstack.launch import Guest, GuestConfig, launch
@@ -66,7 +68,7 @@ def test_usb_comes_first_once_a_driver_has_taken_it(tmp_path: Path) -> None:
     event = Pointer(100, 50, 201, 101, 3, 4, LEFT, 0)
     for configured in (0, 1):
         for name in ("usb-tablet", "usb-keyboard"):
-            domain.services[name].state.configuration = configured  # type: ignore[attr-defined]
+            cast(UsbDevice, domain.services[name]).state.configuration = configured
         inputs.key("a", True)
         inputs.pointer(event)
         inputs.pointer(event._replace(buttons=0))
