@@ -1,7 +1,8 @@
 /* @title  devices under a guest that does anything
  * @fact   accesses of every width to every port and register, plausible ones and wild ones, malformed tables and DMA to
  *         nowhere do the machine no harm: the guest goes on, and so does its clock
- * @source Intel 82371SB, 82371AB, 82540EM, UHCI 1.1; Realtek RTL8139C data sheets; ATA/ATAPI-6; QEMU, docs/specs (what is there)
+ * @source Intel 82371SB, 82371AB, 82540EM, UHCI 1.1; Realtek RTL8139C data sheets; ATA/ATAPI-6; QEMU, docs/specs (what
+ *         is there)
  * @env    hvm64
  * @memory 32
  * @cmdline seed=1 count=20000
@@ -22,9 +23,9 @@ static unsigned some_port(void)
 {
     static const struct { uint16_t first, count; } ports[] = {
         { PIC1, 2 }, { PIC2, 2 }, { PIT, 4 }, { KBC_DATA, 2 }, { KBC, 1 }, { RTC, 2 }, { 0x80, 1 }, { PORT_92, 1 },
-        { 0xb2, 2 }, { IDE2, 8 }, { 0x376, 1 }, { IDE1, 8 }, { 0x3f6, 1 }, { VBE, 4 }, { VGA_PORTS, 0x30 }, { 0x4d0, 2 },
-        { FW_CFG, 2 }, { FW_CFG_DMA, 8 }, { COM2, 8 }, { COM1 + 1, 7 }, { 0x402, 1 }, { PCI_ADDRESS, 8 }, { MASTERS, 16 },
-        { NIC_IO, 8 }, { RTL_IO, 0x80 }, { USB_IO, 0x20 }, { PM_IO, 0x30 }, { 0xafe0, 4 } };
+        { 0xb2, 2 }, { IDE2, 8 }, { 0x376, 1 }, { IDE1, 8 }, { 0x3f6, 1 }, { VBE, 4 }, { VGA_PORTS, 0x30 },
+        { 0x4d0, 2 }, { FW_CFG, 2 }, { FW_CFG_DMA, 8 }, { COM2, 8 }, { COM1 + 1, 7 }, { 0x402, 1 }, { PCI_ADDRESS, 8 },
+        { MASTERS, 16 }, { NIC_IO, 8 }, { RTL_IO, 0x80 }, { USB_IO, 0x20 }, { PM_IO, 0x30 }, { 0xafe0, 4 } };
     unsigned i = (unsigned)below(ARRAY_SIZE(ports));
 
     return one_in(20) ? 0x20 + (unsigned)below(0xfff0) : ports[i].first + (unsigned)below(ports[i].count);
@@ -45,9 +46,9 @@ static void any_port(void)
 static uint64_t some_memory(void)
 {
     static const struct { uint64_t first, size; } places[] = {
-        { VGA_WINDOW, 0x20000 }, { VGA_WINDOW, 0x20000 }, { 0xc0000, 0x40000 }, { IOAPIC_BASE, 0x20 }, { HPET_BASE, 0x168 },
-        { LAPIC_BASE, 0x400 }, { NIC, 0x5900 }, { NIC, 0x20000 }, { RTL, 0x80 }, { VGA_REGISTERS, 0x610 },
-        { FRAME_BUFFER, 0x1000000 }, { NOWHERE, 0x1000 } };
+        { VGA_WINDOW, 0x20000 }, { VGA_WINDOW, 0x20000 }, { 0xc0000, 0x40000 }, { IOAPIC_BASE, 0x20 },
+        { HPET_BASE, 0x168 }, { LAPIC_BASE, 0x400 }, { NIC, 0x5900 }, { NIC, 0x20000 }, { RTL, 0x80 },
+        { VGA_REGISTERS, 0x610 }, { FRAME_BUFFER, 0x1000000 }, { NOWHERE, 0x1000 } };
     unsigned i = (unsigned)below(ARRAY_SIZE(places));
 
     return places[i].first + below(places[i].size) - (one_in(40) ? 4 : 0);
@@ -69,10 +70,10 @@ static void any_memory(void)
 /* ---- disks ---- */
 
 static const uint8_t disk_commands[] = {
-    0x20, 0x20, 0x21, 0x24, 0x25, 0x25, 0x27, 0x29, 0x30, 0x34, 0x35, 0x35, 0x39, 0x40, 0x42, 0x70, 0x90, 0x91, 0xc4, 0xc5,
-    0xc6, 0xc8, 0xc8, 0xca, 0xca, 0xe0, 0xe5, 0xe7, 0xea, 0xec, 0xef, 0xf8, 0x00, 0x08, 0xa0, 0xa1, 0xb0, 0x10 };
-static const uint8_t packets[] = { 0x00, 0x03, 0x12, 0x1a, 0x1b, 0x1e, 0x25, 0x28, 0x28, 0x2b, 0x42, 0x43, 0x46, 0x4a, 0x51,
-                                   0x52, 0x55, 0x5a, 0xa8, 0xa8, 0xad, 0xbd, 0xbe };
+    0x20, 0x20, 0x21, 0x24, 0x25, 0x25, 0x27, 0x29, 0x30, 0x34, 0x35, 0x35, 0x39, 0x40, 0x42, 0x70, 0x90, 0x91, 0xc4,
+    0xc5, 0xc6, 0xc8, 0xc8, 0xca, 0xca, 0xe0, 0xe5, 0xe7, 0xea, 0xec, 0xef, 0xf8, 0x00, 0x08, 0xa0, 0xa1, 0xb0, 0x10 };
+static const uint8_t packets[] = { 0x00, 0x03, 0x12, 0x1a, 0x1b, 0x1e, 0x25, 0x28, 0x28, 0x2b, 0x42, 0x43, 0x46, 0x4a,
+                                   0x51, 0x52, 0x55, 0x5a, 0xa8, 0xa8, 0xad, 0xbd, 0xbe };
 
 static void task_file(unsigned base, uint8_t command)
 {
@@ -97,7 +98,8 @@ static void disk_ready(unsigned base)
 static void disk_words(unsigned base)
 {
     for (unsigned block = 0; block < 4 && port_in(base + IDE_CONTROL, 1) & IDE_DRQ; block++) {
-        uint64_t at = one_in(5) ? VGA_WINDOW + below(0x8000) : DATA + below(DATA_BYTES), count = one_in(3) ? below(600) : 256;
+        uint64_t at = one_in(5) ? VGA_WINDOW + below(0x8000) : DATA + below(DATA_BYTES);
+        uint64_t count = one_in(3) ? below(600) : 256;
 
         if (one_in(2))
             string_in(base, pick(widths), at, count);
@@ -132,7 +134,8 @@ static void start_master(unsigned base)
         unsigned at = (first / 4 + 2 * i) % (0x10000 / 4);
 
         table[at] = (uint32_t)dma_address();
-        table[at + 1] = (one_in(3) ? (uint32_t)wild() & 0xffff : 0x200u << below(4)) | (i + 1 == n && !one_in(8) ? 0x80000000 : 0);
+        table[at + 1] = (one_in(3) ? (uint32_t)wild() & 0xffff : 0x200u << below(4)) |
+                        (i + 1 == n && !one_in(8) ? 0x80000000 : 0);
         if (table[at] < 0x100000)
             table[at + 1] = 0x80001000;
     }
@@ -211,10 +214,12 @@ static void nic_transmit(void)
     uint64_t *ring = (uint64_t *)TX_RING;
 
     for (uint32_t i = 0; i < number; i++) {
-        uint64_t *d = ring + 2 * ((head + i) % count), command = below(256), length = one_in(5) ? wild() & 0xfffff : below(1600);
+        uint64_t *d = ring + 2 * ((head + i) % count), command = below(256);
+        uint64_t length = one_in(5) ? wild() & 0xfffff : below(1600);
 
         d[0] = one_in(4) ? dma_address() : frame();
-        d[1] = (one_in(3) ? wild() << 32 : 0) | (command | (one_in(2) ? 9 : 0)) << 24 | (one_in(2) ? below(3) << 20 : 0) | (length & 0xffff);
+        d[1] = (one_in(3) ? wild() << 32 : 0) | (command | (one_in(2) ? 9 : 0)) << 24 |
+               (one_in(2) ? below(3) << 20 : 0) | (length & 0xffff);
         if (one_in(6))                              /* a context: segments of TCP */
             d[0] = wild(), d[1] = (0x40 + below(1500)) << 48 | below(80) << 40 | 0x24000000 | (length & 0xfffff);
     }
@@ -303,8 +308,10 @@ static void picture(void)
 
 static void keyboard(void)
 {
-    static const uint8_t commands[] = { 0x20, 0x60, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xad, 0xae, 0xd0, 0xd2, 0xd3, 0xd4, 0xd4 };
-    static const uint8_t told[] = { 0xed, 0xee, 0xf0, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xff, 0xe6, 0xe8, 0xe9, 0xea, 0xeb };
+    static const uint8_t commands[] = { 0x20, 0x60, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xad, 0xae, 0xd0, 0xd2, 0xd3, 0xd4,
+                                        0xd4 };
+    static const uint8_t told[] = { 0xed, 0xee, 0xf0, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xff, 0xe6, 0xe8, 0xe9, 0xea,
+                                    0xeb };
 
     port_out(KBC, 1, pick(commands));
     port_out(KBC_DATA, 1, one_in(2) ? pick(told) : (uint32_t)wild());
@@ -383,9 +390,9 @@ static void pass_time(void)
 static void place(void)
 {
     static const struct { uint32_t device; uint8_t reg; uint32_t value; } places[] = {
-        { 0x70108086, 0x20, MASTERS }, { 0x71138086, 0x40, PM_IO | 1 }, { 0x71138086, 0x80, 1 }, { 0x100e8086, 0x10, NIC },
-        { 0x100e8086, 0x14, NIC_IO }, { 0x813910ec, 0x10, RTL_IO }, { 0x813910ec, 0x14, RTL }, { 0x11111234, 0x10, FRAME_BUFFER },
-        { 0x11111234, 0x18, VGA_REGISTERS }, { 0x70208086, 0x20, USB_IO } };
+        { 0x70108086, 0x20, MASTERS }, { 0x71138086, 0x40, PM_IO | 1 }, { 0x71138086, 0x80, 1 },
+        { 0x100e8086, 0x10, NIC }, { 0x100e8086, 0x14, NIC_IO }, { 0x813910ec, 0x10, RTL_IO }, { 0x813910ec, 0x14, RTL },
+        { 0x11111234, 0x10, FRAME_BUFFER }, { 0x11111234, 0x18, VGA_REGISTERS }, { 0x70208086, 0x20, USB_IO } };
 
     for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
         unsigned function = pci_find(places[i].device);

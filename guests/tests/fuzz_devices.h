@@ -1,9 +1,9 @@
-/* fuzz_devices.h - how fuzz_devices.c reaches devices: every width and kind of access, counted, and kept from killing the
- * guest itself.
+/* fuzz_devices.h - how fuzz_devices.c reaches devices: every width and kind of access, counted, and kept from killing
+ * the guest itself.
  *
  * A device that was told so writes wherever the guest's memory is, the guest's own code too. So pointers that devices
- * keep lead to memory set apart, or to where no RAM is: each kind of table has a place that only the guest writes to, and
- * what devices write goes to DATA or to nowhere. The same of what switches the machine off.
+ * keep lead to memory set apart, or to where no RAM is: each kind of table has a place that only the guest writes to,
+ * and what devices write goes to DATA or to nowhere. The same of what switches the machine off.
  */
 #ifndef FUZZ_DEVICES_H
 #define FUZZ_DEVICES_H
@@ -45,8 +45,8 @@ static uint64_t accesses;
 /* A number at an edge, or one of any size. */
 static uint64_t wild(void)
 {
-    static const uint64_t edges[] = { 0, 1, 2, 7, 8, 0x7f, 0x80, 0xff, 0xfff, 0x1000, 0x7fff, 0xffff, 0x10000, 0x7fffffff,
-                                      0x80000000, 0xffffffff, 0x8000000000000000, ~0ULL };
+    static const uint64_t edges[] = { 0, 1, 2, 7, 8, 0x7f, 0x80, 0xff, 0xfff, 0x1000, 0x7fff, 0xffff, 0x10000,
+                                      0x7fffffff, 0x80000000, 0xffffffff, 0x8000000000000000, ~0ULL };
 
     return one_in(3) ? pick(edges) : random_next(&rng) >> below(64);
 }
@@ -81,7 +81,10 @@ static uint8_t tame_port_byte(unsigned port, uint8_t value)
 }
 
 /* The ring of a network card: at its place, or nowhere. */
-static uint32_t tame_ring(uint64_t ring, uint32_t value) { return value & 1 ? (uint32_t)ring + (value & 0xfff0) : value | NOWHERE; }
+static uint32_t tame_ring(uint64_t ring, uint32_t value)
+{
+    return value & 1 ? (uint32_t)ring + (value & 0xfff0) : value | NOWHERE;
+}
 
 static uint32_t tame_nic(unsigned reg, uint32_t value)
 {

@@ -45,13 +45,14 @@ static uint64_t usb_words(bool setup)
 {
     static const uint8_t requests[][8] = {
         { 0x80, 6, 0, 1, 0, 0, 18, 0 }, { 0x80, 6, 0, 2, 0, 0, 64, 0 }, { 0x80, 6, 1, 3, 9, 4, 255, 0 },
-        { 0x81, 6, 0, 0x22, 0, 0, 128, 0 }, { 0, 5, 1, 0, 0, 0, 0, 0 }, { 0, 5, 0, 0, 0, 0, 0, 0 }, { 0, 9, 1, 0, 0, 0, 0, 0 },
-        { 0, 9, 0, 0, 0, 0, 0, 0 }, { 0x80, 8, 0, 0, 0, 0, 1, 0 }, { 0x80, 0, 0, 0, 0, 0, 2, 0 }, { 0x82, 0, 0, 0, 0x81, 0, 2, 0 },
-        { 2, 1, 0, 0, 0x81, 0, 0, 0 }, { 2, 3, 0, 0, 2, 0, 0, 0 }, { 0xa1, 0xfe, 0, 0, 0, 0, 1, 0 }, { 0x21, 0xff, 0, 0, 0, 0, 0, 0 },
-        { 0x21, 10, 4, 0, 0, 0, 0, 0 }, { 0x21, 11, 0, 0, 0, 0, 0, 0 }, { 0xa1, 1, 0, 1, 0, 0, 8, 0 }, { 0x21, 9, 0, 2, 0, 0, 1, 0 },
-        { 0x81, 10, 0, 0, 0, 0, 1, 0 }, { 0, 3, 1, 0, 0, 0, 0, 0 } };
-    static const uint8_t commands[] = { 0x00, 0x03, 0x12, 0x1a, 0x1b, 0x1e, 0x23, 0x25, 0x28, 0x28, 0x2a, 0x2a, 0x2f, 0x35,
-                                        0x5a, 0x88, 0x8a, 0x9e, 0xa8, 0xaa };
+        { 0x81, 6, 0, 0x22, 0, 0, 128, 0 }, { 0, 5, 1, 0, 0, 0, 0, 0 }, { 0, 5, 0, 0, 0, 0, 0, 0 },
+        { 0, 9, 1, 0, 0, 0, 0, 0 }, { 0, 9, 0, 0, 0, 0, 0, 0 }, { 0x80, 8, 0, 0, 0, 0, 1, 0 },
+        { 0x80, 0, 0, 0, 0, 0, 2, 0 }, { 0x82, 0, 0, 0, 0x81, 0, 2, 0 }, { 2, 1, 0, 0, 0x81, 0, 0, 0 },
+        { 2, 3, 0, 0, 2, 0, 0, 0 }, { 0xa1, 0xfe, 0, 0, 0, 0, 1, 0 }, { 0x21, 0xff, 0, 0, 0, 0, 0, 0 },
+        { 0x21, 10, 4, 0, 0, 0, 0, 0 }, { 0x21, 11, 0, 0, 0, 0, 0, 0 }, { 0xa1, 1, 0, 1, 0, 0, 8, 0 },
+        { 0x21, 9, 0, 2, 0, 0, 1, 0 }, { 0x81, 10, 0, 0, 0, 0, 1, 0 }, { 0, 3, 1, 0, 0, 0, 0, 0 } };
+    static const uint8_t commands[] = { 0x00, 0x03, 0x12, 0x1a, 0x1b, 0x1e, 0x23, 0x25, 0x28, 0x28, 0x2a, 0x2a, 0x2f,
+                                        0x35, 0x5a, 0x88, 0x8a, 0x9e, 0xa8, 0xaa };
     uint64_t at = DATA + below(DATA_BYTES - 2048);
     uint8_t *bytes = (uint8_t *)at;
 
@@ -72,7 +73,8 @@ static uint64_t usb_words(bool setup)
     return at;
 }
 
-static void usb_transfer(struct usb_td *td, uint32_t next, uint8_t pid, uint32_t device, uint64_t buffer, uint32_t length)
+static void usb_transfer(struct usb_td *td, uint32_t next, uint8_t pid, uint32_t device, uint64_t buffer,
+                         uint32_t length)
 {
     uint32_t toggle = pid == PID_SETUP ? 0 : (uint32_t)below(2);
 
@@ -89,17 +91,21 @@ static void usb_queue(unsigned list, unsigned from)
     struct usb_qh *queue = &usb_qhs[below(USB_QHS)];
     unsigned at = (unsigned)below(USB_TDS), number = 2 + (unsigned)below(6);
     bool control = one_in(3), known = !one_in(4);
-    uint32_t device = known ? 1 + (uint32_t)below(2) : (uint32_t)below(128), out = known ? 2 : (uint32_t)below(16), in = known ? 1 : out;
+    uint32_t device = known ? 1 + (uint32_t)below(2) : (uint32_t)below(128);
+    uint32_t out = known ? 2 : (uint32_t)below(16), in = known ? 1 : out;
 
     for (unsigned i = 0; i < number; i++) {
         struct usb_td *td = &usb_tds[(at + i) % USB_TDS];
         uint32_t length = one_in(3) ? (uint32_t)below(1400) : 8u << below(4);
-        uint32_t next = i + 1 == number ? LINK_TERMINATE : (uint32_t)(uintptr_t)&usb_tds[(at + i + 1) % USB_TDS] | LINK_DEPTH;
+        uint32_t behind = (uint32_t)(uintptr_t)&usb_tds[(at + i + 1) % USB_TDS];
+        uint32_t next = i + 1 == number ? LINK_TERMINATE : behind | LINK_DEPTH;
 
         if (i == 0)
-            usb_transfer(td, next, control ? PID_SETUP : PID_OUT, device | (control ? 0 : out << 7), usb_words(control), control ? 8 : 31);
+            usb_transfer(td, next, control ? PID_SETUP : PID_OUT, device | (control ? 0 : out << 7), usb_words(control),
+                         control ? 8 : 31);
         else if (one_in(2))
-            usb_transfer(td, one_in(10) ? usb_link() : next, PID_IN, device | (control ? 0 : in << 7), dma_address(), length);
+            usb_transfer(td, one_in(10) ? usb_link() : next, PID_IN, device | (control ? 0 : in << 7), dma_address(),
+                         length);
         else
             usb_transfer(td, next, PID_OUT, device | (control ? 0 : out << 7), dma_address(), length);
     }
