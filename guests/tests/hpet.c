@@ -71,8 +71,7 @@ static void one_shot(void)
 
 static void periodic(void)
 {
-    if (!(get(timer(0, 0)) & CAN_PERIODIC))
-        return;
+    require(get(timer(0, 0)) & CAN_PERIODIC);
     set(COUNTER, 0);
     set(timer(0, 0), INTERRUPT | PERIODIC | SET_VALUE | PIN << ROUTE);
     set(timer(0, VALUE), ticks(5 * MS));                  /* the first match, then the period */

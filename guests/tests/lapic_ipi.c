@@ -7,7 +7,7 @@
  */
 #include <guest.h>
 
-enum { VECTOR = 0x51, LOWEST = 1 << 8, NMI = 4 << 8, LOGICAL = 1 << 11, SELF = 1 << 18, ALL = 2 << 18, OTHERS = 3 << 18 };
+enum { VECTOR = 0x51, LOWEST = 1 << 8, LOGICAL = 1 << 11, ALL = 2 << 18, OTHERS = 3 << 18 };
 enum { CLUSTERS = 0x0fffffff, VCPUS = 4 };
 
 static unsigned got[VCPUS], nmis[VCPUS], ready, told[VCPUS];
@@ -80,7 +80,7 @@ static void all_told(unsigned times)
 void test_main(void)
 {
     interrupt_watch(VECTOR, on_message);
-    trap_set_handler(2, on_nmi);
+    trap_set_handler(X86_EXC_NMI, on_nmi);
     for (unsigned long i = 1; i < VCPUS; i++)
         require_eq(vcpu_start((unsigned)i, other, (void *)i), 0);
     all_told(1);
@@ -90,7 +90,7 @@ void test_main(void)
     check_eq(sent(0xff, 0), 0xf);
     check_eq(sent(0x0a, LOGICAL), 0xa);
     check_eq(sent(0x30, LOGICAL), 0);
-    check_eq(sent(0, SELF), 1);
+    check_eq(sent(0, ICR_SELF), 1);
     check_eq(sent(0, ALL), 0xf);
     check_eq(sent(0, OTHERS), 0xe);
     check_eq(sent(0x0f, LOGICAL | LOWEST), 1 << 2);       /* whose priority is the lowest */
@@ -99,7 +99,7 @@ void test_main(void)
     check_eq(sent(0x13, LOGICAL), 0xc);
     check_eq(sent(0x02, LOGICAL), 1 << 1);
     check_eq(sent(0xf1, LOGICAL), 1 << 0 | 1 << 2);
-    sent(third, NMI);
+    sent(third, ICR_NMI);
     check_eq(nmis[2], 1);
     check_eq(nmis[0] + nmis[1] + nmis[3], 0);
 }

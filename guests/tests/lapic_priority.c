@@ -6,7 +6,7 @@
  */
 #include <guest.h>
 
-enum { LOW = 0x40, SAME = 0x4f, HIGH = 0x90, ERRORS = 0x55, SELF = 1 << 18, SEND_ILLEGAL = 1 << 5 };
+enum { LOW = 0x40, SAME = 0x4f, HIGH = 0x90, ERRORS = 0x55, SEND_ILLEGAL = 1 << 5 };
 
 static unsigned order[8], arrived;
 
@@ -17,7 +17,7 @@ static void on_any(unsigned vector)
 }
 
 static bool bit(unsigned reg, unsigned vector) { return lapic_read(reg + 16 * (vector / 32)) >> vector % 32 & 1; }
-static void to_self(unsigned vector) { lapic_write(LAPIC_ICR, SELF | vector); }
+static void to_self(unsigned vector) { lapic_write(LAPIC_ICR, ICR_SELF | vector); }
 
 static void let_in(void)
 {

@@ -61,7 +61,6 @@ void test_main(void)
     EXPECT(NONE, WITH(gs, SPARE, "pushl %%gs:60\n\tpop %%eax"));
     check_eq(area[62], 0x11);
     check_eq(area[63], 0x11);
-    area[63] = 0x11;
     uint32_t count = 8;
     uint32_t to = 60;
     f = fault_arm();
