@@ -8,10 +8,7 @@
 
 void test_main(void)
 {
-    static const struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) none = { 0, 0 };
+    static const struct table_pointer none = { 0, 0 };
 
     printf("Test result: SUCCESS\n");
     console_drain();

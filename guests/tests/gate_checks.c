@@ -7,7 +7,6 @@
 #include <guest.h>
 
 enum { N = 0x90, IPI = 0x91, EXT = 1 };
-struct table { uint16_t limit; unsigned long base; } __attribute__((packed));
 
 static unsigned long user_int(unsigned long x) { __asm__ volatile("int %0" : : "i"(N) : "memory"); return x; }
 
@@ -45,7 +44,7 @@ static bool on_np(struct regs *r)
 void test_main(void)
 {
     struct gate *gate = trap_gate_address(N), *ud = trap_gate_address(X86_EXC_UD);
-    struct table table, shorter;
+    struct table_pointer table, shorter;
     struct fault *f;
 
     __asm__ volatile("sidt %0" : "=m"(table));

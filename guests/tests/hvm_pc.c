@@ -6,25 +6,18 @@
  * @nic    nat
  */
 #include <guest.h>
+#include <ide.h>
 #include <pc.h>
-
-enum { READ_SECTORS = 0x20 };
 
 static uint16_t first_word(uint8_t sector)
 {
-    outb(IDE1 + 6, 0xe0);
-    outb(IDE1 + 2, 1);
-    outb(IDE1 + 3, sector);
-    outb(IDE1 + 4, 0);
-    outb(IDE1 + 5, 0);
-    outb(IDE1 + IDE_COMMAND, READ_SECTORS);
-    for (unsigned turns = 0; (inb(IDE1 + IDE_COMMAND) & (IDE_BSY | IDE_DRQ)) != IDE_DRQ; turns++)
-        require(turns < 1000000);
-    uint16_t word = inw(IDE1);
+    uint16_t words[256];
 
-    for (unsigned i = 1; i < 256; i++)
-        check_eq(inw(IDE1), 0);
-    return word;
+    ide_command(ATA_READ, sector, 1);
+    ide_read(words, ARRAY_SIZE(words));
+    for (unsigned i = 1; i < ARRAY_SIZE(words); i++)
+        check_eq(words[i], 0);
+    return words[0];
 }
 
 void test_main(void)

@@ -7,48 +7,36 @@
  * @nic    nat
  */
 #include <guest.h>
+#include <ide.h>
 #include <pc.h>
 #include <store.h>
 #include <blkfront.h>
+#include <frames.h>
 #include <netfront.h>
 
 enum { XEN_PORT = 0x10, MAGIC = 0x49d2, UNPLUG_DISKS = 1, UNPLUG_NICS = 2, BLK_HDA = 3 << 8 };
-enum { READ_SECTORS = 0x20, WRITE_SECTORS = 0x30, CACHE_FLUSH = 0xe7, WORDS = 256 };
+enum { WORDS = 256 };
 
 static struct blkfront disk;
 static struct netfront nic;
 static uint64_t page[4096 / 8] __attribute__((aligned(4096)));
 
-static void command(uint8_t sector, uint8_t opcode)
-{
-    outb(IDE1 + 6, 0xe0);
-    outb(IDE1 + 2, 1);
-    outb(IDE1 + 3, sector);
-    outb(IDE1 + 4, 0);
-    outb(IDE1 + 5, 0);
-    outb(IDE1 + IDE_COMMAND, opcode);
-}
-
-static void wait(uint8_t status)
-{
-    for (unsigned turns = 0; (inb(IDE1 + IDE_COMMAND) & (IDE_BSY | IDE_DRQ)) != status; turns++)
-        require(turns < 1000000);
-}
-
 static void by_ide(void)
 {
-    command(5, READ_SECTORS);
-    wait(IDE_DRQ);
-    check_eq(inw(IDE1), 5);
+    uint16_t words[WORDS];
+
+    ide_command(ATA_READ, 5, 1);
+    ide_read(words, WORDS);
+    check_eq(words[0], 5);
     for (unsigned i = 1; i < WORDS; i++)
-        check_eq(inw(IDE1), 0);
-    command(6, WRITE_SECTORS);
-    wait(IDE_DRQ);
+        check_eq(words[i], 0);
     for (unsigned i = 0; i < WORDS; i++)
-        outw(IDE1, 0xabcd);
-    wait(0);
-    outb(IDE1 + IDE_COMMAND, CACHE_FLUSH);
-    wait(0);
+        words[i] = 0xabcd;
+    ide_command(ATA_WRITE, 6, 1);
+    ide_write(words, WORDS);
+    check_eq(ide_wait() & IDE_DRQ, 0);
+    ide_command(ATA_FLUSH, 0, 1);
+    check_eq(ide_wait() & IDE_DRQ, 0);
 }
 
 static void by_blkfront(void)
@@ -63,15 +51,14 @@ static void by_blkfront(void)
 
 static void by_netfront(void)
 {
-    static const uint8_t arp[42] = {                /* who has 10.0.2.2, tell 10.0.2.15 */
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, 0x16, 0x3e, 0x01, 0x02, 0x03, 0x08, 0x06,
-        0, 1, 8, 0, 6, 4, 0, 1, 0x00, 0x16, 0x3e, 0x01, 0x02, 0x03, 10, 0, 2, 15, 0, 0, 0, 0, 0, 0, 10, 0, 2, 2,
-    };
+    static const uint8_t own[6] = { 0x00, 0x16, 0x3e, 0x01, 0x02, 0x03 };
+    uint8_t arp[FRAME_ARP_BYTES], gateway[6];
     unsigned length = 0;
 
+    frame_arp(arp, own);
     check_eq(net_send(&nic, arp, sizeof(arp), 0), NETIF_RSP_OKAY);
     const uint8_t *answer = net_receive(&nic, &length);
-    check(answer != NULL && length >= 42 && answer[21] == 2);
+    check(answer != NULL && frame_arp_answer(answer, length, own, gateway));
 }
 
 void test_main(void)
@@ -94,11 +81,11 @@ void test_main(void)
     check_eq(pci_find(0x100e8086), PCI_NONE);
     check_eq(xenbus_back_state(&disk.bus), XenbusStateInitialising);
     require_eq(xenbus_back_state(&nic.bus), XenbusStateInitWait);
-    check(inb(IDE1 + IDE_COMMAND) != 0);
+    check(inb(IDE_STATUS) != 0);
     outw(XEN_PORT, UNPLUG_DISKS);
-    check_eq(inb(IDE1 + IDE_COMMAND), 0);
-    command(5, READ_SECTORS);
-    check_eq(inb(IDE1 + IDE_COMMAND), 0);
+    check_eq(inb(IDE_STATUS), 0);
+    ide_command(ATA_READ, 5, 1);
+    check_eq(inb(IDE_STATUS), 0);
     require_eq(xenbus_back_state(&disk.bus), XenbusStateInitWait);
 
     require_eq(blk_connect(&disk, 0), XenbusStateConnected);

@@ -31,8 +31,6 @@ static void on_own_stack(unsigned vector)
     gate->ist = 1;
 }
 
-
-
 #define TRANSFER(insn) \
     do { \
         f = fault_arm(); \
@@ -45,7 +43,7 @@ static void on_own_stack(unsigned vector)
 
 static void pointer_refused(bool idt, unsigned long base)
 {
-    struct { uint16_t limit; unsigned long base; } __attribute__((packed)) pointer = { 0xff, base };
+    struct table_pointer pointer = { 0xff, base };
     struct fault *f = fault_arm();
 
     if (idt)

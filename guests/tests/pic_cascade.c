@@ -6,35 +6,30 @@
  */
 #include <guest.h>
 #include <irq.h>
+#include <kbc.h>
 #include <pc.h>
 
-enum { MOUSE = 12, CLOCK = 8, CLOCK_PERIODIC = 0x40, TO_MOUSE_BUFFER = 0xd3, SET_COMMAND = 0x60, ON_BOTH = 3 };
+enum { MOUSE = 12, CLOCK = 8, CLOCK_PERIODIC = 0x40 };
 
 static void mouse_line(bool high)
 {
-    if (high) {
-        outb(KBC, TO_MOUSE_BUFFER);
-        outb(KBC_DATA, 0x11);
-    } else {
+    if (high)
+        kbc_command_with(KBC_TO_MOUSE_BUFFER, 0x11);
+    else
         inb(KBC_DATA);
-    }
 }
-
-static uint8_t rtc(uint8_t reg) { outb(RTC, reg); return inb(RTC + 1); }
-static void rtc_set(uint8_t reg, uint8_t value) { outb(RTC, reg); outb(RTC + 1, value); }
 
 static void clock_line_goes_up(void)
 {
-    rtc_set(0xa, 0x23);                                /* every 122 us */
-    rtc_set(0xb, CLOCK_PERIODIC | 2);
+    rtc_write(0xa, 0x23);                              /* every 122 us */
+    rtc_write(0xb, CLOCK_PERIODIC | 2);
     apic_sleep(200000);
     check_eq(pic_requests() >> CLOCK & 1, 1);
 }
 
 void test_main(void)
 {
-    outb(KBC, SET_COMMAND);
-    outb(KBC_DATA, ON_BOTH);
+    kbc_command_with(KBC_WRITE_COMMAND_BYTE, KBC_ON_KEYBOARD | KBC_ON_MOUSE);
     pic_init(ICW4_8086);
     pic_unmask(1 << MOUSE | 1 << CLOCK | 1 << 3);
     mouse_line(true);
@@ -60,7 +55,7 @@ void test_main(void)
     check_eq(pic_poll(PIC1) & POLL_FOUND, 0);
     /* ...unless it is told that it is a controller that is there. */
     mouse_line(false);
-    rtc(0xc);
+    rtc_read(0xc);
     pic_init(ICW4_8086 | ICW4_NESTED);
     pic_unmask(1 << MOUSE | 1 << CLOCK);
     mouse_line(true);
@@ -72,8 +67,8 @@ void test_main(void)
     outb(PIC2, OCW2_EOI);
     outb(PIC2, OCW2_EOI);
     outb(PIC1, OCW2_EOI);
-    rtc_set(0xb, 2);
-    rtc(0xc);
+    rtc_write(0xb, 2);
+    rtc_read(0xc);
     mouse_line(false);
 
     /* To a processor it is a vector behind the second controller's own. */

@@ -10,49 +10,36 @@
  * @restarts 7
  */
 #include <guest.h>
+#include <ide.h>
 #include <pc.h>
 
-enum { KEPT = 0x60, OUTPUT_PORT = 0xd1, PULSE_RESET = 0xfe, READ_SECTORS = 0x20, WRITE_SECTORS = 0x30, SECTOR_WORDS = 256, SCRATCH = 7 };
+enum { KEPT = 0x60, OUTPUT_PORT = 0xd1, PULSE_RESET = 0xfe, SECTOR_WORDS = 256, SCRATCH = 7 };
 static volatile unsigned in_memory = 7;
 static volatile unsigned second_ran;
 
-static uint8_t kept(void)
+/* One word of sector 3, read; and all of them written. */
+static uint16_t read_word(void)
 {
-    outb(RTC, KEPT);
-    return inb(RTC + 1);
+    uint16_t words[SECTOR_WORDS];
+
+    ide_command(ATA_READ, 3, 1);
+    ide_read(words, SECTOR_WORDS);
+    return words[SECTOR_WORDS - 1];
 }
 
-static void keep(uint8_t value)
+static void write_word(uint16_t value)
 {
-    outb(RTC, KEPT);
-    outb(RTC + 1, value);
-}
+    uint16_t words[SECTOR_WORDS];
 
-/* One word of sector 3, read; or all of them written. */
-static uint16_t on_disk(uint8_t command, uint16_t value)
-{
-    outb(IDE1 + 6, 0xe0);
-    outb(IDE1 + 2, 1);
-    outb(IDE1 + 3, 3);
-    outb(IDE1 + 4, 0);
-    outb(IDE1 + 5, 0);
-    outb(IDE1 + IDE_COMMAND, command);
-    for (unsigned turns = 0; (inb(IDE1 + IDE_COMMAND) & (IDE_BSY | IDE_DRQ)) != IDE_DRQ; turns++)
-        require(turns < 1000000);
     for (unsigned i = 0; i < SECTOR_WORDS; i++)
-        if (command == WRITE_SECTORS)
-            outw(IDE1, value);
-        else
-            value = inw(IDE1);
-    return value;
+        words[i] = value;
+    ide_command(ATA_WRITE, 3, 1);
+    ide_write(words, SECTOR_WORDS);
 }
 
 static void triple_fault(void)
 {
-    static const struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) none = { 0, 0 };
+    static const struct table_pointer none = { 0, 0 };
 
     __asm__ volatile("lidt %0\n\tud2" : : "m"(none));
 }
@@ -83,12 +70,12 @@ static void second(void *unused)
 
 void test_main(void)
 {
-    unsigned way = kept();
+    unsigned way = rtc_read(KEPT);
 
     check_eq(in_memory, 7);
     check_eq(inb(PORT_92), 2);
     check_eq(inb(COM1 + SCRATCH), 0);
-    check_eq(on_disk(READ_SECTORS, 0), way);
+    check_eq(read_word(), way);
     require_eq(vcpu_start(1, second, NULL), 0);
     while (!second_ran)
         __asm__ volatile("pause");
@@ -96,8 +83,8 @@ void test_main(void)
         return;
     in_memory = 8;
     outb(COM1 + SCRATCH, 0x5a);
-    keep((uint8_t)(way + 1));
-    on_disk(WRITE_SECTORS, (uint16_t)(way + 1));
+    rtc_write(KEPT, way + 1);
+    write_word((uint16_t)(way + 1));
     require_eq(verdict_failures(), 0);
     reboot(way);
 }

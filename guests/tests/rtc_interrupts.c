@@ -13,13 +13,10 @@ enum { REQUEST = 0x80, PLAIN = HOURS_24 | BINARY, ANY = 0xff, IRQ = 8, VECTOR = 
 
 static unsigned flags;
 
-static uint8_t get(uint8_t reg) { outb(RTC, reg); return inb(RTC + 1); }
-static void put(uint8_t reg, unsigned value) { outb(RTC, reg); outb(RTC + 1, (uint8_t)value); }
-
 static void on_clock(unsigned vector)
 {
     (void)vector;
-    flags = get(C);
+    flags = rtc_read(C);
 }
 
 static bool wait(unsigned count) { return interrupt_halt(VECTOR, interrupt_count(VECTOR) + count); }
@@ -28,17 +25,17 @@ void test_main(void)
 {
     interrupt_watch(VECTOR, on_clock);
     ioapic_route(IRQ, VECTOR, lapic_read(LAPIC_ID) >> 24);
-    put(A, DIVIDER | 6);                   /* 1024 Hz */
-    put(B, PLAIN);
-    get(C);
+    rtc_write(A, DIVIDER | 6);                   /* 1024 Hz */
+    rtc_write(B, PLAIN);
+    rtc_read(C);
 
     /* Flags come without interrupts; reading takes them away. */
     apic_sleep(2000000);
-    check_eq(get(C) & (PERIODIC | REQUEST), PERIODIC);
-    check_eq(get(C) & PERIODIC, 0);
+    check_eq(rtc_read(C) & (PERIODIC | REQUEST), PERIODIC);
+    check_eq(rtc_read(C) & PERIODIC, 0);
     check_eq(interrupt_count(VECTOR), 0);
 
-    put(B, PLAIN | PERIODIC);
+    rtc_write(B, PLAIN | PERIODIC);
     require(wait(1));
     uint64_t start = clock_ns();
 
@@ -47,55 +44,55 @@ void test_main(void)
 
     check(took > 62000000 && took < 63000000);            /* 62.5 ms */
     check_eq(flags & (REQUEST | PERIODIC), REQUEST | PERIODIC);
-    put(A, DIVIDER | 15);                  /* 2 Hz */
+    rtc_write(A, DIVIDER | 15);                  /* 2 Hz */
     require(wait(1));
     start = clock_ns();
     check(wait(2));
     check(clock_ns() - start > 999000000 && clock_ns() - start < 1001000000);
 
-    put(B, PLAIN | UPDATE);
-    get(C);
+    rtc_write(B, PLAIN | UPDATE);
+    rtc_read(C);
     require(wait(1));
     check_eq(flags & (REQUEST | UPDATE), REQUEST | UPDATE);
     start = clock_ns();
-    uint8_t second = get(0);
+    uint8_t second = rtc_read(0);
 
     check(wait(1));
     check(clock_ns() - start > 999000000 && clock_ns() - start < 1001000000);
-    check_eq(get(0), (second + 1) % 60);
+    check_eq(rtc_read(0), (second + 1) % 60);
 
     /* An alarm each minute, then at one second of one hour. */
-    put(B, SET | PLAIN);
-    put(4, 5);
-    put(2, 58);
-    put(0, 50);
-    put(1, 10);
-    put(3, ANY);
-    put(5, ANY);
-    put(B, PLAIN | ALARM);
-    get(C);
+    rtc_write(B, SET | PLAIN);
+    rtc_write(4, 5);
+    rtc_write(2, 58);
+    rtc_write(0, 50);
+    rtc_write(1, 10);
+    rtc_write(3, ANY);
+    rtc_write(5, ANY);
+    rtc_write(B, PLAIN | ALARM);
+    rtc_read(C);
     check(wait(1));
     check_eq(flags & (REQUEST | ALARM), REQUEST | ALARM);
-    check_eq(get(0), 10);
-    check_eq(get(2), 59);
+    check_eq(rtc_read(0), 10);
+    check_eq(rtc_read(2), 59);
     check(wait(1));
-    check_eq(get(2), 0);
-    put(5, 7);
-    put(3, 1);
+    check_eq(rtc_read(2), 0);
+    rtc_write(5, 7);
+    rtc_write(3, 1);
     check(wait(1));
-    check_eq(get(4) * 3600 + get(2) * 60 + get(0), 7 * 3600 + 60 + 10);
+    check_eq(rtc_read(4) * 3600 + rtc_read(2) * 60 + rtc_read(0), 7 * 3600 + 60 + 10);
 
     /* The line stays up until C is read. */
-    put(A, DIVIDER | 6);
+    rtc_write(A, DIVIDER | 6);
     ioapic_route(IRQ, RTE_MASKED, 0);
     pic_init(ICW4_8086);
-    put(B, PLAIN | PERIODIC);
+    rtc_write(B, PLAIN | PERIODIC);
     apic_sleep(2000000);
     outb(ELCR2, 0);
     check_eq(pic_requests() >> IRQ & 1, 1);
     apic_sleep(2000000);
     check_eq(pic_requests() >> IRQ & 1, 1);
-    get(C);
+    rtc_read(C);
     check_eq(pic_requests() >> IRQ & 1, 0);
-    put(B, PLAIN);
+    rtc_write(B, PLAIN);
 }

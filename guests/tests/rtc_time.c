@@ -10,33 +10,30 @@
 enum { SECONDS = 0, MINUTES = 2, HOURS = 4, WEEKDAY = 6, DAY = 7, MONTH = 8, YEAR = 9, A = 10, B = 11, D = 13, CENTURY = 0x32 };
 enum { SET = 0x80, BINARY = 4, HOURS_24 = 2, UPDATING = 0x80, PM = 0x80, SECOND = 1000000000 };
 
-static uint8_t get(uint8_t reg) { outb(RTC, reg); return inb(RTC + 1); }
-static void put(uint8_t reg, unsigned value) { outb(RTC, reg); outb(RTC + 1, (uint8_t)value); }
-
 static const uint8_t FIELDS[] = { CENTURY, YEAR, MONTH, DAY, HOURS, MINUTES, SECONDS };
 
 static void set(unsigned b, const uint8_t *fields)
 {
-    put(B, SET | b);
+    rtc_write(B, SET | b);
     for (unsigned i = 0; i < ARRAY_SIZE(FIELDS); i++)
-        put(FIELDS[i], fields[i]);
-    put(B, b);
+        rtc_write(FIELDS[i], fields[i]);
+    rtc_write(B, b);
 }
 
 static void is(const char *when, const uint8_t *fields)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(FIELDS); i++)
-        if (get(FIELDS[i]) != fields[i])
-            verdict_note(false, __FILE__, __LINE__, "%s: register %#x is %#x, not %#x", when, FIELDS[i], get(FIELDS[i]),
+        if (rtc_read(FIELDS[i]) != fields[i])
+            verdict_note(false, __FILE__, __LINE__, "%s: register %#x is %#x, not %#x", when, FIELDS[i], rtc_read(FIELDS[i]),
                          fields[i]);
 }
 
 /* To the middle of the next second. */
 static void second(void)
 {
-    uint8_t before = get(SECONDS);
+    uint8_t before = rtc_read(SECONDS);
 
-    for (unsigned turns = 0; get(SECONDS) == before; turns++) {
+    for (unsigned turns = 0; rtc_read(SECONDS) == before; turns++) {
         require(turns < 1200);
         apic_sleep(1000000);
     }
@@ -44,12 +41,12 @@ static void second(void)
 
 void test_main(void)
 {
-    check_eq(get(D), 0x80);                /* the battery is good */
+    check_eq(rtc_read(D), 0x80);                /* the battery is good */
     set(HOURS_24, (const uint8_t[]){ 0x20, 0x23, 0x12, 0x31, 0x23, 0x59, 0x59 });
-    put(WEEKDAY, 1);
+    rtc_write(WEEKDAY, 1);
     second();
     is("new year", (const uint8_t[]){ 0x20, 0x24, 0x01, 0x01, 0x00, 0x00, 0x00 });
-    check_eq(get(WEEKDAY), 2);
+    check_eq(rtc_read(WEEKDAY), 2);
     set(HOURS_24 | BINARY, (const uint8_t[]){ 19, 99, 12, 31, 23, 59, 59 });
     second();
     is("new century", (const uint8_t[]){ 20, 0, 1, 1, 0, 0, 0 });
@@ -59,36 +56,36 @@ void test_main(void)
     set(0, (const uint8_t[]){ 0x20, 0x24, 0x03, 0x01, 0x11, 0x59, 0x59 });
     second();
     is("noon", (const uint8_t[]){ 0x20, 0x24, 0x03, 0x01, 0x12 | PM, 0x00, 0x00 });
-    put(B, HOURS_24);                      /* the form of the hours is that of whoever reads or writes them next */
+    rtc_write(B, HOURS_24);                      /* the form of the hours is that of whoever reads or writes them next */
     set(HOURS_24 | BINARY, (const uint8_t[]){ 20, 24, 3, 1, 13, 14, 15 });
     is("binary", (const uint8_t[]){ 20, 24, 3, 1, 13, 14, 15 });
 
-    put(B, SET | HOURS_24 | BINARY);
-    uint8_t held = get(SECONDS);
+    rtc_write(B, SET | HOURS_24 | BINARY);
+    uint8_t held = rtc_read(SECONDS);
 
     apic_sleep(2 * SECOND);
-    check_eq(get(SECONDS), held);
-    put(B, HOURS_24 | BINARY);
+    check_eq(rtc_read(SECONDS), held);
+    rtc_write(B, HOURS_24 | BINARY);
 
     /* UIP is up for 244 us before the registers change, and for the time that it takes, 2 ms at most. */
     unsigned turns = 0;
 
     second();
-    check_eq(get(A) & UPDATING, 0);
+    check_eq(rtc_read(A) & UPDATING, 0);
     apic_sleep(900000000);
-    held = get(SECONDS);
-    while (!(get(A) & UPDATING)) {
+    held = rtc_read(SECONDS);
+    while (!(rtc_read(A) & UPDATING)) {
         require(turns++ < 5000);
         apic_sleep(20000);
     }
-    check_eq(get(SECONDS), held);
+    check_eq(rtc_read(SECONDS), held);
     apic_sleep(244000 + 1984000);
-    check_eq(get(SECONDS), held + 1);
-    check_eq(get(A) & UPDATING, 0);
+    check_eq(rtc_read(SECONDS), held + 1);
+    check_eq(rtc_read(A) & UPDATING, 0);
 
     for (uint8_t reg = 0x60; reg < 0x70; reg++)
-        put(reg, reg ^ 0xffu);
+        rtc_write(reg, reg ^ 0xffu);
     for (uint8_t reg = 0x60; reg < 0x70; reg++)
-        check_eq(get(reg), reg ^ 0xff);
-    check_eq(get(0x34) | get(0x35) << 8, 0);              /* no memory above 16 MiB (in units of 64 KiB) */
+        check_eq(rtc_read(reg), reg ^ 0xff);
+    check_eq(rtc_read(0x34) | rtc_read(0x35) << 8, 0);              /* no memory above 16 MiB (in units of 64 KiB) */
 }

@@ -22,9 +22,7 @@ static int request(unsigned device, uint8_t kind, uint8_t number, unsigned value
 static int look(unsigned device, unsigned frames)
 {
     uhci_packet(0, USB_IN, device, 1, 0, data, 8);
-    if (uhci_run(1, frames) == 1)
-        return (int)((uhci_tds[0].control + 1) & TD_LENGTH);
-    return uhci_tds[0].control & TD_TIMEOUT ? USB_SILENCE : uhci_tds[0].control & TD_STALLED ? USB_STALL : USB_WAITS;
+    return uhci_run(1, frames) == 1 ? (int)uhci_moved(0) : uhci_failure(0);
 }
 
 static void descriptors(unsigned device, unsigned boot, unsigned protocol, unsigned report_bytes)

@@ -1,4 +1,4 @@
-/* pc.h (HVM) - where the devices of a PC are, and the way to PCI configuration space. Facts: Intel 82371SB (PIIX3) and
+/* pc.h (HVM) - where the devices of a PC are, and the ways to PCI configuration space and to the clock. Facts: Intel 82371SB (PIIX3) and
  * 82371AB (PIIX4) data sheets; PCI Local Bus Specification 3.0, 3.2.2.3.2; QEMU, docs/specs/fw_cfg.rst.
  */
 #ifndef GUEST_HVM_PC_H
@@ -39,6 +39,19 @@ static inline unsigned pci_find(uint32_t device)
         if (pci_read(function, 0) == device)
             return function;
     return PCI_NONE;
+}
+
+/* A register of the clock, or a byte of its memory. */
+static inline uint8_t rtc_read(unsigned reg)
+{
+    outb(RTC, (uint8_t)reg);
+    return inb(RTC + 1);
+}
+
+static inline void rtc_write(unsigned reg, unsigned value)
+{
+    outb(RTC, (uint8_t)reg);
+    outb(RTC + 1, (uint8_t)value);
 }
 
 #endif

@@ -8,6 +8,12 @@
 
 #define MSR_TSC_DEADLINE 0x6e0
 
+/* What LGDT, LIDT, SGDT and SIDT take and give. */
+struct table_pointer {
+    uint16_t limit;
+    unsigned long base;
+} __attribute__((packed));
+
 #define REGISTER_ACCESS(name) \
     static inline unsigned long read_##name(void) \
     { \

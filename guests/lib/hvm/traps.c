@@ -1,11 +1,6 @@
 /* traps.c (HVM) - the descriptor tables of a processor; interrupts and user mode. What differs by width is in tables.c. */
 #include <guest.h>
 
-struct table_pointer {
-    uint16_t limit;
-    unsigned long base;
-} __attribute__((packed));
-
 static struct gate idt[256] __attribute__((aligned(16)));
 
 void trap_gate(unsigned vector, unsigned dpl, bool present)

@@ -82,14 +82,14 @@ unsigned uhci_run(unsigned count, unsigned frames)
     return n;
 }
 
-static int failure(unsigned n)
+int uhci_failure(unsigned n)
 {
     uint32_t control = uhci_tds[n].control;
 
     return control & TD_TIMEOUT ? USB_SILENCE : control & TD_STALLED ? USB_STALL : USB_WAITS;
 }
 
-static unsigned moved(unsigned n) { return (uhci_tds[n].control + 1) & TD_LENGTH; }
+unsigned uhci_moved(unsigned n) { return (uhci_tds[n].control + 1) & TD_LENGTH; }
 
 int usb_control(unsigned device, struct usb_setup setup, void *data)
 {
@@ -104,11 +104,11 @@ int usb_control(unsigned device, struct usb_setup setup, void *data)
     unsigned done = uhci_run(n, 100);
 
     for (unsigned i = 1; i < done; i++)
-        total += moved(i);
-    if (done < n && !(done > 1 && in && moved(done - 1) < PACKET))
-        return failure(done);
+        total += uhci_moved(i);
+    if (done < n && !(done > 1 && in && uhci_moved(done - 1) < PACKET))
+        return uhci_failure(done);
     uhci_packet(0, in && setup.length ? USB_OUT : USB_IN, device, 0, 1, NULL, 0);
-    return uhci_run(1, 100) == 1 ? (int)total : failure(0);
+    return uhci_run(1, 100) == 1 ? (int)total : uhci_failure(0);
 }
 
 int usb_transfer(unsigned device, unsigned endpoint, unsigned *toggle, void *data, unsigned length, unsigned packet)
@@ -123,9 +123,9 @@ int usb_transfer(unsigned device, unsigned endpoint, unsigned *toggle, void *dat
     unsigned done = uhci_run(n, 40);
 
     for (unsigned i = 0; i < done; i++)
-        total += moved(i);
+        total += uhci_moved(i);
     *toggle ^= (n - done) & 1;
-    return done == n || (done > 0 && moved(done - 1) < packet) ? (int)total : failure(done);
+    return done == n || (done > 0 && uhci_moved(done - 1) < packet) ? (int)total : uhci_failure(done);
 }
 
 void usb_configure(unsigned port, unsigned address)

@@ -33,6 +33,9 @@ void uhci_enable_port(unsigned port);
 void uhci_packet(unsigned n, unsigned pid, unsigned device, unsigned endpoint, unsigned toggle, const void *data, unsigned length);
 /* Have descriptors 0 to count-1 done in turn, within so many frames; the first that is not done, or count. */
 unsigned uhci_run(unsigned count, unsigned frames);
+/* How many bytes descriptor `n`, which is done, has moved; why one is not done: USB_STALL, USB_SILENCE, USB_WAITS. */
+unsigned uhci_moved(unsigned n);
+int uhci_failure(unsigned n);
 /* A control transfer of so many bytes of a packet; what it moved, or USB_STALL, USB_SILENCE, USB_WAITS. */
 int usb_control(unsigned device, struct usb_setup setup, void *data);
 /* Packets of an endpoint (that of IN: with bit 7), each of so many bytes at most; `toggle` goes on. */

@@ -1,5 +1,6 @@
 /* tables.c (hvm32) - descriptor tables. Facts: Intel SDM volume 3, 6.11 and 7.2. */
 #include <guest.h>
+#include <descriptors.h>
 
 struct gate gate_to(const void *code, unsigned selector, uint8_t type)
 {
@@ -17,15 +18,14 @@ struct gate gate_make(unsigned vector, uint8_t type)
 
 void tables_load(struct percpu *cpu)
 {
-    enum { TSS_BYTES = 104, AVAILABLE_TSS = 0x89 };
-    uint64_t tss = (uint32_t)cpu->arch.tss;
+    enum { TSS_BYTES = 104 };
 
     memset(cpu->arch.tss, 0, sizeof(cpu->arch.tss));
     cpu->arch.tss[1] = (uint32_t)cpu + TRAP_STACK_END;                                   /* esp0, ss0 */
     cpu->arch.tss[2] = KERNEL_SS;
     cpu->arch.tss[25] = TSS_BYTES << 16;                                                 /* no map of ports */
     memcpy(cpu->arch.gdt, boot_gdt, (size_t)(boot_gdt_end - boot_gdt));
-    cpu->arch.gdt[TSS_SELECTOR / 8] = (TSS_BYTES - 1) | (tss & 0xffffff) << 16 | (uint64_t)AVAILABLE_TSS << 40 | (tss >> 24) << 56;
+    cpu->arch.gdt[TSS_SELECTOR / 8] = descriptor((uint32_t)cpu->arch.tss, TSS_BYTES - 1, DESC_TSS, 0);
     descriptors_load(cpu);
 }
 

@@ -1,5 +1,6 @@
 /* tables.c (hvm64) - descriptor tables and SYSCALL. Facts: Intel SDM volume 3, 6.14 and 7.7. */
 #include <guest.h>
+#include <descriptors.h>
 
 enum { IST = 1 };
 extern uint64_t syscall_stack;
@@ -25,7 +26,7 @@ struct gate gate_make(unsigned vector, uint8_t type)
 
 void tables_load(struct percpu *cpu)
 {
-    enum { TSS_BYTES = 104, AVAILABLE_TSS = 0x89 };
+    enum { TSS_BYTES = 104 };
     uint64_t tss = (uint64_t)cpu->arch.tss, stack = (uint64_t)cpu;
 
     memset(cpu->arch.tss, 0, sizeof(cpu->arch.tss));
@@ -33,7 +34,7 @@ void tables_load(struct percpu *cpu)
     memcpy((char *)cpu->arch.tss + 36, &(uint64_t){ stack + IST_STACK_END }, 8);         /* ist1 */
     cpu->arch.tss[25] = TSS_BYTES << 16;                                                 /* no map of ports */
     memcpy(cpu->arch.gdt, boot_gdt, (size_t)(boot_gdt_end - boot_gdt));
-    cpu->arch.gdt[TSS_SELECTOR / 8] = (TSS_BYTES - 1) | (tss & 0xffffff) << 16 | (uint64_t)AVAILABLE_TSS << 40 | (tss >> 24 & 0xff) << 56;
+    cpu->arch.gdt[TSS_SELECTOR / 8] = descriptor((uint32_t)tss, TSS_BYTES - 1, DESC_TSS, 0);
     cpu->arch.gdt[TSS_SELECTOR / 8 + 1] = tss >> 32;
     descriptors_load(cpu);
     wrmsr(MSR_STAR, (uint64_t)KERNEL_CS << 32 | (uint64_t)USER_CS32 << 48);
