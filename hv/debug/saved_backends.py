@@ -81,7 +81,8 @@ def _ring(entry: int, *pages: int) -> Shape:
 def _block_link(data: Any, what: str) -> BlockLink:
     layout = one_of(*PROTOCOLS.values())(items(data, what, 3, 3)[2], what)
     ring = _ring(ring_layout(layout).entry, *(1 << order for order in range(MAX_RING_ORDER + 1)))
-    return row(ring, CHANNEL, one_of(layout), make=BlockLink._make)(data, what)  # type: ignore[no-any-return]
+    link: BlockLink = row(ring, CHANNEL, one_of(layout), make=BlockLink._make)(data, what)
+    return link
 
 
 NET_LINK = row(_ring(TX_ENTRY, 1), _ring(RX_ENTRY, 1), CHANNEL, CHANNEL, flag, make=NetLink._make)

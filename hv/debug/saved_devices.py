@@ -20,16 +20,16 @@ from hv.devices.pit import Pit
 from hv.devices.pit_channel import NONE
 from hv.devices.rtc import TIME_REGISTERS, Rtc
 from hv.devices.usb_storage import UsbStorage
+from hv.disk.image import SECTOR
 from hv.net.port import Port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hv.debug.saved_disks import OverlayShape
     from hv.devices.ata_drive import Drive, DriveState
     from hv.devices.device import Device
 
-SECTOR = 512
 PACKET = 12
 TRANSFER_STEPS = ("give", "ask", "stored", "move_slice", "verify_slice")
 MOST_TICKS = 1 << 58
@@ -38,11 +38,13 @@ MOST_TICKS = 1 << 58
 
 def states_digest() -> str:
     """SHA-256 of the fields that the states of devices have: files of others are not for us."""
-    lines = []
-    for cls in LIMITS:
-        names = [field.name for field in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else cls._fields  # type: ignore[attr-defined]
-        lines.append(f"{cls.__name__} {' '.join(names)}")
+    lines = [f"{cls.__name__} {' '.join(_names(cls))}" for cls in LIMITS]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def _names(cls: Any) -> Sequence[str]:
+    """Of the fields of a dataclass or a named tuple."""
+    return [field.name for field in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else cls._fields
 
 
 def device_shape(device: Device, overlay: OverlayShape) -> Shape:
@@ -92,13 +94,9 @@ def _ide(ide: Ide, overlay: OverlayShape) -> Shape:
         for channel in ide.channels
     ))  # fmt: skip
     drives = row(*(_nothing if drive is None else _drive(drive, overlay) for drive in ide.drives))
-    return row(*_config_alone(ide), channels, drives)
-
-
-def _config_alone(ide: Ide) -> tuple[Shape]:
-    """The controller's own state is its configuration space, which it saves as it is."""
     whole = state_shape(ide.State, LIMITS)
-    return (lambda data, what: whole([data], what)[0],)
+    # the controller's own state is its configuration space, which it saves as it is
+    return row(lambda data, what: whole([data], what)[0], channels, drives)
 
 
 def _nothing(data: Any, what: str) -> None:

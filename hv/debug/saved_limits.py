@@ -66,7 +66,8 @@ def _vbe(data: Any, what: str) -> tuple[int, ...]:
 
 
 def _one_key(data: Any, what: str) -> tuple[int, int]:
-    return row(integer(len(keys()) - 1), integer(1))(data, what)  # type: ignore[no-any-return]
+    key: tuple[int, int] = row(_below(len(keys())), integer(1))(data, what)
+    return key
 
 
 def _usb_key(data: Any, what: str) -> tuple[int, int]:

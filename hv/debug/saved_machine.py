@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from hv.debug.saved_disks import Images
     from hv.disk.image import Image
 
-MAX_MACHINES = 1 << 10
 MOST_ITEMS = 24
 LARGEST_VIDEO_BIOS = 1 << 16
 

@@ -126,7 +126,7 @@ REGISTERS: tuple[Register, ...] = (
     _base("fs_base", lib.SEG_FS),
     _base("gs_base", lib.SEG_GS),
     # what swapgs would load: the other mode's
-    Register("k_gs_base", 64, "int64", SYSTEM, lambda m: _other_gs_base(m)),
+    Register("k_gs_base", 64, "int64", SYSTEM, _other_gs_base),
     _plain("cr0", SYSTEM, type="x64_cr0"),
     Register("cr2", 64, "int64", SYSTEM, lambda m: cr2_of(m.vcpu)),
     _plain("cr3", SYSTEM),
