@@ -11,7 +11,6 @@ state says what each device was made of (immutable: an image, a name) and what h
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from hv.toolstack.pv_specs import DISKS, NICS, CardSpec, DiskSpec, DriveSpec, NicSpec, Spec, nodes
@@ -71,10 +70,9 @@ class Backends:
 
     # ---- attach, detach ----
 
-    def attach(self, make: Callable[[], tuple[XenbusDevice, Spec]]) -> XenbusDevice:
-        """Add a device and let the guest know."""
-        device, spec = make()
-        self._add(device, spec)
+    def attach(self, spec: Spec) -> XenbusDevice:
+        """Add a device and let the guest know. ValueError: there is no such number, or no timer left."""
+        device = self._add(spec)
         self._introduce(device)
         self.flush()
         return device
@@ -84,7 +82,7 @@ class Backends:
         from hv.toolstack.twins import specs
 
         for spec in specs(self.domain):
-            self.attach(lambda spec=spec: self._make(spec))  # type: ignore[misc]
+            self.attach(spec)
 
     def _introduce(self, device: XenbusDevice) -> None:
         device.begin_again(*nodes(self.domain, device.number, self._specs[device.token]))
@@ -121,11 +119,13 @@ class Backends:
         if device is not None:
             device.changed()
 
-    def _add(self, device: XenbusDevice, spec: Spec) -> None:
+    def _add(self, spec: Spec) -> XenbusDevice:
+        device = self._make(spec)
         if not self.devices:
             self._host.watchers.append(self._event)
         self.devices[device.token] = device
         self._specs[device.token] = spec
+        return device
 
     def _drop(self, token: str) -> None:
         """Forget a device; what the guest sees of it is the caller's business."""
@@ -173,21 +173,19 @@ class Backends:
 
     # ---- making them ----
 
-    def _make(self, spec: Spec) -> tuple[XenbusDevice, Spec]:
+    def _make(self, spec: Spec) -> XenbusDevice:
         """A device of any kind, not yet among the devices."""
+        if isinstance(spec, DiskSpec):
+            return self._make_disk(spec)
+        if isinstance(spec, NicSpec):
+            return self._make_nic(spec)
         from hv.toolstack.twins import make_card, make_drive
 
-        match spec:
-            case DiskSpec():
-                return self.make_disk(spec)
-            case NicSpec():
-                return self.make_nic(spec)
-            case DriveSpec():
-                return make_drive(self, self.domain, spec), spec
-            case CardSpec():
-                return make_card(self, self.domain, spec), spec
+        if isinstance(spec, DriveSpec):
+            return make_drive(self, self.domain, spec)
+        return make_card(self, self.domain, spec)
 
-    def make_disk(self, spec: DiskSpec) -> tuple[BlockBackend, DiskSpec]:
+    def _make_disk(self, spec: DiskSpec) -> BlockBackend:
         """A disk, not yet among the devices. ValueError: no such number."""
         from hv.backend.block import BlockBackend
         from hv.backend.names import disk_number
@@ -195,9 +193,9 @@ class Backends:
 
         disk = Disk(spec.image, spec.read_only or spec.cdrom, DEFAULT_LIMIT if spec.limit is None else spec.limit)
         number = disk_number(spec.number)
-        return BlockBackend(self, self.domain, number, disk, cdrom=spec.cdrom), spec
+        return BlockBackend(self, self.domain, number, disk, cdrom=spec.cdrom)
 
-    def make_nic(self, spec: NicSpec) -> tuple[NetBackend, NicSpec]:
+    def _make_nic(self, spec: NicSpec) -> NetBackend:
         """An interface with the other end of its cable, which is a service of the domain's of its own: what comes from
         outside enters there. ValueError: the domain has no timer left."""
         from hv.backend.net import NetBackend
@@ -212,7 +210,7 @@ class Backends:
             raise
         port.plug(nic)
         self.domain.services[port.name] = port
-        return nic, spec
+        return nic
 
     # ---- hv.domain.Service ----
 
@@ -226,7 +224,7 @@ class Backends:
             for token in tuple(self.devices):
                 self._drop(token)
             for spec, _ in saved:
-                self._add(*self._make(spec))
+                self._add(spec)
         for device in self.devices.values():
             device.forget()  # all before any: one may have had the event channel that is another's by then
         for device, (_, state) in zip(self.devices.values(), saved, strict=True):
@@ -325,7 +323,7 @@ def attach_disk(
     spec = DiskSpec(index, image, read_only, cdrom, limit)
     if backends.taken(DISKS, index):
         raise ValueError(f"{disk_name(index)}: the domain has such a disk; remedy: give it another name")
-    return cast("BlockBackend", backends.attach(lambda: backends.make_disk(spec)))
+    return cast("BlockBackend", backends.attach(spec))
 
 
 def detach_disk(domain: Domain, name: str, *, force: bool = False) -> None:
@@ -344,7 +342,7 @@ def attach_nic(domain: Domain, options: NicOptions) -> NetBackend:
     index = backends.free_number(NICS)
     mac = options.mac or default_mac(domain.name, index)
     spec = NicSpec(index, mac, options, domain.free_timer())
-    return cast("NetBackend", backends.attach(lambda: backends.make_nic(spec)))
+    return cast("NetBackend", backends.attach(spec))
 
 
 def detach_nic(domain: Domain, index: int, *, force: bool = False) -> None:
