@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hv.builder.image import BuilderError
 from hv.debug.crash_file import about_guest, moments_of, write_crash
 from hv.debug.recording import Recorder
+from hv.toolstack.restart import RESTART
 
 if TYPE_CHECKING:
     from hv.cli.session import Session
@@ -19,7 +20,8 @@ def keep(session: Session) -> None:
     options = session.options
     if session.domain.origin is not None:
         option = "--record" if options.record else "--on-crash snapshot"
-        raise BuilderError(option, "it has no place for a guest that begins anew", "leave out --on-reboot restart")
+        cause = "--on-reboot" if options.on_reboot == RESTART else "--on-crash"
+        raise BuilderError(option, "it has no place for a guest that begins anew", f"leave out {cause} restart")
     try:
         if options.record:
             session.keepers.append(KeptRecording(session))

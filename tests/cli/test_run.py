@@ -117,6 +117,8 @@ def test_reboot_is_0_and_said(run: Any, tmp_path: Path) -> None:
     assert again.code == 7 and "begins anew (restart 1)" in again.err
     result = run(guest(UD2), "--on-reboot", "restart", "--record", str(tmp_path / "r"))
     assert result.code == 2 and "leave out --on-reboot restart" in result.err
+    result = run(guest(UD2), "--on-crash", "restart", "--record", str(tmp_path / "r"))
+    assert result.code == 2 and "leave out --on-crash restart" in result.err
 
 
 def test_limits_are_7(run: Any) -> None:
