@@ -26,21 +26,32 @@ void __wrap_tlb_reset_dirty_by_vaddr_x86_64(void *cs, uint64_t va, uint64_t byte
     (void)bytes;
 }
 
+/* What is cached for one of libunicorn's modes: a table, and behind it the last ones that had to leave that. */
+struct tlb { char *desc, *table, *victims; uint64_t in_table, entries; };
+
+static struct tlb tlb_of(struct cpu *c, int mode)
+{
+    char *fast = c->env + U_ENV_TO_TLB_FAST + mode * U_TLB_FAST_SIZE, *desc = c->env + U_ENV_TO_TLB_DESC + mode * U_TLB_DESC_SIZE;
+    uint64_t in_table = (FIELD(uint64_t, fast, U_TLB_FAST_MASK) >> U_TLB_ENTRY_BITS) + 1;
+    return (struct tlb){.desc = desc, .table = FIELD(char *, fast, U_TLB_FAST_TABLE), .victims = desc + U_TLB_DESC_VICTIMS,
+                        .in_table = in_table, .entries = in_table + U_TLB_VICTIMS};
+}
+
+static char *tlb_entry(const struct tlb *t, uint64_t i)
+{
+    return i < t->in_table ? t->table + i * U_TLB_ENTRY_SIZE : t->victims + (i - t->in_table) * U_TLB_ENTRY_SIZE;
+}
+
 /* Visit every cached translation of `frame` in one cpu: clear the word at `offset` of each entry. */
 static void drop_entries(struct cpu *c, uint64_t frame, int offset)
 {
     for (int mode = 0; mode < U_TLB_MODES; mode++) {
-        char *fast = c->env + U_ENV_TO_TLB_FAST + mode * U_TLB_FAST_SIZE;
-        char *desc = c->env + U_ENV_TO_TLB_DESC + mode * U_TLB_DESC_SIZE;
-        uint64_t entries = (FIELD(uint64_t, fast, U_TLB_FAST_MASK) >> U_TLB_ENTRY_BITS) + 1;
-        char *table = FIELD(char *, fast, U_TLB_FAST_TABLE);
-        for (uint64_t i = 0; i < entries; i++)
-            if (FIELD(uint64_t, table, i * U_TLB_ENTRY_SIZE + U_TLB_ENTRY_PADDR) == frame << ENGINE_PAGE_SHIFT)
-                FIELD(uint64_t, table, i * U_TLB_ENTRY_SIZE + (uint64_t)offset) = UINT64_MAX;
-        char *victims = desc + U_TLB_DESC_VICTIMS;
-        for (uint64_t i = 0; i < U_TLB_VICTIMS; i++)
-            if (FIELD(uint64_t, victims, i * U_TLB_ENTRY_SIZE + U_TLB_ENTRY_PADDR) == frame << ENGINE_PAGE_SHIFT)
-                FIELD(uint64_t, victims, i * U_TLB_ENTRY_SIZE + (uint64_t)offset) = UINT64_MAX;
+        const struct tlb tlb = tlb_of(c, mode);
+        for (uint64_t i = 0; i < tlb.entries; i++) {
+            char *entry = tlb_entry(&tlb, i);
+            if (FIELD(uint64_t, entry, U_TLB_ENTRY_PADDR) == frame << ENGINE_PAGE_SHIFT)
+                FIELD(uint64_t, entry, offset) = UINT64_MAX;
+        }
     }
 }
 
@@ -64,14 +75,10 @@ static bool drop_if_in_range(char *entry, uint64_t from, uint64_t bytes)
 void cpu_drop_range(struct cpu *c, uint64_t from, uint64_t to)
 {
     for (int mode = 0; mode < U_TLB_MODES; mode++) {
-        char *fast = c->env + U_ENV_TO_TLB_FAST + mode * U_TLB_FAST_SIZE;
-        char *desc = c->env + U_ENV_TO_TLB_DESC + mode * U_TLB_DESC_SIZE, *victims = desc + U_TLB_DESC_VICTIMS;
-        uint64_t entries = (FIELD(uint64_t, fast, U_TLB_FAST_MASK) >> U_TLB_ENTRY_BITS) + 1;
-        char *table = FIELD(char *, fast, U_TLB_FAST_TABLE);
-        for (uint64_t i = 0; i < entries; i++)
-            FIELD(uint64_t, desc, U_TLB_DESC_USED) -= drop_if_in_range(table + i * U_TLB_ENTRY_SIZE, from, to - from);
-        for (uint64_t i = 0; i < U_TLB_VICTIMS; i++)
-            (void)drop_if_in_range(victims + i * U_TLB_ENTRY_SIZE, from, to - from);
+        const struct tlb tlb = tlb_of(c, mode);
+        for (uint64_t i = 0; i < tlb.entries; i++)
+            if (drop_if_in_range(tlb_entry(&tlb, i), from, to - from) && i < tlb.in_table)
+                FIELD(uint64_t, tlb.desc, U_TLB_DESC_USED)--;
     }
     memset(c->cs + U_CS_TB_JMP_CACHE, 0, U_CS_TB_JMP_CACHE_ENTRIES * sizeof(void *));
 }
@@ -83,12 +90,9 @@ bool cpu_next_cached(struct cpu *c, uint64_t *at, struct cached *out)
         {U_TLB_ENTRY_READ, MAP_READ}, {U_TLB_ENTRY_WRITE, MAP_WRITE}, {U_TLB_ENTRY_CODE, MAP_EXEC}};
     uint64_t place = 0;
     for (int mode = 0; c->epoch == c->m->tlb_epoch && mode < U_TLB_MODES; mode++) {
-        char *fast = c->env + U_ENV_TO_TLB_FAST + mode * U_TLB_FAST_SIZE;
-        char *victims = c->env + U_ENV_TO_TLB_DESC + mode * U_TLB_DESC_SIZE + U_TLB_DESC_VICTIMS;
-        uint64_t entries = (FIELD(uint64_t, fast, U_TLB_FAST_MASK) >> U_TLB_ENTRY_BITS) + 1;
-        char *table = FIELD(char *, fast, U_TLB_FAST_TABLE);
-        for (uint64_t i = 0; i < entries + U_TLB_VICTIMS; i++, place++) {
-            const char *entry = i < entries ? table + i * U_TLB_ENTRY_SIZE : victims + (i - entries) * U_TLB_ENTRY_SIZE;
+        const struct tlb tlb = tlb_of(c, mode);
+        for (uint64_t i = 0; i < tlb.entries; i++, place++) {
+            const char *entry = tlb_entry(&tlb, i);
             if (place < *at)
                 continue;
             *out = (struct cached){.user = mode == U_MMU_USER};
