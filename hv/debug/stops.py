@@ -47,8 +47,7 @@ class Hit:
 
     `count` instructions had retired and the vcpu was about to execute `rip`; for an access that of the instruction
     which did it, and `address` the first byte; for an event `address` is the port, else the linear address of the
-    instruction. `late`: not at the first moment of
-    `count`.
+    instruction. `late`: not at the first moment of `count`.
     """
 
     point: StopPoint

@@ -142,8 +142,6 @@ REGISTERS: tuple[Register, ...] = (
     *(_debug(number) for number in (0, 1, 2, 3, 6, 7)),
     *(_plain(name, SYSTEM) for name in ("star", "lstar", "cstar", "fmask", "pat", "tsc_aux", "xcr0")),
 )  # fmt: skip
-BY_NAME = {register.name: register for register in REGISTERS}
-
 _FLAGS = {
     "x64_eflags": (4, {0: "CF", 1: "", 2: "PF", 4: "AF", 6: "ZF", 7: "SF", 8: "TF", 9: "IF", 10: "DF", 11: "OF",
                        14: "NT", 16: "RF", 17: "VM", 18: "AC", 19: "VIF", 20: "VIP", 21: "ID"}),
