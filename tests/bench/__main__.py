@@ -7,7 +7,7 @@ from importlib import import_module
 
 from tests.bench.measure import Row, heading, show, write
 
-FILES = ("traps", "tracing", "loops", "hello", "linux", "memory", "timetravel", "gdb", "accesses", "pc")
+FILES = ("traps", "tracing", "loops", "hello", "linux", "memory", "timetravel", "gdb", "accesses", "shadow", "pc")
 
 
 def main(names: list[str]) -> int:

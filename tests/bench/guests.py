@@ -6,7 +6,7 @@ import time
 from functools import cache
 from pathlib import Path
 
-from hv.hypervisor import Stop
+from hv.hypervisor import DEFAULT_PAGING, Stop
 from hv.testing.build import ENVIRONMENTS, build_guest, find_guest
 from hv.toolstack.launch import GuestConfig, launch
 
@@ -19,9 +19,10 @@ def guest(name: str, env: str = "pv64") -> Path:
     return build_guest(find_guest(name), env)
 
 
-def seconds_of_guest(name: str, cmdline: str, env: str = "pv64") -> float:
+def seconds_of_guest(name: str, cmdline: str, env: str = "pv64", paging: str = DEFAULT_PAGING) -> float:
     """Processor seconds of the run of a guest, from its first instruction to its shutdown. It must power off."""
-    config, image = GuestConfig(memory_mib=MEMORY_MIB, cmdline=cmdline, kind=ENVIRONMENTS[env].kind), guest(name, env)
+    config = GuestConfig(memory_mib=MEMORY_MIB, cmdline=cmdline, kind=ENVIRONMENTS[env].kind, paging=paging)
+    image = guest(name, env)
     one = launch(None, config._replace(firmware=image)) if config.kind == "hvm" else launch(image, config)
     start = time.process_time()
     result = one.hv.run()
@@ -31,7 +32,9 @@ def seconds_of_guest(name: str, cmdline: str, env: str = "pv64") -> float:
     return seconds
 
 
-def nanoseconds_each(name: str, cmdline: str, few: int, many: int, env: str = "pv64") -> float:
+def nanoseconds_each(
+    name: str, cmdline: str, few: int, many: int, env: str = "pv64", paging: str = DEFAULT_PAGING
+) -> float:
     """Nanoseconds an iteration: two runs of different length, so that start-up cancels out."""
-    short = seconds_of_guest(name, f"{cmdline} n={few}", env)
-    return (seconds_of_guest(name, f"{cmdline} n={many}", env) - short) / (many - few) * 1e9
+    short = seconds_of_guest(name, f"{cmdline} n={few}", env, paging)
+    return (seconds_of_guest(name, f"{cmdline} n={many}", env, paging) - short) / (many - few) * 1e9

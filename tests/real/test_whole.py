@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hv.hypervisor import Stop
+from hv.hypervisor import DEFAULT_PAGING, Stop
 from hv.toolstack.devices import DiskOptions
 from hv.toolstack.launch import GuestConfig, launch
 from hv.toolstack.screenshot import screen_of
@@ -30,9 +30,9 @@ def boot_sector(text: bytes, then: bytes = HALT) -> bytes:
     return (bytes(code) + text + b"\0").ljust(510, b"\0") + b"\x55\xaa"
 
 
-def pvh(vcpus: int) -> Outcome:
+def pvh(vcpus: int, paging: str = DEFAULT_PAGING) -> Outcome:
     config = GuestConfig(
-        memory_mib=256, vcpus=vcpus, kind="pvh", cmdline="console=hvc0 quiet", ramdisk=packages.ramdisk()
+        memory_mib=256, vcpus=vcpus, kind="pvh", cmdline="console=hvc0 quiet", ramdisk=packages.ramdisk(), paging=paging
     )
     return converse(launch(packages.kernel(), config), LINUX, MOST)
 
@@ -43,8 +43,8 @@ def test_pvh_to_a_shell_and_power_off(vcpus: int) -> None:
     assert finished(done) and f"\ncpus {vcpus}" in done.text
 
 
-def test_pvh_is_deterministic() -> None:
-    assert pvh(4) == pvh(4)
+def test_pvh_is_deterministic_and_the_same_without_shadow_tables() -> None:
+    assert pvh(4, "shadow") == pvh(4, "walk")
 
 
 def test_a_boot_sector_on_an_ide_disk(tmp_path: Path) -> None:
