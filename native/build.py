@@ -19,7 +19,7 @@ from cffi import FFI
 ROOT = Path(__file__).resolve().parent.parent
 NATIVE = ROOT / "native"
 
-# Functions of libunicorn that the engine stands in for (native/engine/{count,traps}_x86.c). The linker sends
+# Functions of libunicorn that the engine stands in for (native/engine/x86). The linker sends
 # every call of NAME to our __wrap_NAME and leaves the original reachable as __real_NAME.
 WRAPPED_X86 = [
     "helper_check_exit_request",
@@ -94,8 +94,8 @@ def unicorn_folder() -> Path:
 
 def sources() -> list[Path]:
     """Every C file of the engine and of the hypervisor's C side, in a fixed order."""
-    found = sorted((NATIVE / "engine").glob("*.c")) + sorted((NATIVE / "xen").rglob("*.c"))
-    return [path for path in found if not path.name.endswith("_gen.c")]
+    found = sorted((NATIVE / "engine").rglob("*.c")) + sorted((NATIVE / "xen").rglob("*.c"))
+    return [path for path in found if path.parent.name != "internals" and not path.name.endswith("_gen.c")]
 
 
 def declarations() -> str:

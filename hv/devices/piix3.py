@@ -1,6 +1,6 @@
 """The PIIX3 ISA bridge, 0:1.0: where the four PCI interrupt links lead, and registers that are only kept.
 
-The edge or level registers (ELCR, ports 0x4d0 and 0x4d1) are the interrupt controllers' (native/xen/hvm/pic.c).
+The edge or level registers (ELCR, ports 0x4d0 and 0x4d1) are the interrupt controllers' (native/xen/x86/hvm/pic.c).
 
 Source: Intel 82371SB (PIIX3) data sheet, section 2.2.
 """

@@ -1,8 +1,8 @@
 """The machine around an HVM domain's processors: buses, interrupt lines, timers, and the devices on them.
 
 A Platform implements hv.devices.pci.PciMachine for one domain. What of it a run changes lies in the arena (interrupt
-controllers, timers, data ports: native/xen/hvm/state.h) or in the devices, which are services of the domain and so are
-saved with it.
+controllers, timers, data ports: native/xen/x86/hvm/state.h) or in the devices, which are services of the domain and so
+are saved with it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Platform:
         lib.hv_io_answer(self._native, vcpu.c, value, took_ns)
 
     def _have_repeated(self, port: int, size: int, value: int, until_ns: int) -> None:
-        """Have C answer reads of a port (native/xen/hvm/io.c)."""
+        """Have C answer reads of a port (native/xen/x86/hvm/io.c)."""
         held = self._state.held
         held.port, held.size, held.value, held.until_ns = port, size, value, until_ns
 
@@ -228,7 +228,7 @@ class Platform:
 
 
 class NativeDataPort:
-    """A DataPort whose state is in the arena, and which C serves (native/xen/hvm/io.c)."""
+    """A DataPort whose state is in the arena, and which C serves (native/xen/x86/hvm/io.c)."""
 
     def __init__(self, state: Any, port: int) -> None:
         self._state = state

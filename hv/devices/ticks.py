@@ -12,7 +12,7 @@ NS_PER_SECOND = 1_000_000_000
 SHORTEST_NS = 10_000
 """Interrupts of one periodic timer come no faster: those in between are merged with the next one, and the timer's phase
 stays. Xen has 900 microseconds here. So a guest can ask for no more than 100,000 events of a timer in a second of its
-time, and none of them moves the others; native/xen/hvm/lapic.c has the same limit."""
+time, and none of them moves the others; native/xen/x86/hvm/lapic.c has the same limit."""
 
 
 class Clock(NamedTuple):

@@ -43,7 +43,7 @@ for _command in DENIED_AT_ONCE:
 
 @hypercall("physdev_op", sub=abi.PHYSDEVOP_set_iopl, arg="physdev_set_iopl")
 def set_iopl(ctx: Context, arg: dict[str, Any]) -> int:
-    """The I/O privilege level of the calling vcpu (native/xen/emulate.c applies it)."""
+    """The I/O privilege level of the calling vcpu (native/xen/x86/emulate.c applies it)."""
     if arg["iopl"] > 3:
         raise XenError("physdev_iopl", iopl=arg["iopl"])
     ctx.vcpu.c.iopl = arg["iopl"]

@@ -1,6 +1,6 @@
 """vm_assist: switch an assist of the domain on or off.
 
-What an assist does is done elsewhere: architectural_iopl in the frames of native/xen/bounce.c and in iret,
+What an assist does is done elsewhere: architectural_iopl in the frames of native/xen/x86/bounce.c and in iret,
 runstate_update_flag in runstate.c, m2p_strict in mm_window.c. The writable page tables and the 4gb segments of 32-bit
 guests are always so. Source: vm_assist() in xen/common/kernel.c; the valid ones for 64-bit PV from asm/config.h.
 """

@@ -1,4 +1,4 @@
-"""xen_version: what hypervisor this is. (XENVER_version itself is answered in C, native/xen/pvops.c.)
+"""xen_version: what hypervisor this is. (XENVER_version itself is answered in C, native/xen/x86/pvops.c.)
 
 We say what Xen 4.17 says to an unprivileged PV domain. Sources: xen/include/public/{version,features}.h,
 do_xen_version() in xen/common/kernel.c, xsm_xen_version() in xen/include/xsm/dummy.h.

@@ -14,7 +14,7 @@
  * A table that is written again and again without being of use is given up: what was read from it goes, and its stores are
  * plain again until the next walk.
  */
-#include "cpu.h"
+#include "x86/cpu.h"
 
 enum { STORES_MAX = 16, RETURNS_MAX = 4, FEW_PAGES = 4, PTE_PRESENT = 1, PTE_ACCESSED = 0x20 };
 

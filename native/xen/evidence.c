@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 #include "mm.h"
-#include "hvm/hvm.h"
+#include "x86/hvm/hvm.h"
 #include "../abi/xen.h"
 #include "../abi/memory.h"
 #include "../abi/version.h"

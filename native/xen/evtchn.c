@@ -8,7 +8,7 @@
  * vcpu_info.evtchn_pending_sel has one bit a word of pending bits; evtchn_upcall_pending asks for the upcall.
  */
 #include "evtchn.h"
-#include "hvm/hvm.h"
+#include "x86/hvm/hvm.h"
 #include "../abi/xen.h"
 #include "../abi/event_channel.h"
 

@@ -4,9 +4,9 @@
  * for the pages that are touched. Everything else in struct hv is a cache, a statistic or a log.
  */
 #include <stdlib.h>
-#include "decode.h"
-#include "pv.h"
-#include "hvm/shadow.h"
+#include "x86/decode.h"
+#include "x86/pv.h"
+#include "x86/hvm/shadow.h"
 
 enum { STATE_VERSION = 1 };
 enum { GDT_WINDOW_STRIDE = 0x20000, GDT_LIMIT = 0xefff, GDT_XEN_PAGE = 14, LDT_OFFSET = 0x10000 };

@@ -1,7 +1,7 @@
 /* hv_run.c - running a vcpu, the clock, and what the engine asks of the layer above it. */
-#include "pv.h"
-#include "decode.h"
-#include "hvm/shadow.h"
+#include "x86/pv.h"
+#include "x86/decode.h"
+#include "x86/hvm/shadow.h"
 #include "../abi/hvm.h"
 
 uint64_t hv_now(struct hv *hv)

@@ -8,7 +8,7 @@
  */
 #include "../abi/grant_table.h"
 #include "mm.h"
-#include "hvm/hvm.h"
+#include "x86/hvm/hvm.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
  * bad page stays written, as in Xen.
  */
 #include "mm.h"
-#include "hvm/hvm.h"
+#include "x86/hvm/hvm.h"
 
 static uint64_t current_root(const struct vcpu *v) { return v->kernel_mode ? v->cr3_kernel : v->cr3_user; }
 

@@ -5,8 +5,8 @@
  * the arena is then caches, which restoring drops, and logs, of which it drops what has not happened yet.
  */
 #include <stdlib.h>
-#include "decode.h"
-#include "hvm/hvm.h"
+#include "x86/decode.h"
+#include "x86/hvm/hvm.h"
 
 struct hv_snapshot {
     struct image *memory;

@@ -28,7 +28,7 @@ enum {
     HV_NO_SLOT = 0xffff
 };
 
-#include "hvm/state.h"
+#include "x86/hvm/state.h"
 
 /* ---- machine frames: Xen's page_info (xen/arch/x86/include/asm/mm.h) ---- */
 /* type_info: type in bits 31..28, then PINNED, VALIDATED, and the count of type references. */

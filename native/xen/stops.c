@@ -5,7 +5,7 @@
  * HV_STOP_EVENT): the caller then goes to `when` by repeating the run. With `before` nothing stops: that is how a
  * run backwards finds its end.
  */
-#include "pv.h"
+#include "x86/pv.h"
 
 static bool meets(uint64_t wanted, uint64_t value) { return wanted == HV_STOP_ANY_VALUE || wanted == value; }
 

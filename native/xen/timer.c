@@ -9,7 +9,7 @@
  * Nothing is queued: the earliest deadline is found by looking at all of them, which no event can leave out of step.
  */
 #include "evtchn.h"
-#include "hvm/hvm.h"
+#include "x86/hvm/hvm.h"
 #include "../abi/xen.h"
 #include "../abi/sched.h"
 

@@ -4,8 +4,8 @@
  * see that the vcpu may still run, compute the budget, run. Whether that happens here or there changes no instruction
  * count: every stop is at a count that the state and the two limits give.
  */
-#include "pv.h"
-#include "hvm/hvm.h"
+#include "x86/pv.h"
+#include "x86/hvm/hvm.h"
 
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 

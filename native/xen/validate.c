@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include "../abi/event_channel.h"
 #include "../abi/grant_table.h"
-#include "hvm/hvm.h"
+#include "x86/hvm/hvm.h"
 #include "validate.h"
 
 bool validate_fail(struct validation *c, const char *format, ...)

@@ -3,7 +3,7 @@
 #define XENLAB_VALIDATE_H
 #include <stddef.h>
 #include "mm.h"
-#include "pv.h"
+#include "x86/pv.h"
 
 struct validation {
     struct hv *hv;

@@ -6,7 +6,7 @@
  * deadlines again. Facts: xen/common/domain.c, do_set_timer_op() of xen/common/sched/core.c of Xen 4.17.
  */
 #include <stddef.h>
-#include "pv.h"
+#include "x86/pv.h"
 #include "../abi/vcpu.h"
 
 #define FAR_AWAY (1ull << 50)                /* ns: an old Linux means "no timer" by it */

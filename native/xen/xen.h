@@ -6,7 +6,7 @@
 #ifndef XENLAB_XEN_H
 #define XENLAB_XEN_H
 #include "../engine/engine.h"
-#include "hvm/vga.h"
+#include "x86/hvm/vga.h"
 #include "state.h"
 
 struct hv;
@@ -207,7 +207,7 @@ void hv_set_work_limit(struct hv *hv, uint64_t entries);
 /* recompute every type and count from the tables; number of differences, the first described in `text` */
 uint64_t hv_audit(struct hv *hv, char *text, uint64_t len);
 
-/* ---- full virtualisation (native/xen/hvm) ---- */
+/* ---- full virtualisation (native/xen/x86/hvm) ---- */
 /* How a domain ends by itself: SHUTDOWN_poweroff, SHUTDOWN_reboot. */
 enum { HVM_END_POWEROFF = 0, HVM_END_REBOOT = 1 };
 /* An entry of a domain's p2m: RAM; and writable, which read-only memory is not. */
@@ -408,6 +408,6 @@ bool hv_snapshot_check(struct hv *hv, struct hv_snapshot *snapshot, char *text, 
  * what it may be, and do the registers agree with it? Only then hv_audit() may look at it, and the guest run. */
 bool hv_validate(struct hv *hv, struct hv_snapshot *snapshot, char *text, uint64_t len);
 
-#include "insn.h"
+#include "x86/insn.h"
 
 #endif

@@ -29,7 +29,9 @@ def _library() -> Path:
     assert spec is not None and spec.loader is not None
     build = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)
-    engine = [*sorted((ROOT / "native" / "engine").glob("*.[ch]")), HERE / "harness.c", HERE / "harness.h"]
+    folder = ROOT / "native" / "engine"
+    parts = [path for path in sorted(folder.rglob("*.[ch]")) if path.parent.name != "internals"]
+    engine = [*parts, HERE / "harness.c", HERE / "harness.h"]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in engine)).hexdigest()[:16]
     library = BUILD / f"engine-{digest}.so"
     if not library.exists():

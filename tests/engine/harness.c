@@ -2,7 +2,7 @@
  * tests/engine/bench.py's Bench; each test runs a few instructions of assembly on it. */
 #include <stdlib.h>
 #include <unicorn/unicorn.h>
-#include "engine/cpu.h"
+#include "engine/x86/cpu.h"
 #include "harness.h"
 
 enum { FIRST_TABLE = 2, ROOT = 1 };

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def fill(out: Any, insn: Instruction) -> None:
-    """Write `insn` into a `struct insn` (native/xen/insn.h)."""
+    """Write `insn` into a `struct insn` (native/xen/x86/insn.h)."""
     out.op = getattr(lib, f"INSN_{insn.operation}")
     out.length = insn.length
     out.flags = (

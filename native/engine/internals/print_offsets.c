@@ -2,7 +2,7 @@
  * (x86_64 target), never by a normal build. One line an offset: where a field that has no public accessor lies. */
 #include "qemu/osdep.h"
 #include <stdio.h>
-#include "cpu.h"
+#include "x86/cpu.h"
 #include "exec/exec-all.h"
 #include "exec/translator.h"
 #include "hw/core/cpu.h"
