@@ -19,6 +19,9 @@ DISCOVER, OFFER, REQUEST, DECLINE, ACK, NAK, RELEASE, INFORM = range(1, 9)
 _PAD, _END = 0, 255
 _MASK, _ROUTER, _DNS = 1, 3, 6
 _WANTED, _LEASE, _KIND, _SERVER, _BOOTFILE = 50, 51, 53, 54, 67
+_IPXE, _NO_PROXY = 175, 176
+"""iPXE's options lie in one of their own; "no-pxedhcp" among them says that no second server knows more about booting,
+and so spares it the seconds in which it would listen for one."""
 _BROADCAST = 0x8000
 
 
@@ -102,5 +105,7 @@ def answer(network: Network, leases: tuple[bytes, ...], message: bytes) -> Answe
             given.append((_LEASE, LEASE_SECONDS.to_bytes(4, "big")))
         if file:
             given.append((_BOOTFILE, file[:255]))
+        if _IPXE in options:
+            given.append((_IPXE, bytes((_NO_PROXY, 1, 1))))
     body = b"".join(bytes((code, len(value))) + value for code, value in given)
     return Answer((head + body + bytes((_END,))).ljust(300, b"\0"), target, leases)

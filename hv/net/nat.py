@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hv.devices.device import NEVER, Machine
-from hv.net import dhcp, headers, messages
+from hv.net import dhcp, headers, messages, ndp
 from hv.net.checksum import checksum
 from hv.net.fragments import Fragments, cut
 from hv.net.headers import ETHERNET, Arp, Ipv4, Udp
@@ -86,6 +86,8 @@ class Nat(Port):
             packet = headers.read_ipv4(frame[ETHERNET:])
             if packet is not None:
                 self._from_guest(packet, frame[6:12])
+        elif kind == ndp.TYPE_IPV6:
+            self._solicited(frame)
         self.arm()
 
     def _arp(self, arp: Arp | None) -> None:
@@ -96,6 +98,13 @@ class Nat(Port):
             own = ethernet_of(arp.target)
             answer = Arp(headers.ARP_REPLY, own, arp.target, arp.sender_mac, arp.sender)
             self.deliver(headers.ethernet(arp.sender_mac, own, headers.TYPE_ARP, headers.write_arp(answer)))
+
+    def _solicited(self, frame: bytes) -> None:
+        target = ndp.read_solicitation(frame[ETHERNET:])
+        if target is not None:
+            own = ethernet_of(GATEWAY)
+            answer = ndp.write_advertisement(target, own)
+            self.deliver(headers.ethernet(frame[6:12], own, ndp.TYPE_IPV6, answer))
 
     def _learn(self, address: bytes, mac: bytes) -> None:
         entry = (address, mac)

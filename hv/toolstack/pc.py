@@ -28,15 +28,18 @@ if TYPE_CHECKING:
 FOLDERS = ("/usr/share/seabios", "/usr/share/qemu", "/usr/local/share/seabios")
 """Where distributions put SeaBIOS."""
 FOLDERS_VARIABLE = "XENLAB_FIRMWARE"
-"""Environment variable: further folders, before these, as PATH has them."""
+"""Environment variable: further folders, before these, as PATH has them; for the cards' option ROMs too."""
 FIRMWARE, VIDEO_BIOS = "bios-256k.bin", "vgabios-stdvga.bin"
 NOT_A_KERNEL = KernelImage("firmware", "x86_64", 64, 0, (), None, "firmware", (), "")
 
 
 def find_firmware(name: str) -> Path | None:
     """A file of SeaBIOS's, where it is installed."""
-    folders = [*filter(None, os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep)), *FOLDERS]
-    return next((path for folder in folders if (path := Path(folder) / name).is_file()), None)
+    return next((path for folder in (*_own_folders(), *map(Path, FOLDERS)) if (path := folder / name).is_file()), None)
+
+
+def _own_folders() -> list[Path]:
+    return [Path(folder) for folder in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if folder]
 
 
 def firmware_of(config: GuestConfig) -> Path | None:
@@ -64,7 +67,7 @@ def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) ->
     machine = PcMachine(
         config.vcpus, config.memory_mib << 20, _drives(config), cards, config.usb, config.boot or "cdn",
         video.read_bytes() if video is not None and config.vga else b"", vga=config.vga,
-        serial_console=config.serial_console, nic_roms=_nic_roms(cards), xen_platform=config.xen_platform,
+        serial_console=config.serial_console, nic_roms=_nic_roms(cards, config.boot), xen_platform=config.xen_platform,
     )  # fmt: skip
     if kernel is not None:
         machine = machine._replace(items=tuple(_kernel_items(config, kernel).items()), kernel=True)
@@ -105,14 +108,23 @@ def _drives(config: GuestConfig) -> tuple[PcDisk, ...]:
     return tuple(drives)
 
 
-def _nic_roms(nics: tuple[NicOptions, ...]) -> tuple[bytes, ...]:
-    """What the cards boot from the network with, where iPXE is installed."""
+def _nic_roms(nics: tuple[NicOptions, ...], boot: str) -> tuple[bytes, ...]:
+    """What the cards boot from the network with, where iPXE is installed; boot: the order that was asked for, if any.
+    BuilderError: it names the network, and no card can boot from there."""
     if not nics:
+        if boot == "n":
+            raise BuilderError("--boot n", "the PC has no network card", "give it one, as --nic user")
         return ()
     from hv.net.attach import DEFAULT_CARD
-    from hv.net.roms import find_rom
+    from hv.net.roms import INSTALLED, KINDS, find_rom
 
-    return tuple(find_rom(nic.model or DEFAULT_CARD) or b"" for nic in nics)
+    models = [nic.model or DEFAULT_CARD for nic in nics]
+    roms = tuple(find_rom(model, _own_folders()) or b"" for model in models)
+    if "n" in boot and not any(roms):
+        problem = f"there is no {KINDS[0]}-{models[0]}.rom in {', '.join(INSTALLED)}"
+        remedy = f"install the package ipxe-qemu, or name a folder in {FOLDERS_VARIABLE}"
+        raise BuilderError("--boot n", problem, remedy)
+    return roms
 
 
 def _kernel_items(config: GuestConfig, kernel: str | Path) -> dict[str, bytes]:

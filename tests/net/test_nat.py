@@ -66,6 +66,16 @@ def test_a_guest_gets_its_address_by_dhcp() -> None:
     assert again.yiaddr.to_bytes(4, "big") == FIRST_GUEST
 
 
+def test_ipxe_need_not_listen_for_a_second_server() -> None:
+    """Its own options lie in option 175; 176 among them is "no-pxedhcp"."""
+    _, _, guest = network(NatConfig(bootfile="a.ipxe"))
+    (offer,) = dhcp(guest, 1, (175, b"\x13\1\1"))
+    (ack,) = dhcp(guest, 3, (175, b"\x13\1\1"), (50, FIRST_GUEST))
+    (nak,) = dhcp(guest, 3, (175, b"\x13\1\1"), (50, GATEWAY))
+    (other,) = dhcp(guest, 1)
+    assert [dict(m.opts).get(175) for m in (offer, ack, nak, other)] == [b"\xb0\1\1", b"\xb0\1\1", None, None]
+
+
 def test_leases_come_to_an_end() -> None:
     _, nat, guest = network()
     answers = [dhcp(guest, 1, mac=b"\x52\x54\0\0" + n.to_bytes(2, "big")) for n in range(40)]

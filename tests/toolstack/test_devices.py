@@ -8,11 +8,13 @@ import pytest
 
 from hv.builder.image import BuilderError
 from hv.cli.main import main
+from hv.net import roms
 from hv.net.options import parse_nic
 from hv.testing.build import build_guest, find_guest
 from hv.toolstack.backends import backends_of
 from hv.toolstack.devices import DiskOptions, parse_disk
 from hv.toolstack.launch import GuestConfig, launch
+from hv.toolstack.pc import FOLDERS_VARIABLE
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +89,25 @@ def test_a_pc_has_cards(bios: str, text: str, card: str) -> None:
     guest = launch(None, GuestConfig(kind="hvm", firmware=bios, memory_mib=8, nics=(parse_nic(text),)))
     assert type(guest.domain.services["nic0"]).__name__.lower() == card
     assert "net0" in guest.domain.services
+
+
+def test_booting_from_the_network_needs_a_card_and_its_rom(
+    bios: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(roms, "INSTALLED", ("/nowhere",))
+    monkeypatch.setenv(FOLDERS_VARIABLE, str(tmp_path))
+    run = ["run", "--type", "hvm", "--firmware", bios, "--max-insns", "1000"]
+    card = ["--nic", "user,model=rtl8139"]
+    for given, said in (
+        (["--boot", "n"], "--boot n: the PC has no network card; give it one, as --nic user"),
+        (["--boot", "cn", *card], "--boot n: there is no pxe-rtl8139.rom in /nowhere; install the package ipxe-qemu"),
+    ):
+        assert main([*run, *given]) == 2
+        shown = capfd.readouterr().err
+        assert said in shown and shown.count("\n") == 1
+    assert main([*run, *card]) == main([*run, *card, "--boot", "c"]) == 7
+    (tmp_path / "pxe-rtl8139.rom").write_bytes(b"\x55\xaa\1" + bytes(509))
+    assert main([*run, *card, "--boot", "n"]) == 7
 
 
 def test_a_pc_has_pv_devices_behind_its_own(bios: str, tmp_path: Path) -> None:
