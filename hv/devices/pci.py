@@ -36,6 +36,9 @@ class PciMachine(Machine, Protocol):
     def set_pci_irq(self, device: PciDevice, level: bool) -> None:
         """Drive the interrupt pin of a device (INTA# to INTD#, as its configuration space says)."""
 
+    def links_moved(self) -> None:
+        """The ISA bridge has led its links (PIRQA# to PIRQD#) elsewhere."""
+
     def map_ram(self, device: PciDevice, bar: int, base: int | None) -> None:
         """A base address register whose region is RAM of the device's own (a frame buffer) was set: map it there, or
         nowhere."""

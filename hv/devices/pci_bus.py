@@ -128,12 +128,22 @@ class PciBus(Device):
             self.machine.set_irq(line, bool(wanted >> line & 1))
 
     def _wanted(self) -> int:
-        lines, links = 0, self.router.link_interrupts() if self.router is not None else (NOWHERE,) * LINKS
+        lines, links = 0, self._links()
         for place, device in self.devices.items():
             pin = device.state.config[INTERRUPT_PIN] if self.state.asserted >> place & 1 else 0
             if 1 <= pin <= PINS:
-                lines |= 1 << self.wiring.gsi(device.slot, pin) | 1 << links[self.wiring.link(device.slot, pin)]
-        return lines & ~(1 << NOWHERE)
+                lines |= self._lines(device.slot, pin, links)
+        return lines
+
+    def lines_of(self, slot: int, pin: int) -> int:
+        """The interrupt lines that a slot's pin (1 to 4) leads to now, a bit each."""
+        return self._lines(slot, pin, self._links())
+
+    def _lines(self, slot: int, pin: int, links: tuple[int, ...]) -> int:
+        return (1 << self.wiring.gsi(slot, pin) | 1 << links[self.wiring.link(slot, pin)]) & ~(1 << NOWHERE)
+
+    def _links(self) -> tuple[int, ...]:
+        return self.router.link_interrupts() if self.router is not None else (NOWHERE,) * LINKS
 
     # ---- configuration space ----
 

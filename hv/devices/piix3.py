@@ -81,3 +81,4 @@ class IsaBridge(PciDevice):
         super().config_changed(before)
         if self.state.config[PIRQRC : PIRQRC + LINKS] != before[PIRQRC : PIRQRC + LINKS]:
             self._bus.rewire()
+            self.machine.links_moved()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, cast
 
+from hv import abi
 from hv.devices.bus import Bus
 from hv.devices.device import DataPort, Device
 from hv.devices.layout import BIOS_WINDOW, FIRMWARE_END, SHADOW
@@ -182,6 +183,23 @@ class Platform:
     def set_pci_irq(self, device: PciDevice, level: bool) -> None:
         """Drive a PCI device's interrupt pin."""
         self.bus.set_pin(device, level)
+
+    def callback_lines(self, via: int) -> int:
+        """The interrupt lines by which events come that the guest wants in the way `via` says (the value of
+        HVM_PARAM_CALLBACK_IRQ), a bit each; none where it wants a vector, or the machine has no such line."""
+        kind = via >> abi.HVM_PARAM_CALLBACK_TYPE_SHIFT
+        if kind == abi.HVM_PARAM_CALLBACK_TYPE_GSI and (self._state.has_pic or self._state.has_ioapic):
+            gsi = via & 0xFF
+            return 1 << gsi if 0 < gsi < lib.IOAPIC_PINS else 0
+        if kind == abi.HVM_PARAM_CALLBACK_TYPE_PCI_INTX and "pci" in self.devices:
+            return self.bus.lines_of(via >> 11 & 0x1F, (via & 3) + 1)
+        return 0
+
+    def links_moved(self) -> None:
+        """The lines of the callback are others now."""
+        via = int(self._state.params[abi.HVM_PARAM_CALLBACK_IRQ])
+        if via >> abi.HVM_PARAM_CALLBACK_TYPE_SHIFT == abi.HVM_PARAM_CALLBACK_TYPE_PCI_INTX:
+            lib.hv_move_callback(self._native, self.domain.c, self.callback_lines(via))
 
     def map_ram(self, device: PciDevice, bar: int, base: int | None) -> None:
         """Have video memory, the only RAM of a device, stand at `base`, and nowhere else."""

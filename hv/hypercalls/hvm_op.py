@@ -19,9 +19,6 @@ SET_ONCE = frozenset({abi.HVM_PARAM_ACPI_IOPORTS_LOCATION})
 GUEST_MAY_READ = GUEST_MAY_SET | {
     abi.HVM_PARAM_STORE_PFN, abi.HVM_PARAM_STORE_EVTCHN, abi.HVM_PARAM_CONSOLE_PFN, abi.HVM_PARAM_CONSOLE_EVTCHN,
 }
-CALLBACK_TYPES = (
-    abi.HVM_PARAM_CALLBACK_TYPE_GSI, abi.HVM_PARAM_CALLBACK_TYPE_PCI_INTX, abi.HVM_PARAM_CALLBACK_TYPE_VECTOR,
-)  # fmt: skip
 FIRST_VECTOR = 0x10
 
 
@@ -44,11 +41,10 @@ def set_param(ctx: Context, arg: dict[str, Any]) -> int:
         raise XenError("hvm_param_fixed", index=index)
     if index in SET_ONCE and params[index]:
         raise XenError("hvm_param_again", index=index, value=int(params[index]))
-    if index == abi.HVM_PARAM_CALLBACK_IRQ and value and value >> 56 not in CALLBACK_TYPES:
-        raise XenError("hvm_callback_type", value=value)
     if index == abi.HVM_PARAM_CALLBACK_IRQ:
         lib.hv_latch_width(ctx.hv.native, ctx.vcpu.c)
-        lib.hv_set_callback(ctx.hv.native, ctx.domain.c, value)
+        lines = ctx.domain.platform.callback_lines(value)
+        lib.hv_set_callback(ctx.hv.native, ctx.domain.c, value, lines)
     else:
         params[index] = value
     return 0
@@ -105,7 +101,7 @@ def set_evtchn_upcall_vector(ctx: Context, arg: dict[str, Any]) -> int:
     if not found:
         raise XenError("no_such_vcpu", vcpu=arg["vcpu"])
     lib.hv_hvm_vcpu(ctx.hv.native, found).upcall_vector = arg["vector"]
-    lib.hv_callback_changed(ctx.hv.native, ctx.domain.c)
+    lib.hv_assert_events(ctx.hv.native, found)
     return 0
 
 

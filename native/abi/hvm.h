@@ -59,8 +59,9 @@ struct xen_hvm_evtchn_upcall_vector {
 
 /* Parameters (HVMOP_set_param, HVMOP_get_param). Facts: xen/include/public/hvm/params.h. */
 #define HVM_PARAM_CALLBACK_IRQ     0     /* how events come: type in bits 63..56 */
+#define HVM_PARAM_CALLBACK_TYPE_SHIFT   56
 #define HVM_PARAM_CALLBACK_TYPE_GSI     0
-#define HVM_PARAM_CALLBACK_TYPE_PCI_INTX 1
+#define HVM_PARAM_CALLBACK_TYPE_PCI_INTX 1       /* bus in bits 31..16, device and function in 15..8, pin in 1..0 */
 #define HVM_PARAM_CALLBACK_TYPE_VECTOR  2
 #define HVM_PARAM_STORE_PFN        1
 #define HVM_PARAM_STORE_EVTCHN     2

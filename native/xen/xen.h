@@ -281,10 +281,12 @@ void hv_latch_width(struct hv *hv, struct vcpu *v);
 /* Write the date of system time 0 into shared_info. */
 void hv_update_wallclock(struct hv *hv, struct domain *d);
 enum { HV_CALL_32 = 0x100 };      /* cpu_exit.flags of EXIT_HYPERCALL: made by 32-bit code */
-/* The guest chooses how its events come: the value of HVM_PARAM_CALLBACK_IRQ. */
-void hv_set_callback(struct hv *hv, struct domain *d, uint64_t via);
-/* A vcpu's events come another way from now on: look at what is pending. */
-void hv_callback_changed(struct hv *hv, struct domain *d);
+/* The guest chooses how its events come: the value of HVM_PARAM_CALLBACK_IRQ, and the interrupt lines that this means. */
+void hv_set_callback(struct hv *hv, struct domain *d, uint64_t via, uint64_t lines);
+/* The callback is the same as before, and means other interrupt lines from now on. */
+void hv_move_callback(struct hv *hv, struct domain *d, uint64_t lines);
+/* A vcpu's events come another way from now on: what is pending comes by it. */
+void hv_assert_events(struct hv *hv, struct vcpu *v);
 /* One page of the linear address space, with ring 0's rights and no accessed bits: its guest-physical address, ~0: none. */
 uint64_t hv_linear_page(struct hv *hv, struct vcpu *v, uint64_t va);
 

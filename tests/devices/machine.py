@@ -76,6 +76,9 @@ class TestMachine:
         self.patient = False
         """Whether the timer that was set last ends idle time."""
 
+    def links_moved(self) -> None:
+        """Nothing else than PCI devices is wired to them."""
+
     # ---- hv.devices.device.Machine ----
 
     @property

@@ -10,8 +10,6 @@
 
 /* ---- what waits ---- */
 
-enum { CALLBACK_TYPE_SHIFT = 56 };
-
 static bool upcall_pending(struct hv *hv, const struct vcpu *v)
 {
     const struct vcpu_info *info = pv_info(hv, v);
@@ -22,19 +20,41 @@ static bool upcall_pending(struct hv *hv, const struct vcpu *v)
 static uint32_t upcall_vector(struct hv *hv, const struct vcpu *v)
 {
     uint64_t via = hvm_of(hv, hv_domain(hv, v))->params[HVM_PARAM_CALLBACK_IRQ];
-    if (via >> CALLBACK_TYPE_SHIFT != HVM_PARAM_CALLBACK_TYPE_VECTOR || hvm_vcpu_of(hv, v)->upcall_vector)
+    if (via >> HVM_PARAM_CALLBACK_TYPE_SHIFT != HVM_PARAM_CALLBACK_TYPE_VECTOR || hvm_vcpu_of(hv, v)->upcall_vector)
         return 0;
     return upcall_pending(hv, v) ? via & 0xff : 0;
 }
 
-/* The line by which events come where the guest chose a GSI for them. */
+enum { PIT_PIN = 2, PIT_PIN_LINES = 1 << 0 | 1 << 2 };         /* interrupt 0 is wired to the I/O APIC's pin 2 */
+
+/* Lines (a bit each) are shared: one is up as long as a device or the callback holds it up. */
+static void drive(struct hv *hv, struct domain *d, uint64_t lines)
+{
+    struct hvm_domain *h = hvm_of(hv, d);
+    uint64_t up = h->device_lines | (h->callback_line ? h->callback_lines : 0);
+    struct vcpu *boot = hv_vcpu(hv, d, 0);
+    for (uint32_t gsi = 0; lines >> gsi; gsi++) {
+        if (!(lines >> gsi & 1))
+            continue;
+        if (h->has_pic)
+            pic_set_line(h, gsi, up >> gsi & 1);
+        if (h->has_ioapic && 1u << gsi & PIT_PIN_LINES)
+            ioapic_set_pin(hv, d, PIT_PIN, up & PIT_PIN_LINES);
+        else if (h->has_ioapic)
+            ioapic_set_pin(hv, d, gsi, up >> gsi & 1);
+    }
+    if (boot)
+        hvm_kick(hv, boot);
+}
+
+/* The lines by which events come where the guest chose a GSI or a PCI device's pin for them. */
 static void callback_line(struct hv *hv, struct domain *d, bool level)
 {
     struct hvm_domain *h = hvm_of(hv, d);
     if (h->callback_line == level)
         return;
     h->callback_line = level;
-    hv_set_irq(hv, d, h->params[HVM_PARAM_CALLBACK_IRQ] & 0xff, level);
+    drive(hv, d, h->callback_lines);
 }
 
 /* It follows the first vcpu's upcall, which the guest takes back by a plain store: so it is looked at, as on Xen, where the
@@ -88,19 +108,13 @@ void hvm_kick(struct hv *hv, struct vcpu *v)
     hvm_resume(hv, v);
 }
 
-static bool by_gsi(const struct hvm_domain *h)
-{
-    uint64_t via = h->params[HVM_PARAM_CALLBACK_IRQ];
-    return via >> CALLBACK_TYPE_SHIFT == HVM_PARAM_CALLBACK_TYPE_GSI && via & 0xff;
-}
-
 void hvm_events_pending(struct hv *hv, struct vcpu *v)
 {
     const struct hvm_vcpu *h = hvm_vcpu_of(hv, v);
     struct hvm_domain *hd = hvm_of(hv, hv_domain(hv, v));
     if (h->upcall_vector)
         lapic_accept(hv, v, h->upcall_vector, false);
-    else if (by_gsi(hd) && v->id == 0) {
+    else if (hd->callback_lines && v->id == 0) {
         callback_line(hv, hv_domain(hv, v), false);      /* still up: nobody has looked since the upcall was taken back */
         callback_line(hv, hv_domain(hv, v), true);
     }
@@ -304,6 +318,7 @@ void hv_hvm_reset(struct hv *hv, struct domain *d)
     memset(&h->held, 0, sizeof h->held);
     h->a20 = 1;
     h->callback_line = 0;
+    h->callback_lines = h->device_lines = h->params[HVM_PARAM_CALLBACK_IRQ] = 0;
     for (uint32_t id = 0; id < HV_DOMAIN_VCPUS; id++) {
         struct vcpu *v = hv_vcpu(hv, d, id);
         if (!v)
@@ -318,32 +333,41 @@ void hv_hvm_reset(struct hv *hv, struct domain *d)
 void hv_set_irq(struct hv *hv, struct domain *d, uint32_t gsi, bool level)
 {
     struct hvm_domain *h = hvm_of(hv, d);
-    struct vcpu *boot = hv_vcpu(hv, d, 0);
-    if (h->has_pic && gsi < 16)
-        pic_set_line(h, gsi, level);
-    if (h->has_ioapic)            /* the PIT's interrupt 0 is wired to pin 2 */
-        ioapic_set_pin(hv, d, gsi == 0 ? 2 : gsi, level);
-    if (boot)
-        hvm_kick(hv, boot);
+    if (gsi >= IOAPIC_PINS)
+        return;
+    h->device_lines = (h->device_lines & ~(UINT64_C(1) << gsi)) | (uint64_t)level << gsi;
+    drive(hv, d, UINT64_C(1) << gsi);
 }
 
-/* A line that is up goes down with the old choice, and what it says goes on by the new one. Source: hvm_set_callback_via() in
- * xen/arch/x86/hvm/irq.c of Xen 4.17. */
-void hv_set_callback(struct hv *hv, struct domain *d, uint64_t via)
+/* A line that is up goes down with the old choice; what waits, also since before there was any choice, comes by the new one.
+ * Source: hvm_set_callback_via() in xen/arch/x86/hvm/irq.c of Xen 4.17. */
+void hv_set_callback(struct hv *hv, struct domain *d, uint64_t via, uint64_t lines)
 {
     struct hvm_domain *h = hvm_of(hv, d);
-    bool up = h->callback_line;
     callback_line(hv, d, false);
     h->params[HVM_PARAM_CALLBACK_IRQ] = via;
-    callback_line(hv, d, up && by_gsi(h));
-    hv_callback_changed(hv, d);
+    hv_move_callback(hv, d, lines);
+    for (uint32_t id = 0; id < HV_DOMAIN_VCPUS; id++) {
+        struct vcpu *v = hv_vcpu(hv, d, id);
+        if (v && v->online)
+            hv_assert_events(hv, v);
+    }
 }
 
-void hv_callback_changed(struct hv *hv, struct domain *d)
+void hv_move_callback(struct hv *hv, struct domain *d, uint64_t lines)
 {
-    for (uint32_t id = 0; id < HV_DOMAIN_VCPUS; id++)
-        if (hv_vcpu(hv, d, id))
-            hvm_kick(hv, hv_vcpu(hv, d, id));
+    struct hvm_domain *h = hvm_of(hv, d);
+    uint64_t old = h->callback_lines;
+    h->callback_lines = lines & ((UINT64_C(1) << IOAPIC_PINS) - 1);
+    drive(hv, d, old ^ h->callback_lines);
+}
+
+/* A vcpu with a vector of its own is interrupted in any case, as by hvm_assert_evtchn_irq() there. */
+void hv_assert_events(struct hv *hv, struct vcpu *v)
+{
+    if (upcall_pending(hv, v) || hvm_vcpu_of(hv, v)->upcall_vector)
+        hvm_events_pending(hv, v);
+    hvm_kick(hv, v);
 }
 
 struct hvm_domain *hv_hvm_domain(struct hv *hv, const struct domain *d) { return hvm_of(hv, d); }

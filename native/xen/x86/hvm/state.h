@@ -92,9 +92,11 @@ struct hvm_domain {
     struct hvm_ioapic ioapic;
     uint8_t has_pic, has_ioapic;  /* a PVH domain has neither */
     uint8_t a20;                  /* address line 20 is not held low */
-    uint8_t callback_line;        /* level of the callback GSI */
+    uint8_t callback_line;        /* events come by interrupt lines, and one waits: they are up */
     uint8_t forced_emulation;     /* "ud2; xen" in front of an instruction (forced.c) */
     uint8_t pad[3];
+    uint64_t callback_lines;      /* a bit for each interrupt line by which events come (HVM_PARAM_CALLBACK_IRQ) */
+    uint64_t device_lines;        /* those that devices hold up */
     struct hvm_held held;
     struct hvm_data_port data_port[2];           /* HVM_DATA_PORTS */
 };

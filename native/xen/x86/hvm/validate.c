@@ -132,17 +132,18 @@ static bool without_devices(struct hvm_domain *made, const struct hvm_domain *h)
     made->a20 = 1;
     made->p2m_root = h->p2m_root;
     made->highest_gfn = h->highest_gfn;
-    made->callback_line = h->callback_line;
     made->forced_emulation = h->forced_emulation;
     memcpy(made->params, h->params, sizeof made->params);
-    return memcmp(made, h, sizeof *made) == 0 && h->callback_line <= 1 && h->forced_emulation <= 1;
+    return memcmp(made, h, sizeof *made) == 0 && h->forced_emulation <= 1;
 }
 
 /* ---- a PC ---- */
 
 #define LIMIT_PC(field, most) LIMIT(struct hvm_domain, field, most)
 static const struct limit pc_limits[] = {
-    LIMIT_PC(has_pic, 1), LIMIT_PC(has_ioapic, 1), LIMIT_PC(a20, 1), LIMIT_PC(callback_line, 1), LIMIT_PC(forced_emulation, 1), LIMIT_PC(pad, 0),
+    LIMIT_PC(has_pic, 1), LIMIT_PC(has_ioapic, 1), LIMIT_PC(a20, 1), LIMIT_PC(callback_line, 1),
+    LIMIT_PC(forced_emulation, 1), LIMIT_PC(pad, 0),
+    LIMIT_PC(callback_lines, (UINT64_C(1) << IOAPIC_PINS) - 1), LIMIT_PC(device_lines, (UINT64_C(1) << IOAPIC_PINS) - 1),
     LIMIT_PC(video_frames, P2M_FRAMES), LIMIT_PC(video_gfn, P2M_FRAMES), LIMIT_PC(ioapic.select, 0xff),
     LIMIT_PC(ioapic.lines, (UINT64_C(1) << IOAPIC_PINS) - 1), LIMIT_PC(pic[0].slave, 0), LIMIT_PC(pic[1].slave, 1),
     LIMIT_PC(held.until_ns, FAR_FUTURE), LIMIT_PC(held.value, UINT32_MAX), LIMIT_PC(held.port, UINT16_MAX), LIMIT_PC(held.size, 4),
