@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import random
 import struct
+from pathlib import Path
 
 import pytest
 
 from hv import abi
 from hv.builder.hvm import build_hvm, start
+from hv.debug.snapshot_file import load, save
 from hv.devices.platform import Platform
 from hv.domain import Domain
 from hv.hypervisor import Hypervisor, Stop
 from hv.native import lib
 from hv.statehash import state_hash
+from hv.toolstack.launch import GuestConfig, launch
 from tests.devices.flat32 import compiled
 
 MODE, DONE = 0x300000, 0x300100
@@ -186,3 +189,23 @@ def test_where_the_run_is_cut_does_not_show(program: bytes, mode: int) -> None:
         while other.hv.instructions < end:
             other.hv.run(max_insns=min(end, other.hv.instructions + rng.randrange(1, 9)))
         assert state_hash(one.hv) == state_hash(other.hv)
+
+
+def test_a_line_that_is_up_is_in_a_snapshot(program: bytes, tmp_path: Path) -> None:
+    """In a whole PC, also in a file: what an event waits for goes on, and its interrupt comes."""
+    (tmp_path / "program.elf").write_bytes(program)
+    hv = launch(None, GuestConfig(kind="hvm", firmware=tmp_path / "program.elf", memory_mib=4)).hv
+    domain = next(iter(hv.domains.values()))
+    while not lib.hv_hvm_domain(hv.native, domain.c).callback_line:
+        assert hv.instructions < 20_000
+        hv.run(max_insns=hv.instructions + 1)
+    middle = hv.snapshot()
+    save(tmp_path / "saved", hv, [middle], {})
+    hv.run(max_insns=100_000)
+    straight = state_hash(hv)
+    assert struct.unpack("<3I", domain.read_physical(DONE, 12)) == (1, 1, 2)
+    hv.restore(middle)
+    for again in (hv, load(tmp_path / "saved").hv):
+        assert lib.hv_hvm_domain(again.native, next(iter(again.domains.values())).c).callback_line == 1
+        again.run(max_insns=100_000)
+        assert state_hash(again) == straight
