@@ -73,6 +73,13 @@ MUTANTS = (
         ("tests/engine/test_defects.py",),
     ),
     Mutant(
+        "an event that waits while the guest chooses its callback is forgotten",
+        "native/xen/hvm/cpu.c",
+        "    if (upcall_pending(hv, v) || hvm_vcpu_of(hv, v)->upcall_vector)\n        hvm_events_pending(hv, v);\n",
+        "",
+        (GUESTS, "-k", "hvm_callback"),
+    ),
+    Mutant(
         "events delivered where a run was cut",
         "native/xen/hv_run.c",
         "    v->undisturbed = reason == EXIT_BUDGET || reason == EXIT_DECODE || reason == EXIT_BREAKPOINT;",

@@ -78,3 +78,19 @@ def test_xvda_and_a_vif_with_four_processors(tmp_path: Path) -> None:
     after = contents(guest, tmp_path / "after.img")
     check_ext4(after)
     assert read_ext4(after, "big") == BIG
+
+
+def test_xvda_without_the_vector(tmp_path: Path) -> None:
+    """Events come by the platform device's pin. One is pending already when Linux chooses that."""
+    ramdisk = root_disk.ramdisk(tmp_path / "initramfs.gz", "/dev/xvda", "xen-blkfront", package=KERNEL)
+    commands = "echo pin $(awk '/IO-APIC.*xen-platform-pci/ { print $2 }' /proc/interrupts) end"
+    image = root_disk.root(tmp_path / "root.img", package=KERNEL, commands=commands)
+    guest = pc(
+        packages.kernel(KERNEL), memory_mib=128, cmdline="console=ttyS0 quiet xen_no_vector_callback", ramdisk=ramdisk,
+        disks=(DiskOptions(str(image)),),
+    )  # fmt: skip
+    assert run_on(guest) is Stop.SHUTDOWN, guest.console.text()
+    said = guest.console.text()
+    assert "root is /dev/xvda on / type ext4" in said, said
+    assert int(said.split("\npin ")[1].split()[0]) > 100, said
+    assert guest.domain.c.shutdown_code == 0 and guest.hv.audit() == ""
