@@ -19,3 +19,17 @@ def architecture(abi: str, module: str) -> ModuleType:
     KeyError: there is no such guest ABI.
     """
     return importlib.import_module(f"hv.arch.{FOLDERS[abi]}.{module}")
+
+
+@functools.cache
+def installed(module: str) -> tuple[ModuleType, ...]:
+    """`module` of each architecture that is there and has one: a folder may be missing."""
+    found = []
+    for folder in dict.fromkeys(FOLDERS.values()):
+        name = f"hv.arch.{folder}"
+        try:
+            found.append(importlib.import_module(f"{name}.{module}"))
+        except ModuleNotFoundError as error:
+            if error.name not in (name, f"{name}.{module}"):
+                raise
+    return tuple(found)

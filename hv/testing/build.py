@@ -1,7 +1,7 @@
 """Build guests: one C file and the guest library become one ELF file an environment.
 
 The compiler is `zig cc` of the `ziglang` wheel: it makes code for every architecture without a cross
-compiler and without root. An environment (pv64 ...) is a line of data: target, flags, library folders.
+compiler and without root. An environment (pv64 ...) is data of its architecture: target, flags, library folders.
 Everything is cached under the build folder by a digest of all that went in; files appear by rename, so
 several processes may build at once.
 """
@@ -16,9 +16,11 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+
+from hv.arch import installed
+from hv.arch.environment import Environment
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _KIT = Path(__file__).resolve().parent / "kit"
@@ -49,27 +51,6 @@ class CompileError(BuildError):
         self.said = said.rstrip()
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """How guests of one kind are compiled and linked."""
-
-    name: str
-    target: str
-    flags: tuple[str, ...]
-    folders: tuple[str, ...]
-    """Library folders under guests/lib: sources compiled in, and include path, most special first."""
-    emulation: str
-    base: int = 0
-    """Address that the image's first page frame has when it runs (the linker script's `base`)."""
-    kind: str = "pv"
-    """The kind of domain that it runs in (hv.hypervisor.KINDS); of an HVM domain a guest is the firmware."""
-    help: str = ""
-    loaded: bool = False
-    """A PC's firmware loads it, as a Multiboot kernel; else it is in the firmware's place."""
-    image: str = ""
-    """The environment whose images it runs, where they are the same."""
-
-
 _COMMON = (
     "-std=gnu11", "-O2", "-g", "-ffreestanding", "-fno-builtin", "-fno-stack-protector",
     "-fno-pic", "-fno-pie", "-fno-omit-frame-pointer", "-fno-asynchronous-unwind-tables",
@@ -77,74 +58,10 @@ _COMMON = (
     "-Wno-unused-parameter", "-Wno-format", "-Wno-gnu-zero-variadic-macro-arguments",
 )
 
-ENVIRONMENTS = {
-    env.name: env
-    for env in (
-        Environment(
-            name="pv64",
-            target="x86_64-freestanding-none",
-            # PV frames are pushed right below rsp: no red zone. Linked in the top 2 GiB: the kernel code
-            # model. Trap entries save general registers only, so C must not use others.
-            flags=("-mno-red-zone", "-mcmodel=kernel", "-mcpu=x86_64-mmx-sse-sse2+soft_float"),
-            folders=("pv64", "pv", "x86_64", "x86", "core"),
-            emulation="elf_x86_64",
-            base=0xFFFFFFFF80000000,
-            help="64-bit PV, in the upper half as Linux is",
-        ),
-        Environment(
-            # The same at the other end of the address space, as GRUB has it.
-            name="pv64low",
-            target="x86_64-freestanding-none",
-            flags=("-mno-red-zone", "-mcpu=x86_64-mmx-sse-sse2+soft_float", "-DGUEST_LOW"),
-            folders=("pv64", "pv", "x86_64", "x86", "core"),
-            emulation="elf_x86_64",
-            help="64-bit PV, at low addresses as GRUB is",
-        ),
-        Environment(
-            # With what Linux asks for: the p2m at an address of its own, the ramdisk by its frame number.
-            name="pv64p2m",
-            target="x86_64-freestanding-none",
-            flags=("-mno-red-zone", "-mcmodel=kernel", "-mcpu=x86_64-mmx-sse-sse2+soft_float", "-DGUEST_P2M"),
-            folders=("pv64", "pv", "x86_64", "x86", "core"),
-            emulation="elf_x86_64",
-            base=0xFFFFFFFF80000000,
-            help="64-bit PV, with the p2m at an address of its own, as Linux asks for it",
-        ),
-        Environment(
-            name="pvh64",
-            target="x86_64-freestanding-none",
-            flags=("-mno-red-zone", "-mcpu=x86_64-mmx-sse-sse2+soft_float"),
-            folders=("hvm64", "hvm", "x86_64", "x86", "core"),
-            emulation="elf_x86_64",
-            kind="pvh",
-            help="64-bit on a whole processor, entered by PVH",
-        ),
-        Environment(
-            name="hvm32",
-            target="x86-freestanding-none",
-            flags=("-mcpu=i686+soft_float",),
-            folders=("hvm32", "hvm", "x86_32", "x86", "core"),
-            emulation="elf_i386",
-            kind="hvm",
-            help="32-bit without paging, on a whole processor in a PC, in place of its firmware",
-        ),
-    )
+ENVIRONMENTS: dict[str, Environment] = {
+    env.name: env for module in installed("environments") for env in module.ENVIRONMENTS
 }
-
-
-def _variant(of: str, name: str, kind: str, about: str, *more: str, loaded: bool = False) -> None:
-    """Another environment like `of`. Where no flags are added, the images are the same."""
-    flags = (*ENVIRONMENTS[of].flags, *more)
-    image = "" if more else of
-    base = ENVIRONMENTS[of]
-    ENVIRONMENTS[name] = replace(base, name=name, kind=kind, help=about, flags=flags, image=image, loaded=loaded)
-
-
-_variant("pvh64", "hvm64", "hvm", "64-bit on a whole processor in a PC, in place of its firmware")
-_variant("hvm32", "hvm32pse", "hvm", "the same with two levels of page tables and 4 MiB pages", "-DGUEST_PSE")
-_variant("hvm32", "hvm32pae", "hvm", "the same with PAE", "-DGUEST_PAE")
-_variant("hvm32", "multiboot", "hvm", "32-bit, a Multiboot kernel that a PC loads", "-DGUEST_MULTIBOOT", loaded=True)
-_variant("hvm32pae", "pvh32", "pvh", "32-bit with PAE on a whole processor, entered by PVH")
+"""Those of every architecture that is there."""
 
 
 @cache
@@ -178,7 +95,7 @@ def _files(folders: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:
 @cache
 def _library_digest(env: Environment) -> str:
     """Of every header, and of the flags: what each object depends on beside its own source."""
-    digest = hashlib.sha256(repr(replace(env, help="")).encode() + repr(_COMMON).encode())
+    digest = hashlib.sha256(repr(env._replace(help="")).encode() + repr(_COMMON).encode())
     folders = [GUESTS / "lib" / folder for folder in env.folders]
     for path in [*_files(folders, (".h", ".ld")), *_files([ABI], (".h", ".def"))]:
         digest.update(f"{path.parent.name}/{path.name}".encode() + b"\0" + path.read_bytes())

@@ -1,4 +1,4 @@
-/* apic.h (HVM) - the local APIC, and interrupts by vector. Facts: Intel SDM volume 3, chapter 10. */
+/* apic.h (HVM) - the local APIC, whose interrupts interrupts.h counts. Facts: Intel SDM volume 3, chapter 10. */
 #ifndef GUEST_HVM_APIC_H
 #define GUEST_HVM_APIC_H
 #include <stdbool.h>
@@ -21,15 +21,9 @@ void apic_enable(void);
 enum { ICR_INIT = 0x4500, ICR_START_UP = 0x4600, ICR_NMI = 4 << 8, ICR_SELF = 1 << 18 };
 /* Send: `command` is the low word of the ICR, `to` an APIC ID. */
 void apic_send(uint32_t to, uint32_t command);
-/* Interrupts that this vector has brought, all processors together; each is ended at the APIC. */
-unsigned interrupt_count(unsigned vector);
-/* Call this at an interrupt, before its end; NULL: only count. */
-void interrupt_watch(unsigned vector, void (*handler)(unsigned vector));
 /* Do not send an EOI for this vector (the handler does, or none is due: events by vector, the 8259A). */
 void interrupt_without_eoi(unsigned vector);
-/* Wait with interrupts enabled until the vector has come so often, or system time is up. */
-bool interrupt_wait(unsigned vector, unsigned count, uint64_t ns);
-/* The same, halted between interrupts: whatever it waits for must come as an interrupt. False: `count` and eight others
+/* As interrupt_wait(), halted between interrupts: whatever it waits for must come as an interrupt. False: `count` and eight others
  * have woken it. */
 bool interrupt_halt(unsigned vector, unsigned count);
 /* Let time pass, halted; the local APIC's timer ends it. Interrupts are taken meanwhile. */

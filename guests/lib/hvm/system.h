@@ -62,6 +62,17 @@ PORT_ACCESS(l, uint32_t)
 
 static inline void irq_disable(void) { __asm__ volatile("cli" : : : "memory"); }
 static inline void irq_enable(void) { __asm__ volatile("sti" : : : "memory"); }
+/* interrupts.h: let interrupts through, and have it again as it was. */
+#define INTERRUPTS 256
+static inline unsigned long arch_interrupts_open(void)
+{
+    unsigned long flags = x86_flags();
+
+    irq_enable();
+    return flags;
+}
+static inline void arch_interrupts_restore(unsigned long flags) { x86_set_flags(flags); }
+static inline void arch_relax(void) { __asm__ volatile("pause" : : : "memory"); }
 /* Wait for an interrupt, with no chance of missing it; interrupts are off afterwards. */
 static inline void wait_for_interrupt(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
 

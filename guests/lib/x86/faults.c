@@ -1,11 +1,6 @@
 /* faults.c - exceptions that a test expects. */
 #include <guest.h>
 
-struct extable_entry {
-    unsigned long fault, behind;
-};
-extern const struct extable_entry extable_start[], extable_end[];
-
 static const char *const names[32] = {
     "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "CSO", "#TS", "#NP", "#SS", "#GP", "#PF", "15",
     "#MF", "#AC", "#MC", "#XM", "#VE", "#CP", "22", "23", "24", "25", "26", "27", "28", "29", "30", "31",
@@ -22,21 +17,6 @@ struct fault *fault_arm(void)
 
     memset(f, 0, sizeof(*f));
     return f;
-}
-
-bool fault_probe(void (*fn)(void *), void *arg)
-{
-    struct percpu *cpu = this_cpu();
-    struct context context, *outer = cpu->recover;
-    bool back = false;
-
-    if (context_save(&context) == 0) {
-        WRITE_ONCE(cpu->recover, &context);
-        fn(arg);
-        back = true;
-    }
-    WRITE_ONCE(cpu->recover, outer);
-    return back;
 }
 
 static void record(struct fault *f, const struct regs *r)
@@ -59,14 +39,14 @@ bool fault_expected(struct regs *r)
     struct percpu *cpu = this_cpu();
 
     record(&cpu->fault, r);
-    for (const struct extable_entry *e = extable_start; e < extable_end; e++)
-        if (r->ip == e->fault || r->ip == e->behind) {
-            cpu->fault.behind = r->ip == e->behind;
-            r->ip = e->behind;
-            return true;
-        }
-    if (cpu->recover)
-        context_restore(cpu->recover, 1);
+    const struct extable_entry *e = extable_find(r->ip);
+
+    if (e) {
+        cpu->fault.behind = r->ip == e->behind;
+        r->ip = e->behind;
+        return true;
+    }
+    fault_recover();
     return false;
 }
 

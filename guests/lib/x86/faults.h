@@ -11,6 +11,7 @@
 #define GUEST_FAULTS_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <probe.h>
 
 struct regs;
 
@@ -26,15 +27,8 @@ struct fault {
     bool behind;                   /* FAULTING(): ip was behind the instruction, as of a trap */
 };
 
-#define FAULTING_SKIP(insn, behind) \
-    "771:\n\t" insn "\n772:\n\t" \
-    ".pushsection .extable, \"a\"\n\t" ARCH_ASM_WORD " 771b, " behind "\n\t.popsection\n\t"
-#define FAULTING(insn) FAULTING_SKIP(insn, "772b")
-
 /* Forget what was recorded; returns this vcpu's record. */
 struct fault *fault_arm(void);
-/* Call fn(arg); an exception in it that nothing else expects ends it. True: it came back by itself. */
-bool fault_probe(void (*fn)(void *), void *arg);
 /* The library's part of every exception: record it, and say where to go on. False: nobody expected it. */
 bool fault_expected(struct regs *regs);
 /* Print and end the test. */

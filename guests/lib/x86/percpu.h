@@ -26,9 +26,12 @@ static inline struct percpu *this_cpu(void)
     return (struct percpu *)(sp & ~(unsigned long)(PERCPU_SIZE - 1));
 }
 
-static inline uint64_t arch_cycles(void) { return x86_rdtsc(); }
-
 struct shared_info *guest_shared_info(void);
 static inline struct vcpu_info *guest_vcpu_info(void) { return this_cpu()->info; }
+
+/* System time from any vcpu_time_info (a vcpu's, or a secondary area), by the version protocol (xen/include/public/xen.h);
+ * clock_ns() is that of this vcpu. */
+struct vcpu_time_info;
+uint64_t clock_ns_from(const struct vcpu_time_info *time);
 
 #endif

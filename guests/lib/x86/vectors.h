@@ -6,5 +6,6 @@
 #define TRAP_SYSCALL 0x100
 #define TRAP_FAILSAFE 0x101             /* PV's only */
 #define TRAP_HANDLERS 0x102
+#define USER_FLAGS X86_EFLAGS_IF
 
 #endif

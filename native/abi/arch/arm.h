@@ -33,6 +33,52 @@
 #define GUEST_TIMER_PHYS_NS_PPI 30
 #define GUEST_EVTCHN_PPI        31
 #define GUEST_VPL011_SPI        32
+#define GUEST_PHANDLE_GIC       65000    /* by which the tree's nodes name the interrupt controller */
+#define GUEST_ROOT_ADDRESS_CELLS 2
+#define GUEST_ROOT_SIZE_CELLS   2
+/* pages of the magic region, by number (tools/libs/guest/xg_dom_arm.c) */
+#define GUEST_MAGIC_CONSOLE     0
+#define GUEST_MAGIC_XENSTORE    1
+#define GUEST_MAGIC_MEMACCESS   2
+#define GUEST_MAGIC_VUART       3
+#define GUEST_MAGIC_PAGES       4
+
+/* HVM_PARAM_CALLBACK_IRQ's type, beside those of hvm.h: a PPI in bits 7..0, flags above it. xen/include/public/hvm/params.h */
+#define HVM_PARAM_CALLBACK_TYPE_PPI                2
+#define HVM_PARAM_CALLBACK_TYPE_PPI_FLAG_MASK      0xFF00
+#define HVM_PARAM_CALLBACK_TYPE_PPI_FLAG_LOW_LEVEL 2
+
+/* PSCI's functions, by hvc or smc #0: those of version 0.1 as Xen numbers them, then the standard ones, with the 64-bit
+ * calling convention in bit 30. Facts: Arm DEN 0022. */
+#define PSCI_cpu_suspend        0
+#define PSCI_cpu_off            1
+#define PSCI_cpu_on             2
+#define PSCI_migrate            3
+#define PSCI_FN64               0x40000000
+#define PSCI_FN_VERSION         0x84000000
+#define PSCI_FN_CPU_SUSPEND     0x84000001
+#define PSCI_FN_CPU_OFF         0x84000002
+#define PSCI_FN_CPU_ON          0x84000003
+#define PSCI_FN_AFFINITY_INFO   0x84000004
+#define PSCI_FN_MIGRATE         0x84000005
+#define PSCI_FN_MIGRATE_INFO_TYPE 0x84000006
+#define PSCI_FN_SYSTEM_OFF      0x84000008
+#define PSCI_FN_SYSTEM_RESET    0x84000009
+#define PSCI_FN_FEATURES        0x8400000A
+#define PSCI_SUCCESS            0
+#define PSCI_NOT_SUPPORTED      -1
+#define PSCI_INVALID_PARAMETERS -2
+#define PSCI_DENIED             -3
+#define PSCI_ALREADY_ON         -4
+#define PSCI_ON_PENDING         -5
+#define PSCI_INTERNAL_FAILURE   -6
+#define PSCI_NOT_PRESENT        -7
+#define PSCI_DISABLED           -8
+#define PSCI_INVALID_ADDRESS    -9
+#define PSCI_AFFINITY_ON        0
+#define PSCI_AFFINITY_OFF       1
+#define PSCI_AFFINITY_ON_PENDING 2
+#define PSCI_VERSION_1_0        0x00010000
 
 #ifndef __ASSEMBLER__
 

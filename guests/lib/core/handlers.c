@@ -16,10 +16,8 @@ void trap_entry(struct regs *regs)
 
     if (regs->vector < TRAP_HANDLERS && handlers[regs->vector] && handlers[regs->vector](regs))
         return;
-    if (regs->vector == TRAP_SYSCALL && cpu->in_user && regs->ax == USER_EXIT) {
-        cpu->user_result = regs->di;
+    if (regs->vector == TRAP_SYSCALL && cpu->in_user && arch_user_exit(regs, &cpu->user_result))
         context_restore(&cpu->user_exit, 1);
-    }
     if (!arch_interrupt(regs) && !fault_expected(regs))
         fault_unexpected(regs);
 }
@@ -32,13 +30,11 @@ unsigned long user_call(unsigned long (*fn)(unsigned long), unsigned long arg)
 
     cpu->user_result = 0;
     if (context_save(&cpu->user_exit) == 0) {
-        unsigned long *top = (unsigned long *)(user_stack[cpu->id] + USER_STACK) - 3;
+        unsigned long sp = arch_user_stack((unsigned long *)(user_stack[cpu->id] + USER_STACK), arg);
 
-        top[0] = (unsigned long)user_return;
-        top[1] = arg;                                   /* where 32-bit code looks for it */
         cpu->recover = &cpu->user_exit;
         WRITE_ONCE(cpu->in_user, true);
-        user_enter((unsigned long)fn, (unsigned long)top, arg, X86_EFLAGS_IF);
+        user_enter((unsigned long)fn, sp, arg, USER_FLAGS);
     }
     cpu->in_user = false;
     cpu->recover = outer;

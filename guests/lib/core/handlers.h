@@ -1,6 +1,6 @@
 /* handlers.h - who handles a trap, and user mode. */
-#ifndef GUEST_X86_HANDLERS_H
-#define GUEST_X86_HANDLERS_H
+#ifndef GUEST_HANDLERS_H
+#define GUEST_HANDLERS_H
 #include <stdbool.h>
 
 struct regs;
@@ -25,5 +25,9 @@ enum { USER_EXIT = 0 };
 bool arch_interrupt(struct regs *regs);
 unsigned long arch_user_begin(void);
 void arch_user_end(unsigned long kept_away);
+/* What the architecture adds: the stack pointer of a user function that is to return to user_return(), below `top`; and
+ * whether a trap of the kind TRAP_SYSCALL is that return, with the function's result. */
+unsigned long arch_user_stack(unsigned long *top, unsigned long arg);
+bool arch_user_exit(const struct regs *regs, unsigned long *result);
 
 #endif
