@@ -19,7 +19,7 @@ WHOLE = ["hvm_exceptions", "lapic_timer", "hvm_smp", "physmap", "hvm_page_tables
 """With a processor of their own."""
 CPU = ["breakpoints", "single_step", "simd_errors", "fpu_errors", "task_switches", "task_nmi", "vm86_traps",
        "real_mode", "non_canonical", "forced_emulation", "self_modifying", "page_ends", "interrupt_shadow", "umip",
-       "segment_limits", "alignment"]
+       "segment_limits", "alignment", "string_moves"]
 """What the engine is put right about."""
 
 

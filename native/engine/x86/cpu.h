@@ -77,10 +77,11 @@ enum {
 };
 /* libunicorn's hflags and hflags2. A block's flags are hflags, with IOPL, RF, VM and AC where RFLAGS has them. */
 enum {
-    HF_CPL = 3, HF_INHIBIT_IRQ = 1 << 3, HF_CS32 = 1 << 4, HF_SS32 = 1 << 5, HF_ADDSEG = 1 << 6, HF_PE = 1 << 7, HF_EM = 1 << 10,
-    HF_TS = 1 << 11, HF_LMA = 1 << 14, HF_CS64 = 1 << 15, HF2_NMI = 1 << 2
+    HF_CPL = 3, HF_INHIBIT_IRQ = 1 << 3, HF_CS32 = 1 << 4, HF_SS32 = 1 << 5, HF_ADDSEG = 1 << 6, HF_PE = 1 << 7, HF_TF = 1 << 8, HF_EM = 1 << 10,
+    HF_TS = 1 << 11, HF_LMA = 1 << 14, HF_CS64 = 1 << 15, HF_SMAP = 1 << 23, HF2_NMI = 1 << 2
 };
-enum { MMU_KERNEL = 2 };          /* how libunicorn's accessors are told to use ring 0's rights */
+/* Whose rights libunicorn's accessors use: ring 0's under SMAP, or without; U_MMU_USER is the third. */
+enum { MMU_KERNEL_SMAP = 0, MMU_KERNEL = 2 };
 
 /* A field of libunicorn's state, by offset. */
 #define FIELD(type, object, offset) (*(type *)((object) + (offset)))
@@ -143,9 +144,9 @@ void cpu_settle(struct cpu *c, uintptr_t ra, int length);
 
 /* ---- hook.c ---- */
 /* What generated code asks of us: may `value` bytes be moved through the port in DX? Is what LGDT or LIDT has loaded an address?
- * #GP(0). Those of float.c. */
+ * #GP(0). Iterations of a string instruction that has the form `value` (string.c). Those of float.c. */
 enum hook {
-    HOOK_NONE, HOOK_PORT, HOOK_TABLES_BEFORE, HOOK_TABLES_AFTER, HOOK_REFUSE,
+    HOOK_NONE, HOOK_PORT, HOOK_TABLES_BEFORE, HOOK_TABLES_AFTER, HOOK_REFUSE, HOOK_STRING,
     HOOK_FETCH, HOOK_MEMORY, HOOK_X87_WAITS, HOOK_SSE_BEFORE, HOOK_SSE_AFTER, HOOK_STATUS_READ, HOOK_X87_LOADED, HOOK_MXCSR_LOADED
 };
 /* Bits of hflags that libunicorn has no use for: blocks are translated apart by them. Some exception of x87 or SSE is unmasked;
@@ -194,6 +195,13 @@ enum hook cpu_before(struct cpu *c, void *ctx, char *db);
 void cpu_after(struct cpu *c, void *ctx, enum hook before);
 /* Does the block end behind the instruction that was just translated? */
 bool cpu_ends_block(const struct cpu *c);
+
+/* ---- string.c ---- */
+/* If the instruction at `pc`, which is about to be translated, is a REP MOVS or REP STOS of which many iterations may be made
+ * at once: a hook in front of it. */
+void cpu_string_before(struct cpu *c, void *ctx, uint64_t pc);
+/* Make iterations of it, at least one less than there are. `form`: what cpu_string_before() emitted. */
+void cpu_string_run(struct cpu *c, uint64_t form);
 
 /* ---- debug.c ---- */
 /* At the start of a block of `count` instructions that found no budget, while a data breakpoint holds it back: gives it

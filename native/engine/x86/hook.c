@@ -81,6 +81,9 @@ void __wrap_helper_svm_check_intercept_param_x86_64(char *env, uint32_t hook, ui
     case HOOK_MEMORY:
         cpu_memory_hook(c, hook >> HOOK_BITS, value, ra);
         break;
+    case HOOK_STRING:
+        cpu_string_run(c, value);
+        break;
     case HOOK_REFUSE:
         raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, ra);
     default:

@@ -17,6 +17,7 @@ static void on_instruction(uc_engine *uc, uint64_t address, uint32_t size, void 
 
 int machine_count_by_hook(struct machine *m)
 {
+    m->stepwise = true;
     machine_flush_code(m);
     for (int i = 0; i < m->cpu_count; i++) {
         uc_hook hook;

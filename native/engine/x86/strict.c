@@ -177,6 +177,7 @@ enum hook cpu_before(struct cpu *c, void *ctx, char *db)
     bool other_size = false, prefixed = false;
     uint8_t bytes[3] = {cpu_ldub_code_x86_64(c->env, pc)};
     c->segment = UINT32_MAX;
+    cpu_string_before(c, ctx, pc);
     if (flags & HF_CHECK_SEGMENTS)
         cpu_emit_hook(ctx, HOOK_FETCH, pc - FIELD(const uint64_t, c->translating, U_TB_CS_BASE));
     for (unsigned n = 0; n < PREFIXES_MAX && cpu_is_prefix(bytes[0], flags & HF_CS64); n++) {
