@@ -74,7 +74,7 @@ MUTANTS = (
     ),
     Mutant(
         "an event that waits while the guest chooses its callback is forgotten",
-        "native/xen/hvm/cpu.c",
+        "native/xen/x86/hvm/cpu.c",
         "    if (upcall_pending(hv, v) || hvm_vcpu_of(hv, v)->upcall_vector)\n        hvm_events_pending(hv, v);\n",
         "",
         (GUESTS, "-k", "hvm_callback"),
@@ -324,6 +324,8 @@ MUTANTS = (
 def plant(tree: Path, mutant: Mutant) -> str | None:
     """Change the place; what is wrong with the mutant itself, or None."""
     path = tree / mutant.file
+    if not path.exists():
+        return f"there is no {mutant.file}"
     text = path.read_text()
     if text.count(mutant.old) != 1:
         return f"its place occurs {text.count(mutant.old)} times in {mutant.file}"
