@@ -32,7 +32,7 @@ COMMAND_NS = 1000
 SECTOR_NS = 100
 """And so much for each 512 bytes, and for each slice of a DMA transfer that moved less."""
 RESET_NS = 2000
-SLICE = 128 * SECTOR
+SLICE = 512 * SECTOR
 """Bytes of a DMA transfer that are moved at once."""
 
 
