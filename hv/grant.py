@@ -11,6 +11,7 @@ xen/include/public/grant_table.h; rules and statuses of xen/common/grant_table.c
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Any, NamedTuple
 
 from hv import abi
@@ -18,7 +19,10 @@ from hv.errors import XenError
 from hv.native import NO_FRAME, lib
 from hv.physical import PAGE_SHIFT, PAGE_SIZE, read, read_word, write, write_word
 
-V1_SIZE, V2_SIZE, STATUS_SIZE = 8, 16, 2
+_V1, _V2 = Struct("<HHI"), Struct("<HHHHQ")
+V1_SIZE, V2_SIZE, STATUS_SIZE = _V1.size, _V2.size, 2
+_TYPE, _PERMIT, _TRANSITIVE = int(abi.GTF_type_mask), int(abi.GTF_permit_access), int(abi.GTF_transitive)
+_READING, _WRITING = int(abi.GTF_reading), int(abi.GTF_writing)
 MAX_FRAMES: int = lib.HV_GRANT_FRAMES
 # Units of active_grant.pin; each counter has 8 bits, and a set top bit means: no more.
 HOST_READ, HOST_WRITE, DEVICE_READ, DEVICE_WRITE = 1, 1 << 8, 1 << 16, 1 << 24
@@ -49,7 +53,7 @@ class Entry(NamedTuple):
     @property
     def kind(self) -> int:
         """GTF_invalid, GTF_permit_access, GTF_accept_transfer or GTF_transitive."""
-        return self.flags & int(abi.GTF_type_mask)
+        return self.flags & _TYPE
 
 
 class Table(NamedTuple):
@@ -66,42 +70,40 @@ class Table(NamedTuple):
     @property
     def entries(self) -> int:
         """References below this number have an entry."""
-        per_frame = PAGE_SIZE // (V1_SIZE if self.version == 1 else V2_SIZE)
-        return int(self.d.grant_frames) * per_frame
+        return int(self.d.grant_frames) * (PAGE_SIZE // self._size)
+
+    @property
+    def _size(self) -> int:
+        return V1_SIZE if self.d.grant_version == 1 else V2_SIZE
 
     # ---- the shared entries ----
     def _entry_pa(self, ref: int) -> int:
-        size = V1_SIZE if self.version == 1 else V2_SIZE
-        frame, index = divmod(ref, PAGE_SIZE // size)
-        return int(self.d.grant_frame[frame] << PAGE_SHIFT) + index * size
+        frame, at = divmod(ref * self._size, PAGE_SIZE)
+        return int(self.d.grant_frame[frame] << PAGE_SHIFT) + at
 
     def _status_pa(self, ref: int) -> int:
         """Where Xen marks reading and writing: in the entry itself, or with version 2 in a page of their
         own."""
         if self.version == 1:
             return self._entry_pa(ref)
-        frame, index = divmod(ref, PAGE_SIZE // STATUS_SIZE)
-        return int(self.d.grant_status_frame[frame] << PAGE_SHIFT) + index * STATUS_SIZE
+        frame, at = divmod(ref * STATUS_SIZE, PAGE_SIZE)
+        return int(self.d.grant_status_frame[frame] << PAGE_SHIFT) + at
 
     def entry(self, ref: int) -> Entry:
         """Read an entry, once."""
         if self.version == 1:
-            data = read(self.c, self._entry_pa(ref), V1_SIZE)
-            return Entry(*(int.from_bytes(data[a:b], "little") for a, b in ((0, 2), (2, 4), (4, 8))))
-        data = read(self.c, self._entry_pa(ref), V2_SIZE)
-        half = [int.from_bytes(data[i : i + 2], "little") for i in range(0, 8, 2)]
-        frame = int.from_bytes(data[8:16], "little")
-        flags, domid = half[0], half[1]
-        kind = flags & abi.GTF_type_mask
-        if kind == abi.GTF_transitive:
-            return Entry(flags, domid, 0, 0, 0, half[2], frame & 0xFFFF_FFFF)
-        if kind == abi.GTF_permit_access and flags & abi.GTF_sub_page:
-            return Entry(flags, domid, frame, half[2], half[3])
+            return Entry(*_V1.unpack(self.raw(ref)))
+        flags, domid, first, second, frame = _V2.unpack(self.raw(ref))
+        kind = flags & _TYPE
+        if kind == _TRANSITIVE:
+            return Entry(flags, domid, 0, 0, 0, first, frame & 0xFFFF_FFFF)
+        if kind == _PERMIT and flags & abi.GTF_sub_page:
+            return Entry(flags, domid, frame, first, second)
         return Entry(flags, domid, frame)
 
     def raw(self, ref: int) -> bytes:
         """The bytes of an entry."""
-        return read(self.c, self._entry_pa(ref), V1_SIZE if self.version == 1 else V2_SIZE)
+        return read(self.c, self._entry_pa(ref), self._size)
 
     def set_raw(self, ref: int, data: bytes) -> None:
         """Write the bytes of an entry."""
@@ -115,17 +117,18 @@ class Table(NamedTuple):
         """Write that halfword."""
         write_word(self.c, self._status_pa(ref), 2, value)
 
-    def mark(self, ref: int, bits: int) -> None:
-        """Set GTF_reading, GTF_writing. No vcpu runs meanwhile, so this is one step for the guest."""
-        self.set_status(ref, self.status(ref) | bits)
-
     def unmark(self, ref: int) -> None:
         """Clear of GTF_reading and GTF_writing what no pin asks for any more."""
-        pin = self.active(ref).pin
-        gone = (0 if pin else int(abi.GTF_reading)) | (0 if pin & WRITERS else int(abi.GTF_writing))
-        status = self.status(ref)
+        self._unmark(ref, self.active(ref).pin)
+
+    def _unmark(self, ref: int, pin: int) -> None:
+        if pin & WRITERS:
+            return
+        gone = _WRITING if pin else _READING | _WRITING
+        pa = self._status_pa(ref)
+        status = read_word(self.c, pa, STATUS_SIZE)
         if status & gone:
-            self.set_status(ref, status & ~gone)
+            write_word(self.c, pa, STATUS_SIZE, status & ~gone)
 
     # ---- what the guest cannot reach ----
     def active(self, ref: int) -> Any:
@@ -151,23 +154,30 @@ class Table(NamedTuple):
         again.
         """
         act, entry = self.active(ref), self.entry(ref)
-        if act.pin and (act.domid != user or act.pin & PIN_FULL):
-            raise GrantError(abi.GNTST_general_error, "grant_in_use", ref=ref, domid=act.domid, pin=act.pin)
-        if act.pin and (readonly or act.pin & WRITERS):
-            return entry
-        kinds = {abi.GTF_permit_access}
-        if self.version == 2 and not mapping:
-            kinds.add(abi.GTF_transitive)
-        whole = not (mapping and entry.flags & abi.GTF_sub_page)
-        if not act.pin and (entry.kind not in kinds or entry.domid != user or not whole):
+        pin = act.pin
+        if pin:
+            if act.domid != user or pin & PIN_FULL:
+                raise GrantError(abi.GNTST_general_error, "grant_in_use", ref=ref, domid=act.domid, pin=pin)
+            if readonly or pin & WRITERS:
+                return entry
+        elif entry.domid != user or not self._gives(entry, mapping):
             raise GrantError(
                 abi.GNTST_general_error, "grant_not_given", ref=ref, flags=entry.flags, domid=entry.domid,
                 user=user
             )
         if not readonly and entry.flags & abi.GTF_readonly:
             raise GrantError(abi.GNTST_general_error, "grant_read_only", ref=ref, flags=entry.flags)
-        self.mark(ref, int(abi.GTF_reading) | (0 if readonly else int(abi.GTF_writing)))
+        # No vcpu runs meanwhile, so this is one step for the guest. The flags of version 1 have just been read.
+        status = entry.flags if self.version == 1 else self.status(ref)
+        self.set_status(ref, status | (_READING if readonly else _READING | _WRITING))
         return entry
+
+    def _gives(self, entry: Entry, mapping: bool) -> bool:
+        """Whether an entry is one to map, or to copy from and to."""
+        kind = entry.flags & _TYPE
+        if mapping:
+            return kind == _PERMIT and not entry.flags & abi.GTF_sub_page
+        return kind == _PERMIT or (kind == _TRANSITIVE and self.version == 2)
 
     def pin(self, ref: int, user: int, frame: int, unit: int) -> None:
         """Count one more use, in units of HOST_READ and so on; the first one settles whose it is and which
@@ -179,8 +189,10 @@ class Table(NamedTuple):
 
     def unpin(self, ref: int, unit: int) -> None:
         """Undo pin(), and the marks when that was the last."""
-        self.active(ref).pin -= unit
-        self.unmark(ref)
+        act = self.active(ref)
+        pin = act.pin - unit
+        act.pin = pin
+        self._unmark(ref, pin)
 
 
 def table(c: Any, d: Any) -> Table:
@@ -266,7 +278,7 @@ def set_version(t: Table, version: int) -> None:
     for i in range(t.d.grant_frames):
         write(t.c, t.d.grant_frame[i] << PAGE_SHIFT, bytes(PAGE_SIZE))
     t.d.grant_version = version
-    marks = int(abi.GTF_reading | abi.GTF_writing)
+    marks = _READING | _WRITING
     for ref, entry in enumerate(kept):
         flags = entry.flags if version == 1 else entry.flags & ~marks
         if version == 1:

@@ -136,8 +136,9 @@ class Requests:
 
     def _transfer(self, operation: int, sector: int, segments: list[Segment]) -> None:
         """Between the disk and the guest's pages. A write is done as a whole or not at all."""
-        if any(not segment.first <= segment.last <= _LAST_SECTOR for segment in segments):
-            raise _Bad
+        for segment in segments:
+            if not segment.first <= segment.last <= _LAST_SECTOR:
+                raise _Bad
         if operation == abi.BLKIF_OP_WRITE:
             self._disk.write(sector, b"".join(self._from_guest(segment) for segment in segments))
             return
