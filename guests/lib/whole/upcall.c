@@ -1,4 +1,4 @@
-/* upcall.c (HVM) - upcalls are interrupts: the processor's own flag keeps them away. */
+/* upcall.c (whole processors) - upcalls are interrupts: the processor's own flag keeps them away. */
 #include <guest.h>
 
 void events_disable(void)
