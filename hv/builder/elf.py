@@ -25,16 +25,15 @@ _TYPES = {
     4: "a core dump",
 }
 _LOADABLE_TYPES = (2, 3)
-_MACHINES = {3: ("i386", 1), 62: ("x86_64", 2)}  # e_machine: our name, the ELF class it must come in
+# e_machine: our name, the ELF class it must come in
+_MACHINES = {3: ("i386", 1), 40: ("arm", 1), 62: ("x86_64", 2), 183: ("aarch64", 2)}
 _OTHER_MACHINES = {
     2: "SPARC",
     8: "MIPS",
     20: "PowerPC",
     21: "PowerPC64",
     22: "S/390",
-    40: "ARM",
     50: "IA-64",
-    183: "AArch64",
     243: "RISC-V",
     258: "LoongArch",
 }
@@ -111,13 +110,13 @@ def _header(name: str, data: memoryview) -> _Header:
         raise BuilderError(
             name,
             "it does not begin with an ELF header",
-            "give an ELF file, a bzImage, or one of these packed",
+            "give an ELF file",
         )
     elf = _CLASSES.get(data[4])
     if elf is None or data[5] != 1:
         raise BuilderError(
             name,
-            f"ELF class {data[4]} and byte order {data[5]} in its header are not those of an x86 file",
+            f"ELF class {data[4]} and byte order {data[5]} in its header are not those of a file for our machines",
             "give a 32-bit or 64-bit little-endian ELF file",
         )
     if len(data) < 16 + elf.header.size:
@@ -144,13 +143,13 @@ def _header(name: str, data: memoryview) -> _Header:
         raise BuilderError(
             name,
             f"it is for another machine ({other}, e_machine {machine})",
-            "give a kernel for x86-64 (62) or i386 (3)",
+            "give a kernel for x86-64 (62), i386 (3), AArch64 (183) or ARM (40)",
         )
     if _MACHINES[machine][1] != data[4]:
         raise BuilderError(
             name,
             f"ELF class {elf.bits}-bit does not go with machine {_MACHINES[machine][0]}",
-            "give a 64-bit file for x86-64 or a 32-bit file for i386",
+            "give a 64-bit file for x86-64 or AArch64, or a 32-bit file for i386 or ARM",
         )
     if kind not in _LOADABLE_TYPES:
         raise BuilderError(

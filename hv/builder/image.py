@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hv.builder.notes import XenNotes
 
 PAGE_SHIFT = 12
@@ -23,6 +25,18 @@ class BuilderError(Exception):
         self.thing = thing
         self.problem = problem
         self.remedy = remedy
+
+
+def domain_pages(memory_mib: int) -> int:
+    """Pages of a domain of that many MiB.
+
+    BuilderError for none, or for more than any machine here could have.
+    """
+    if not 0 < memory_mib <= 1 << 20:
+        raise BuilderError(
+            "--memory", f"{memory_mib} MiB is no size for a domain", f"give a number of MiB from 1 to {1 << 20:,}"
+        )
+    return memory_mib << 20 - PAGE_SHIFT
 
 
 def why_not(error: OSError | ValueError) -> str:
@@ -49,12 +63,12 @@ class KernelImage(NamedTuple):
     """A kernel file, read and checked: every segment lies inside the file and overlaps no other."""
 
     name: str  # the file, as the user wrote it
-    machine: str  # "x86_64" or "i386"
+    machine: str  # "x86_64", "i386", "aarch64" or "arm"
     bits: int  # 64 or 32: class of the ELF file
     entry: int  # e_entry
     segments: tuple[Segment, ...]  # by physical address
     notes: XenNotes | None  # None: no Xen notes and no __xen_guest section
-    kind: str  # "ELF" or "bzImage"
+    kind: str  # "ELF", or the name of the format around it: "bzImage", "Image"
     packing: tuple[str, ...]  # compressions taken off, outermost first: ("xz",)
     version: str  # bzImage: the version text of its setup header; else ""
     file: memoryview = memoryview(b"")  # the whole ELF file, without its packing: what a debugger reads
@@ -68,3 +82,11 @@ class KernelImage(NamedTuple):
     def paddr_end(self) -> int:
         """Physical address behind the highest segment."""
         return max(segment.end for segment in self.segments)
+
+
+class KernelFormat(NamedTuple):
+    """A kind of kernel file. `read(name, data, packing)`: the kernel in it, or None if `data` is of another kind;
+    BuilderError if it is of this kind and broken. `packing`: compressions that were taken off before."""
+
+    name: str
+    read: Callable[[str, memoryview, tuple[str, ...]], KernelImage | None]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hv.arch import installed
 from hv.builder import elf
 from hv.builder.image import BuilderError, why_not
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hv.builder.image import KernelImage
+    from hv.builder.image import KernelFormat, KernelImage
 
 _MAX_FILE = 1 << 30
 
@@ -45,7 +46,8 @@ def read_file(path: str | Path, what: str) -> bytes:
 def load_kernel(path: str | Path) -> KernelImage:
     """Read the kernel at `path`:
 
-    ELF, ELF packed, or bzImage. BuilderError, one line, for all that cannot be used.
+    ELF, a format of an architecture's (bzImage ...), or one of these packed. BuilderError, one line, for all that
+    cannot be used.
     """
     return parse_kernel(str(path), read_file(path, "kernel"))
 
@@ -68,36 +70,42 @@ def _refuse_known(name: str, content: bytes) -> None:
 
 def parse_kernel(name: str, content: bytes) -> KernelImage:
     """As load_kernel(), for a file that is in memory; `name` is for messages."""
-    data = memoryview(content)
+    image = _read(name, memoryview(content), ())
+    if image is not None:
+        return image
+    _refuse_known(name, content)
+    begins, known = content[:4].hex(" "), ", ".join(format.name for format in _formats())
+    raise BuilderError(
+        name,
+        f"it is neither an ELF file nor a {known} nor one of these packed (it begins with {begins})",
+        "give a kernel file",
+    )
+
+
+def _formats() -> tuple[KernelFormat, ...]:
+    """The formats of kernel files beside ELF, of every architecture that is there."""
+    return tuple(format for module in installed("boot") for format in module.FORMATS)
+
+
+def _read(name: str, data: memoryview, packing: tuple[str, ...]) -> KernelImage | None:
+    """The kernel in `data`, from which `packing` has been taken off; None: it is none, and not packed."""
     if bytes(data[:4]) == elf.MAGIC:
-        return elf.read(name, data)
-    kind, version, packing = "ELF", "", []
-    from hv.builder import bzimage, compress
+        return elf.read(name, data, packing=packing)
+    from hv.builder import compress
 
-    if bzimage.is_bzimage(data):
-        setup = bzimage.read(name, data)
-        kind, version, data = "bzImage", setup.version, setup.payload
     packed = compress.detect(data)
-    if packed is None and kind == "ELF":
-        from hv.builder import multiboot
-
-        flat = multiboot.read_flat(name, data)
-        if flat is not None:
-            return flat
-        _refuse_known(name, content)
-        raise BuilderError(
-            name,
-            "it is neither an ELF file nor a bzImage nor one of these packed "
-            f"(it begins with {bytes(data[:4]).hex(' ')})",
-            "give a kernel file",
-        )
-    if packed is None and bytes(data[:4]) != elf.MAGIC:
-        raise BuilderError(
-            name,
-            f"its payload begins with {bytes(data[:4]).hex(' ')}, which is no compression we know",
-            "use a kernel packed with gzip, bzip2, lzma, xz, lz4 or zstd",
-        )
-    if packed is not None:
-        data = memoryview(compress.unpack(name, data, packed))
-        packing.append(packed.name)
-    return elf.read(name, data, kind=kind, packing=tuple(packing), version=version)
+    if packed is not None and not packing:
+        inner = memoryview(compress.unpack(name, data, packed))
+        image = _read(name, inner, (packed.name,))
+        if image is None:
+            begins = bytes(inner[:4]).hex(" ")
+            raise BuilderError(
+                name, f"what is packed in it with {packed.name} begins with {begins} and is no kernel that we know",
+                "give a kernel file",
+            )  # fmt: skip
+        return image
+    for format in _formats():
+        image = format.read(name, data, packing)
+        if image is not None:
+            return image
+    return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from hv import abi
 from hv.builder.image import PAGE_SHIFT, PAGE_SIZE, BuilderError, KernelImage
 from hv.builder.placement import pv_placement
-from hv.builder.pv_layout import LEVELS, PvLayout, pages_of, plan, table_key
+from hv.builder.pv_layout import LEVELS, PvLayout, plan, table_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -279,15 +279,3 @@ def _context(entry: int, layout: PvLayout, l4: int) -> PvContext:
         ss=abi.FLAT_KERNEL_SS64,
         cr3=l4 << PAGE_SHIFT,
     )
-
-
-def domain_pages(memory_mib: int) -> int:
-    """Pages of a domain of that many MiB.
-
-    BuilderError for none, or for more than any machine here could have.
-    """
-    if not 0 < memory_mib <= 1 << 20:
-        raise BuilderError(
-            "--memory", f"{memory_mib} MiB is no size for a domain", f"give a number of MiB from 1 to {1 << 20:,}"
-        )
-    return pages_of(memory_mib << 20)

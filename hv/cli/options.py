@@ -281,7 +281,7 @@ def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> N
 
 def check_guest(options: Any) -> None:
     """Memory and vcpus of a guest to be made. BuilderError."""
-    from hv.builder.pv import domain_pages
+    from hv.builder.image import domain_pages
 
     domain_pages(options.memory)
     if not 1 <= options.vcpus <= 64:

@@ -15,8 +15,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hv.builder.image import BuilderError
-from hv.builder.pv import domain_pages
+from hv.builder.image import BuilderError, domain_pages
 from hv.debug import container
 from hv.debug.fields import U64, FieldError, flag, hexbytes, items, number, record, text
 from hv.debug.saved_config import (

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from hv import abi, evtchn
+from hv.arch import architecture
 from hv.backend.console import ConsoleBackend, ConsoleState
-from hv.devices.platform import Platform
 from hv.native import lib
 from hv.shared_ring import Window
 from hv.toolstack.backends import Backends
@@ -266,12 +266,7 @@ def reconnect(hv: Hypervisor) -> None:
     store = XenstoreHost()
     for slot in sorted(hv.domains):
         domain = hv.domains[slot]
-        if domain.machine is not None:
-            from hv.builder.pc import make_pc
-
-            make_pc(domain, domain.machine)
-        elif domain.translated:
-            Platform(domain)
+        architecture(domain.abi, "boot").reconnect(domain)
         Console(domain)
         pages = int(domain.c.max_pages) if domain.origin is None else domain.origin.pages
         store.connect(domain, pages * PAGE_SIZE >> 10)

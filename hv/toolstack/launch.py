@@ -14,10 +14,9 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from hv.builder.image import BuilderError, KernelImage
+from hv.arch import installed
+from hv.builder.image import BuilderError, KernelImage, domain_pages
 from hv.builder.load import load_kernel, read_file
-from hv.builder.placement import pv_placement
-from hv.builder.pv import domain_pages
 from hv.hypervisor import DEFAULT_PAGING, DEFAULT_QUANTUM, Hypervisor, overhead_mib
 from hv.native import NativeError
 from hv.toolstack.backends import Backends
@@ -82,24 +81,13 @@ MOST_NICS = 16
 """Network interfaces of a domain at most: each keeps timers, slots of a PCI bus, or both."""
 
 
-def is_multiboot(image: KernelImage) -> bool:
-    """Whether a kernel has a Multiboot header, so that a PC can be booted with it."""
-    from hv.builder.multiboot import header_of
-
-    return header_of(image.file) is not None
-
-
-def kind_of(image: KernelImage, kind: str) -> str:
-    """Which kind of domain a kernel is for. BuilderError: for none, or not for the one that was asked for."""
-    notes = image.notes
-    if kind == "auto" and notes is None and is_multiboot(image):
-        return "hvm"
-    if kind == "auto":
-        only_pvh = notes is not None and notes.phys32_entry is not None and notes.virt_base is None
-        kind = "pvh" if only_pvh else "pv"
-    if kind == "pv":
-        pv_placement(image)
-    return kind
+def boot_of(image: KernelImage) -> Any:
+    """The module `boot` of the architecture that a kernel is for. BuilderError: that is not there."""
+    for module in installed("boot"):
+        if image.machine in module.MACHINES:
+            return module
+    have = ", ".join(machine for module in installed("boot") for machine in module.MACHINES)
+    raise BuilderError(image.name, f"it is for {image.machine}, which nothing here runs", f"give a kernel for {have}")
 
 
 class Guest:
@@ -144,9 +132,7 @@ def launch(
     kind, image = "hvm", None
     if config.kind != "hvm" and kernel is not None:
         image = kernel if isinstance(kernel, KernelImage) else load_kernel(kernel)
-        kind = kind_of(image, config.kind)  # before memory is taken
-    if config.forced_emulation and kind == "pv":
-        raise BuilderError("--fep", "PV guests have the prefix for CPUID, and for nothing else", "leave it out")
+        kind = boot_of(image).kind_of(image, config.kind, config.forced_emulation)  # before memory is taken
     if kind == "hvm":
         if isinstance(kernel, KernelImage):
             problem = "an HVM domain's firmware loads its kernel"

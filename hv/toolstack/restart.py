@@ -11,13 +11,12 @@ Source: handle_domain_death() in tools/xl/xl_vmcontrol.c of Xen 4.17.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from hv import abi
-from hv.builder.image import BuilderError
-from hv.builder.pv import domain_pages
-from hv.builder.pvh import build_pvh
-from hv.builder.start import start_pv
+from hv.arch import architecture
+from hv.builder.image import BuilderError, domain_pages
+from hv.builder.origin import Origin
 from hv.hypervisor import KINDS
 from hv.native import check, lib
 
@@ -31,23 +30,6 @@ CRASH, REBOOT = "crash", "reboot"
 TRIPLE_FAULTS = {CRASH: int(abi.SHUTDOWN_crash), REBOOT: int(abi.SHUTDOWN_reboot)}
 """What a triple fault may be, as a reason of SHUTDOWN_*."""
 CRASHES = (int(abi.SHUTDOWN_crash), int(abi.SHUTDOWN_watchdog))
-
-
-class Origin(NamedTuple):
-    """What a domain is built of again. `firmware`: of an HVM domain; `image`: of the others. `reasons`: ends
-    (SHUTDOWN_*) after which that is done. `triple_fault`: the reason that one gives.
-    `forced_emulation`: that there is the prefix. Immutable."""
-
-    kind: str
-    pages: int
-    image: KernelImage | None
-    cmdline: str
-    ramdisk: bytes
-    firmware: bytes
-    firmware_name: str
-    reasons: tuple[int, ...]
-    triple_fault: int
-    forced_emulation: bool
 
 
 def origin_of(
@@ -65,30 +47,16 @@ def origin_of(
 
 def build(domain: Domain, origin: Origin) -> object:
     """Fill an empty domain: how it was built. An HVM domain's machine is there already. BuilderError."""
-    if origin.kind == "hvm":
-        from hv.builder.pc import switch_on
-
-        built: object = switch_on(domain, origin.firmware, origin.firmware_name)
-    else:
-        assert origin.image is not None
-        builder: Any = build_pvh if origin.kind == "pvh" else start_pv
-        built = builder(domain, origin.image, cmdline=origin.cmdline, ramdisk=origin.ramdisk)
-    _choose(domain, origin)
+    boot = architecture(domain.abi, "boot")
+    built: object = boot.build(domain, origin)
+    boot.choose(domain, origin)
     return built
 
 
 def remember(domain: Domain, origin: Origin) -> None:
     """A domain has been built: keep what of, if it may have to be built again."""
-    _choose(domain, origin)
+    architecture(domain.abi, "boot").choose(domain, origin)
     domain.origin = origin if origin.reasons else None
-
-
-def _choose(domain: Domain, origin: Origin) -> None:
-    """What a triple fault is, which the guest may change; and whether there is a forced emulation prefix."""
-    if domain.translated:
-        state = lib.hv_hvm_domain(domain.hv.native, domain.c)
-        state.params[abi.HVM_PARAM_TRIPLE_FAULT_REASON] = origin.triple_fault
-        state.forced_emulation = origin.forced_emulation
 
 
 def restart(domain: Domain) -> bool:

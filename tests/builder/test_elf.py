@@ -47,7 +47,7 @@ MALFORMED = {
     "segment cut off": (GOOD[:-1], "segment 0 (400 bytes at 0x78) reaches past the end of the file"),
     "class": (GOOD[:4] + b"\3" + GOOD[5:], "ELF class 3"),
     "byte order": (GOOD[:5] + b"\2" + GOOD[6:], "byte order 2"),
-    "machine": (elf([Load(0x1000, b"x")], machine=183), "another machine (AArch64, e_machine 183)"),
+    "machine": (elf([Load(0x1000, b"x")], machine=243), "another machine (RISC-V, e_machine 243)"),
     "machine and class": (elf([Load(0x1000, b"x")], machine=3), "does not go with machine i386"),
     "object file": (elf([Load(0x1000, b"x")], kind=1), "not an executable but a relocatable object"),
     "core file": (elf([Load(0x1000, b"x")], kind=4), "a core dump"),

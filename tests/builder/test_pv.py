@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hv import abi
-from hv.builder.image import BuilderError
+from hv.builder.image import BuilderError, domain_pages
 from hv.builder.load import parse_kernel
 from hv.builder.placement import Placement
-from hv.builder.pv import PvConfig, PvDomain, build_pv, domain_pages, unpack_ramdisk
+from hv.builder.pv import PvConfig, PvDomain, build_pv, unpack_ramdisk
 from hv.builder.pv_layout import plan
 from tests.builder.elfwriter import BASE, Load, elf, pv_kernel
 

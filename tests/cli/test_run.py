@@ -156,7 +156,7 @@ BAD_INPUT = {
     "missing kernel": ("/nowhere", [], "the kernel cannot be read: no such file or directory"),
     "unreadable kernel": ("/", [], "the kernel cannot be read: is a directory"),
     "truncated ELF": (HELLO[:200], [], "the file is truncated or damaged"),
-    "wrong machine": (elf([Load(0x1000, b"x")], machine=183), [], "another machine (AArch64, e_machine 183)"),
+    "wrong machine": (elf([Load(0x1000, b"x")], machine=243), [], "another machine (RISC-V, e_machine 243)"),
     "not a kernel": (b"#!/bin/sh\n", [], "neither an ELF file nor a bzImage"),
     "no Xen kernel": (elf([Load(0x1000, b"x")], entry=0x1000), [], "no Xen kernel"),
     "contradicting notes": (guest(UD2, entry=BASE), [], "its entry 0xffffffff80000000 lies outside the kernel"),
