@@ -79,6 +79,32 @@
 #define PSCI_AFFINITY_OFF       1
 #define PSCI_AFFINITY_ON_PENDING 2
 #define PSCI_VERSION_1_0        0x00010000
+#define PSCI_VERSION_1_1        0x00010001   /* Xen 4.17's */
+#define PSCI_MIGRATE_NOT_NEEDED 2            /* of PSCI_FN_MIGRATE_INFO_TYPE: no trusted system that would have to move */
+
+/* The calling convention's own functions (Arm DEN 0028): of the architecture, and what each service says of itself. The UIDs
+ * are Xen's: xen/include/public/arch-arm/smccc.h, as a caller finds them in r0..r3. */
+#define SMCCC_VERSION           0x80000000
+#define SMCCC_ARCH_FEATURES     0x80000001
+#define SMCCC_ARCH_WORKAROUND_1 0x80008000
+#define SMCCC_ARCH_WORKAROUND_2 0x80007FFF
+#define SMCCC_ARCH_WORKAROUND_3 0x80003FFF
+#define SMCCC_VERSION_1_1       0x00010001
+#define SMCCC_NOT_SUPPORTED     -1
+#define SMCCC_STANDARD_COUNT    0x8400FF00
+#define SMCCC_STANDARD_UID      0x8400FF01
+#define SMCCC_STANDARD_REVISION 0x8400FF03
+#define SMCCC_XEN_COUNT         0x8600FF00
+#define SMCCC_XEN_UID           0x8600FF01
+#define SMCCC_XEN_REVISION      0x8600FF03
+#define SMCCC_STANDARD_UID_0    0x6F3863F8
+#define SMCCC_STANDARD_UID_1    0xBD4C394B
+#define SMCCC_STANDARD_UID_2    0x16CE2092
+#define SMCCC_STANDARD_UID_3    0x6F9FE541
+#define SMCCC_XEN_UID_0         0xDC1218A7
+#define SMCCC_XEN_UID_1         0x694398C6
+#define SMCCC_XEN_UID_2         0xD179CF9A
+#define SMCCC_XEN_UID_3         0x67E6DE8D
 
 #ifndef __ASSEMBLER__
 

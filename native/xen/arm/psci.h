@@ -3,16 +3,18 @@
  */
 #ifndef XENLAB_ARM_PSCI_H
 #define XENLAB_ARM_PSCI_H
+#ifndef XENLAB_CFFI
 #include <stdbool.h>
 #include <stdint.h>
+#endif
 
 /* What calls do. Every one gets `ctx`; vcpu numbers are checked against `vcpus`, nothing else is. */
 struct psci_effects {
     unsigned vcpus;                                     /* of the domain */
     bool (*is_on)(void *ctx, unsigned vcpu);
-    /* Start a vcpu that is off: at `entry` with x0 = `context`, in AArch32 if `narrow` (then bit 0 of `entry` is Thumb).
+    /* Start a vcpu that is off, at `entry` with x0 = `context`; of a 32-bit domain, bit 0 of `entry` says Thumb.
      * False: it cannot be done (PSCI_DENIED). */
-    bool (*cpu_on)(void *ctx, unsigned vcpu, uint64_t entry, uint64_t context, bool narrow);
+    bool (*cpu_on)(void *ctx, unsigned vcpu, uint64_t entry, uint64_t context);
     void (*cpu_off)(void *ctx);                         /* the caller; it never returns from the call */
     void (*suspend)(void *ctx);                         /* the caller, until it has an interrupt: as WFI */
     void (*system_off)(void *ctx);

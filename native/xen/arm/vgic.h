@@ -5,7 +5,9 @@
  */
 #ifndef XENLAB_ARM_VGIC_H
 #define XENLAB_ARM_VGIC_H
+#ifndef XENLAB_CFFI
 #include <stdbool.h>
+#endif
 #include "state.h"
 
 /* The controller of one domain. `slot` maps a vcpu's number to its place in `all`; VGIC_NO_SLOT: there is none. */
@@ -27,7 +29,7 @@ enum vgic_answer {
 enum vgic_line { VGIC_IRQ = 1, VGIC_FIQ = 2 };
 
 /* ---- vgic.c: the life of an interrupt ---- */
-/* As a reset leaves it. `spis`: 0..988, rounded up to whole words. False: no such version or count. */
+/* As a reset leaves it. `spis`: 0..988, rounded up to whole banks. False: no such version or count. */
 bool vgic_init(struct vgic *g, unsigned version, unsigned spis);
 /* A vcpu as a reset leaves it; its input lines stay as its devices hold them. */
 void vgic_init_vcpu(struct vgic *g, unsigned vcpu);

@@ -5,7 +5,9 @@
  */
 #ifndef XENLAB_ARM_VTIMER_H
 #define XENLAB_ARM_VTIMER_H
+#ifndef XENLAB_CFFI
 #include <stdbool.h>
+#endif
 #include "state.h"
 
 #define VTIMER_HZ 1000000000u
