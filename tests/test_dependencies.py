@@ -46,11 +46,12 @@ RULES = (
 #: Third-party modules by tree. The standard library and our own packages are always allowed.
 THIRD_PARTY = {
     "isa": {"capstone"},
-    "hv": {"capstone", "cffi", "elftools", "lz4", "zstandard", "textual", "pytest", "_pytest", "cryptography"},
+    "hv": {"capstone", "cffi", "elftools", "libfdt", "lz4", "zstandard", "textual", "pytest", "_pytest",
+           "cryptography"},
 }
 #: Packages that only some folder may import.
 ONLY_IN = {"pytest": ("hv/testing",), "_pytest": ("hv/testing",), "textual": ("hv/debug/screen",),
-           "cryptography": ("hv/toolstack/vnc",)}
+           "cryptography": ("hv/toolstack/vnc",), "libfdt": ("hv/arch/arm",)}
 
 #: Which #include "..." a C tree may reach: prefixes of paths below the root.
 C_MAY_INCLUDE = {

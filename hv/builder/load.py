@@ -10,6 +10,7 @@ from hv.builder.image import BuilderError, why_not
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
     from hv.builder.image import KernelFormat, KernelImage
 
@@ -109,3 +110,12 @@ def _read(name: str, data: memoryview, packing: tuple[str, ...]) -> KernelImage 
         if image is not None:
             return image
     return None
+
+
+def boot_module(image: KernelImage) -> ModuleType:
+    """The module `boot` of the architecture that a kernel is for. BuilderError: that is not there."""
+    for module in installed("boot"):
+        if image.machine in module.MACHINES:
+            return module
+    have = ", ".join(machine for module in installed("boot") for machine in module.MACHINES)
+    raise BuilderError(image.name, f"it is for {image.machine}, which nothing here runs", f"give a kernel for {have}")

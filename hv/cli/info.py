@@ -6,9 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from hv.builder.image import BuilderError
-from hv.builder.load import load_kernel
+from hv.builder.load import boot_module, load_kernel
 from hv.builder.notes import show
-from hv.builder.placement import pv_placement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 def describe(image: KernelImage) -> dict[str, Any]:
     """Everything that is known of `image`, as data that JSON can hold. Addresses and sizes are in bytes."""
-    types, refused = _types(image)
     facts: dict[str, Any] = {
         "kernel": image.name,
         "kind": image.kind,
@@ -27,7 +25,7 @@ def describe(image: KernelImage) -> dict[str, Any]:
         "machine": image.machine,
         "bits": image.bits,
         "elf_entry": image.entry,
-        "types": types,
+        "types": [],
         "segments": [
             {
                 "paddr": part.paddr,
@@ -40,32 +38,14 @@ def describe(image: KernelImage) -> dict[str, Any]:
         ],
         "notes": None,
         "features": None,
-        "pv": None,
-        "pv_refused": refused,
-    }
+    } | boot_module(image).describe(image)
     if image.notes is not None:
         facts["notes"] = {
             name: value for name, value in image.notes._asdict().items() if value is not None and value != ()
         }
         supported, required = image.notes.feature_sets()
         facts["features"] = {"supported": sorted(supported), "required": sorted(required)}
-    if refused is None:
-        facts["pv"] = pv_placement(image)._asdict()
     return facts
-
-
-def _types(image: KernelImage) -> tuple[list[str], str | None]:
-    """The domain types that `image` can be, and why it cannot be a PV domain (None: it can)."""
-    types: list[str] = []
-    refused = None
-    try:
-        pv_placement(image)
-        types.append(f"pv{image.bits}")
-    except BuilderError as error:
-        refused = f"{error.problem}; {error.remedy}"
-    if image.notes is not None and image.notes.phys32_entry is not None:
-        types.append("pvh")
-    return types, refused
 
 
 def _flags(flags: int) -> str:

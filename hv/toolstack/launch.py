@@ -14,9 +14,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from hv.arch import installed
 from hv.builder.image import BuilderError, KernelImage, domain_pages
-from hv.builder.load import load_kernel, read_file
+from hv.builder.load import boot_module, load_kernel, read_file
 from hv.hypervisor import DEFAULT_PAGING, DEFAULT_QUANTUM, Hypervisor, overhead_mib
 from hv.native import NativeError
 from hv.toolstack.backends import Backends
@@ -81,15 +80,6 @@ MOST_NICS = 16
 """Network interfaces of a domain at most: each keeps timers, slots of a PCI bus, or both."""
 
 
-def boot_of(image: KernelImage) -> Any:
-    """The module `boot` of the architecture that a kernel is for. BuilderError: that is not there."""
-    for module in installed("boot"):
-        if image.machine in module.MACHINES:
-            return module
-    have = ", ".join(machine for module in installed("boot") for machine in module.MACHINES)
-    raise BuilderError(image.name, f"it is for {image.machine}, which nothing here runs", f"give a kernel for {have}")
-
-
 class Guest:
     """A launched guest: its hypervisor, its domain, how it was built, and its console."""
 
@@ -132,7 +122,7 @@ def launch(
     kind, image = "hvm", None
     if config.kind != "hvm" and kernel is not None:
         image = kernel if isinstance(kernel, KernelImage) else load_kernel(kernel)
-        kind = boot_of(image).kind_of(image, config.kind, config.forced_emulation)  # before memory is taken
+        kind = boot_module(image).kind_of(image, config.kind, config.forced_emulation)  # before memory is taken
     if kind == "hvm":
         if isinstance(kernel, KernelImage):
             problem = "an HVM domain's firmware loads its kernel"

@@ -70,6 +70,22 @@ def kind_of(image: KernelImage, kind: str, forced_emulation: bool) -> str:
     return kind
 
 
+def describe(image: KernelImage) -> dict[str, Any]:
+    """What `hv info` says of a kernel beside what its file says: the kinds of domain that it can be, where it lies as a
+    PV kernel, and why it cannot be one."""
+    from hv.builder.placement import pv_placement
+
+    types, place, refused = [], None, None
+    try:
+        place = pv_placement(image)._asdict()
+        types.append(f"pv{image.bits}")
+    except BuilderError as error:
+        refused = f"{error.problem}; {error.remedy}"
+    if image.notes is not None and image.notes.phys32_entry is not None:
+        types.append("pvh")
+    return {"types": types, "pv": place, "pv_refused": refused}
+
+
 def build(domain: Domain, origin: Origin) -> object:
     """Fill an empty domain: how it was built. An HVM domain's machine is there already. BuilderError."""
     if origin.kind == "hvm":

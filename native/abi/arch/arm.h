@@ -9,6 +9,11 @@
 /* vcpu_guest_context.flags */
 #define VGCF_online (1 << 0)
 
+/* registers at a vcpu's start: by Xen's tools, for Linux' boot protocols */
+#define PSR_GUEST64_INIT  0x1c5      /* EL1h; SError, IRQ and FIQ masked */
+#define PSR_GUEST32_INIT  0x1d3      /* supervisor mode; the same masked */
+#define SCTLR_GUEST_INIT  0x00c50078
+
 /* the platform that the builder describes in the device tree */
 #define GUEST_GICD_BASE         0x03001000
 #define GUEST_GICD_SIZE         0x00001000
