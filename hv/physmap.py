@@ -1,6 +1,6 @@
 """The physmap of a translated domain (PVH, HVM): putting pages at guest frames, taking them away.
 
-The mechanism is native/xen/x86/hvm/p2m.c. Source: xenmem_add_to_physmap_one() in xen/arch/x86/mm.c,
+The mechanism is native/xen/p2m.c. Source: xenmem_add_to_physmap_one() in xen/arch/x86/mm.c,
 guest_remove_page() in xen/common/memory.c of Xen 4.17.
 """
 

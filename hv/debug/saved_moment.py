@@ -80,7 +80,7 @@ def moment_plain(snapshot: Snapshot, tables: Tables) -> dict[str, Any]:
 def _cpus_plain(native: Any) -> list[Any]:
     count = ffi.new("uint32_t *")
     cpus = lib.hv_snapshot_cpus(native, count)
-    return [[int(cpus[i].slot), int(cpus[i].whole), plain(cpus[i].state, _CPU)] for i in range(count[0])]
+    return [[int(cpus[i].slot), int(cpus[i].kind), plain(cpus[i].state, _CPU)] for i in range(count[0])]
 
 
 def _domain_plain(domain: SavedDomain, snapshot: Snapshot, tables: Tables) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def _cpus_from(hv: Hypervisor, before: Snapshot | None, data: Any) -> Any:
     for i, entry in enumerate(entries):
         slot, whole, state = items(entry, f"cpu {i}", 3, 3)
         cpus[i].slot = number(slot, f"slot of cpu {i}", int(lib.HV_MAX_VCPUS) - 1)
-        cpus[i].whole = number(whole, f"kind of cpu {i}", 1)
+        cpus[i].kind = number(whole, f"kind of cpu {i}", 1)
         fill(cpus[i].state, _CPU, state, f"cpu {i}")
     return native
 

@@ -154,7 +154,7 @@ def maximum_gpfn(ctx: Context, arg: dict[str, Any]) -> int:
     """The highest pfn: of a PV domain what it wrote to shared_info.arch.max_pfn, less one."""
     d, layout = asked_domain(ctx), abi.layout("shared_info", ctx.abi)
     if ctx.domain.translated:
-        return int(lib.hv_hvm_domain(ctx.hv.native, d).highest_gfn)
+        return int(lib.hv_highest_gfn(ctx.hv.native, d))
     at = (int(d.shared_info_frame) << 12) + layout.offset("arch.max_pfn")
     max_pfn = int.from_bytes(ctx.domain.read(at, ctx.word_size()), "little")
     last = (max_pfn or 1) - 1

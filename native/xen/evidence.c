@@ -4,47 +4,10 @@
  * worth copying is told by the table; what lies behind a structure's end is copied too, and ignored by the decoder.
  */
 #include <stdlib.h>
-#include "mm.h"
-#include "x86/hvm/hvm.h"
+#include "hv.h"
 #include "../abi/xen.h"
 #include "../abi/memory.h"
 #include "../abi/version.h"
-
-/* A page of an HVM guest, with ring 0's rights; NULL: nothing is mapped there. */
-static const uint8_t *hvm_page(struct hv *hv, const struct vcpu *v, uint64_t va)
-{
-    uint64_t gpa = hv_linear_page(hv, &hv->s->vcpus[v->slot], va);
-    return gpa == ~UINT64_C(0) ? NULL : hvm_ram(hv, hv_domain(hv, v), gpa, false);
-}
-
-static const uint8_t *pv_page(struct hv *hv, const struct vcpu *v, uint64_t va)
-{
-    uint64_t root = v->kernel_mode ? v->cr3_kernel : v->cr3_user;
-    struct mapping map;
-
-    if (root == 0 || !addr_ok(va) ||
-        !x86_translate(hv->m, root, 4, true, va, ACCESS_READ, true, true, false, &map, NULL))
-        return NULL;
-    return machine_frame(hv->m, map.frame);
-}
-
-uint64_t hv_peek(struct hv *hv, const struct vcpu *v, void *out, uint64_t va, uint64_t len)
-{
-    uint64_t done = 0;
-
-    while (done < len) {
-        uint64_t part = ENGINE_PAGE_SIZE - (va & 0xfff);
-        const uint8_t *page = is_hvm(hv_domain(hv, v)) ? hvm_page(hv, v, va) : pv_page(hv, v, va);
-
-        if (!page)
-            break;
-        part = part < len - done ? part : len - done;
-        memcpy((uint8_t *)out + done, page + (va & 0xfff), part);
-        done += part;
-        va += part;
-    }
-    return done;
-}
 
 /* Which argument points to memory, and which counts the elements there (ONE: it is one structure), of how many bytes. */
 enum { ONE = 0xff, ANY_STRUCT = 64, PREEMPTED = 0x80000000 };

@@ -8,7 +8,7 @@
  * vcpu_info.evtchn_pending_sel has one bit a word of pending bits; evtchn_upcall_pending asks for the upcall.
  */
 #include "evtchn.h"
-#include "x86/hvm/hvm.h"
+#include "arch.h"
 #include "../abi/xen.h"
 #include "../abi/event_channel.h"
 
@@ -95,23 +95,12 @@ void hv_mark_events_pending(struct hv *hv, struct vcpu *v)
     if (info == NULL || info->evtchn_upcall_pending)
         return;
     info->evtchn_upcall_pending = 1;
-    if (is_hvm(hv_domain(hv, v)))
-        hvm_events_pending(hv, v);
+    if (hv_arch_of(hv, v)->events_pending)
+        hv_arch_of(hv, v)->events_pending(hv, v);
     hv_vcpu_kick(hv, v);         /* even when upcalls are masked: this is how SCHEDOP_poll sleepers wake */
 }
 
-bool hv_event_deliverable(struct hv *hv, struct vcpu *v)
-{
-    const uint8_t *page = machine_frame(hv->m, v->info_pa >> ENGINE_PAGE_SHIFT);
-    const struct vcpu_info *info;
-
-    if (is_hvm(hv_domain(hv, v)))
-        return hvm_can_wake(hv, v);          /* the mask is the processor's interrupt flag */
-    if (v->info_pa == 0 || page == NULL)
-        return false;
-    info = (const void *)(page + (v->info_pa & (ENGINE_PAGE_SIZE - 1)));
-    return info->evtchn_upcall_pending && !info->evtchn_upcall_mask;
-}
+bool hv_event_deliverable(struct hv *hv, struct vcpu *v) { return hv_arch_of(hv, v)->can_wake(hv, v); }
 
 void evtchn_check_pollers(struct hv *hv, struct domain *d, uint32_t port)
 {

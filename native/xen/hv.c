@@ -4,13 +4,13 @@
  * for the pages that are touched. Everything else in struct hv is a cache, a statistic or a log.
  */
 #include <stdlib.h>
+#include "arch.h"
+#include "p2m.h"
 #include "x86/decode.h"
 #include "x86/pv.h"
 #include "x86/hvm/shadow.h"
 
 enum { STATE_VERSION = 1 };
-enum { GDT_WINDOW_STRIDE = 0x20000, GDT_LIMIT = 0xefff, GDT_XEN_PAGE = 14, LDT_OFFSET = 0x10000 };
-#define GDT_WINDOW 0xffff82d000000000ull
 /* Default wall-clock time of system time 0: 2024-01-01T00:00:00Z. */
 #define WALLCLOCK_NS (1704067200ull * 1000000000ull)
 
@@ -33,6 +33,8 @@ uint64_t hv_lay_out(struct hv_state *s, uint64_t frames)
     s->page_offset = place(&end, frames * sizeof(struct page_info));
     s->hvm_vcpu_offset = place(&end, (uint64_t)HV_MAX_VCPUS * sizeof(struct hvm_vcpu));
     s->hvm_domain_offset = place(&end, (uint64_t)HV_MAX_DOMAINS * sizeof(struct hvm_domain));
+    s->arm_vcpu_offset = place(&end, (uint64_t)HV_MAX_VCPUS * sizeof(struct arm_vcpu));
+    s->arm_domain_offset = place(&end, (uint64_t)HV_MAX_DOMAINS * sizeof(struct arm_domain));
     return end;
 }
 
@@ -133,14 +135,16 @@ static void fresh_domain(struct hv *hv, struct domain *d, uint16_t slot, uint16_
     d->type = (uint8_t)type;
     d->max_pages = max_pages;
     d->grant_version = 1;
-    d->narrow = type == DOMAIN_PV32;
-    if (is_hvm(d))
-        memset(hvm_of(hv, d), 0, sizeof *hvm_of(hv, d));
+    d->narrow = hv_arch(d)->narrow;
+    if (hv_arch(d)->domain.bytes)
+        memset(hv_domain_part(hv, d), 0, hv_arch(d)->domain.bytes);
     memset(d->vcpu_slot, 0xff, sizeof d->vcpu_slot);
 }
 
 int hv_domain_create(struct hv *hv, uint16_t domid, uint32_t type, uint64_t max_pages)
 {
+    if (!hv_arch_of_type(type))
+        return -EINVAL;
     if (hv_domain_by_id(hv, domid) || lingers(hv, domid))
         return -EEXIST;
     for (uint16_t slot = 0; slot < HV_MAX_DOMAINS; slot++) {
@@ -174,9 +178,10 @@ static void empty_domain(struct hv *hv, struct domain *d)
         memset(v, 0, sizeof *v);
         d->vcpu_slot[i] = HV_NO_SLOT;
     }
-    if (is_hvm(d))
-        p2m_destroy(hv, hvm_of(hv, d));
-    shadow_forget_domain(hv, d);
+    if (p2m_of(hv, d))
+        p2m_destroy(hv, p2m_of(hv, d));
+    if (hv_arch(d)->domain_emptied)
+        hv_arch(d)->domain_emptied(hv, d);
     mm_domain_destroy(hv, d);
     hv->code_page.host = NULL;
 }
@@ -191,7 +196,7 @@ void hv_domain_destroy(struct hv *hv, uint32_t slot)
 
 int hv_domain_renew(struct hv *hv, uint32_t slot, uint32_t type, uint64_t max_pages)
 {
-    if (slot >= HV_MAX_DOMAINS || !hv->s->domains[slot].used)
+    if (slot >= HV_MAX_DOMAINS || !hv->s->domains[slot].used || !hv_arch_of_type(type))
         return -EINVAL;
     struct domain *d = &hv->s->domains[slot];
     if (hv_grants_mapped(hv, d))
@@ -201,28 +206,6 @@ int hv_domain_renew(struct hv *hv, uint32_t slot, uint32_t type, uint64_t max_pa
         return -EBUSY;
     fresh_domain(hv, d, (uint16_t)slot, d->domid, type, max_pages);
     return 0;
-}
-
-void pv_reset_cpu(struct cpu *cpu, uint32_t slot)
-{
-    struct x86_state s;
-    cpu_get_state(cpu, &s);
-    s.cr0 = CR0_PV;
-    s.cr4 = CR4_PV_VISIBLE;
-    s.efer = EFER_PV;
-    s.rflags = RFLAGS_IF | 2;
-    s.dr[6] = DR6_DEFAULT;
-    s.dr[7] = DR7_DEFAULT;
-    s.fcw = 0x37f;
-    s.mxcsr = 0x1f80;
-    s.gdt_base = GDT_WINDOW + (uint64_t)slot * GDT_WINDOW_STRIDE;
-    s.gdt_limit = GDT_LIMIT;
-    s.segments[SEG_LDT] = (struct x86_segment_state){.base = s.gdt_base + LDT_OFFSET};
-    for (int i = SEG_ES; i <= SEG_GS; i++)
-        memset(&s.segments[i], 0, sizeof s.segments[i]);
-    seg_flat(FLAT_KERNEL_CS, &s.segments[SEG_CS]);
-    seg_flat(FLAT_KERNEL_SS, &s.segments[SEG_SS]);
-    cpu_set_state(cpu, &s);
 }
 
 int hv_vcpu_create(struct hv *hv, uint32_t domain_slot, uint32_t id)
@@ -237,7 +220,8 @@ int hv_vcpu_create(struct hv *hv, uint32_t domain_slot, uint32_t id)
         slot++;
     if (slot == HV_MAX_VCPUS)
         return -ENOSPC;
-    int error = cpu_create(hv->m, CPU_X86_64, &hv->cpus[slot]);
+    const struct arch *arch = hv_arch(d);
+    int error = hv_make_cpu(hv, slot, arch);
     if (error)
         return error;
     struct vcpu *v = &hv->s->vcpus[slot];
@@ -249,39 +233,13 @@ int hv_vcpu_create(struct hv *hv, uint32_t domain_slot, uint32_t id)
     v->kernel_mode = 1;
     v->runstate = RS_OFFLINE;
     v->runstate_since = hv_now(hv);
-    v->kernel_ss = FLAT_KERNEL_SS;
-    v->ctrlreg[4] = pv_fixup_cr4(0);
-    v->debugreg[6] = DR6_DEFAULT;
-    v->debugreg[7] = DR7_DEFAULT;
-    if (is_hvm(d)) {
-        memset(hvm_vcpu_of(hv, v), 0, sizeof *hvm_vcpu_of(hv, v));
-    } else {
-        v->gdt_frames[GDT_XEN_PAGE] = hv->s->xen_gdt_frame;
-        pv_reset_cpu(hv->cpus[slot], slot);
-    }
-    if ((error = hv_bind_cpu(hv, slot, is_hvm(d))) != 0) {
-        cpu_destroy(hv->cpus[slot]);
-        hv->cpus[slot] = NULL;
-        return error;
-    }
+    if (arch->vcpu.bytes)
+        memset(hv_vcpu_part(hv, v), 0, arch->vcpu.bytes);
+    arch->vcpu_created(hv, v);
     d->vcpu_slot[id] = (uint16_t)slot;
     if (d->vcpu_count <= id)
         d->vcpu_count = id + 1;
     return (int)slot;
-}
-
-void hv_vcpu_load(struct hv *hv, struct vcpu *v)
-{
-    struct cpu *cpu = hv_cpu_of(hv, v);
-    uint64_t window = GDT_WINDOW + (uint64_t)v->slot * GDT_WINDOW_STRIDE;
-    cpu_set_gdt(cpu, window, GDT_LIMIT);
-    cpu_set_ldt(cpu, window + LDT_OFFSET, v->ldt_entries ? v->ldt_entries * 8 - 1 : 0);
-    pv_set_ts(hv, v, v->fpu_taskswitch);
-    pv_set_guest_cr4(hv, v, v->ctrlreg[4]);
-    for (int i = 0; i < 8; i++)
-        if (i < 4 || i > 5)
-            cpu_set_dr(cpu, i, v->debugreg[i]);
-    mm_load_cr3(hv, v);
 }
 
 /* ---- refusals ---- */

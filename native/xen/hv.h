@@ -49,11 +49,12 @@ struct hv {
     struct maptrack *maptracks;      /* [HV_MAX_DOMAINS][HV_MAX_MAPTRACK] */
     struct hvm_vcpu *hvm_vcpus;      /* [HV_MAX_VCPUS] */
     struct hvm_domain *hvm_domains;  /* [HV_MAX_DOMAINS] */
-    struct engine_ops pv_ops, hvm_ops;
+    struct engine_ops ops[HV_KINDS]; /* what each kind of processor asks (hv_run.c) */
     const struct vcpu *walker;       /* whose page tables hvm_translate() is in */
     uint32_t paging;                 /* HV_PAGING_* */
     struct shadows *shadows;         /* NULL: not made yet, or none are wanted (hvm/shadow.h) */
     struct cpu *cpus[HV_MAX_VCPUS];
+    enum cpu_model models[HV_MAX_VCPUS];     /* what each of them is */
     struct vcpu *current;            /* vcpu in hv_run(), NULL outside */
     uint64_t began;                  /* count at which the instruction, or what is delivered before it, began (stops.c) */
     bool tlb_stale;                  /* a page table changed: flush before the next guest instruction */
@@ -81,6 +82,9 @@ int64_t hv_refuse(struct hv *hv, enum rule rule, uint64_t f0, uint64_t f1, uint6
 typedef int64_t hypercall_fn(struct hv *hv, struct vcpu *v, uint64_t args[6]);
 #define HV_TO_PYTHON INT64_MIN           /* not for C: leave with EXIT_HYPERCALL */
 #define HV_RETRY (INT64_MIN + 1)         /* continuation: args are updated, execute the instruction again */
+#define HV_DONE (INT64_MIN + 2)          /* the registers are final: no result is written */
+#define HV_LEAVE (INT64_MIN + 3)         /* so they are here; leave with the exit record that the function filled in */
+#define HV_SAME_CALL (~UINT64_C(0))
 
 static inline struct domain *hv_domain(struct hv *hv, const struct vcpu *v) { return &hv->s->domains[v->domain_slot]; }
 static inline struct domain *hv_domain_by_id(struct hv *hv, uint16_t domid)
@@ -105,8 +109,14 @@ static inline uint64_t hv_retired(struct hv *hv)
     return hv->s->retired + (hv->current ? (uint64_t)cpu_retired(hv_cpu_of(hv, hv->current)) : 0);
 }
 
-/* Have the cpu of a vcpu slot answer to the kind of guest that it runs: one on a whole processor, or PV. 0 or -ENOMEM */
-int hv_bind_cpu(struct hv *hv, uint32_t slot, bool whole);
+/* Have a cpu answer to the kind of guest that it runs, enum hv_kind. 0, -ENOMEM, -EINVAL (there is no such kind) */
+int hv_bind_cpu(struct hv *hv, struct cpu *cpu, uint32_t kind);
+void hv_bind_ops(struct hv *hv);
+/* A cpu for an empty vcpu slot, bound. 0, -ENOMEM, -ENOSYS (as cpu_create()) */
+struct arch;
+int hv_make_cpu(struct hv *hv, uint32_t slot, const struct arch *arch);
+/* The domain is crashed, and the vcpu leaves hv_run() with EXIT_SHUTDOWN. Always false, for `return hv_crash(...)`. */
+bool hv_crash(struct hv *hv, struct vcpu *v, const char *why);
 
 /* Log a trap as it arrives; the caller fills in address, error, args and emulated of the record. (traplog.c) */
 struct trap_record *hv_log_trap(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);
@@ -185,7 +195,15 @@ struct differences { uint64_t count, len; char *text; };
 void hv_differ(struct differences *found, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- evtchn*.c, grant*.c ---- */
-hypercall_fn do_event_channel_op, do_vcpu_op, do_set_timer_op;        /* hot sub-operations; the rest HV_TO_PYTHON */
+hypercall_fn do_event_channel_op, do_vcpu_op, do_set_timer_op, do_multicall;   /* hot sub-operations; the rest HV_TO_PYTHON */
+
+/* ---- calls.c ---- */
+/* The vcpu makes a hypercall (the program counter behind the instruction) from this ring; whether it goes on. */
+bool hv_make_call(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t args[6], unsigned ring);
+/* Fill in the exit record for a hypercall that Python serves. */
+void hv_call_to_python(struct hv *hv, struct vcpu *v, uint64_t nr, const uint64_t args[6], uint64_t aux);
+/* The hypercall's result is `result`, and the vcpu leaves: HV_LEAVE. */
+int64_t hv_leave(struct hv *hv, struct vcpu *v, enum exit_reason reason, int64_t result);
 /* Does the vcpu's hypercall come from 64-bit code? */
 bool hv_wide_call(struct hv *hv, const struct vcpu *v);
 /* The vcpu's hypercall, itself no part of a multicall, has ended: put its result where the caller finds it. */
@@ -193,14 +211,15 @@ void hv_set_result(struct hv *hv, const struct vcpu *v, int64_t result);
 /* The vcpu's run states as its domain sees them, up to the last change; how many bytes. */
 enum { RUNSTATE_BYTES = 48 };
 uint32_t hv_runstate_image(const struct domain *d, const struct vcpu *v, uint8_t out[RUNSTATE_BYTES]);
+/* ---- timer.c: is a timer of some device due? ---- */
+bool hv_device_due(struct hv *hv);
 /* hv_domain_destroy: before the domain's memory goes. */
 void evtchn_destroy(struct hv *hv, struct domain *d);
 void grant_destroy(struct hv *hv, struct domain *d);
 
 /* ---- trap.c, bounce.c, emulate.c, segment.c: PV CPU ---- */
 hypercall_fn do_iret, do_stack_switch, do_fpu_taskswitch, do_set_segment_base, do_update_descriptor, do_set_gdt,
-    do_set_trap_table, do_set_callbacks, do_set_debugreg, do_get_debugreg, do_callback_op, do_multicall, do_xen_version,
-    do_sched_op;
+    do_set_trap_table, do_set_callbacks, do_set_debugreg, do_get_debugreg, do_callback_op;
 /* Build the frame of trap `vector` on the guest kernel's stack and point the cpu at its handler. false: the guest has
  * no usable handler or stack; the domain is crashed and the exit record says so. */
 bool pv_inject_trap(struct hv *hv, struct vcpu *v, const struct trap *trap);
@@ -208,7 +227,5 @@ bool pv_inject_trap(struct hv *hv, struct vcpu *v, const struct trap *trap);
 bool pv_deliver_events(struct hv *hv, struct vcpu *v);
 /* Switch between guest kernel and user mode: page table, gs base. */
 void pv_toggle_mode(struct hv *hv, struct vcpu *v);
-/* Leave hv_run with EXIT_SHUTDOWN, domain crashed. Always returns false, for `return pv_crash(...)`. */
-bool pv_crash(struct hv *hv, struct vcpu *v, const char *why);
 
 #endif

@@ -1,57 +1,68 @@
 /* hv_run.c - running a vcpu, the clock, and what the engine asks of the layer above it. */
-#include "x86/pv.h"
-#include "x86/decode.h"
-#include "x86/hvm/shadow.h"
-#include "../abi/hvm.h"
+#include "arch.h"
+#include "../abi/sched.h"
 
 uint64_t hv_now(struct hv *hv)
 {
     return hv_retired(hv) + hv->s->idle_ns;
 }
 
-/* The TSC ticks at 1 GHz from system time 0. */
-static uint64_t op_tsc(void *ctx, struct cpu *cpu)
-{
-    (void)cpu;
-    return hv_now(ctx);
-}
-
-/* Every IN and OUT of a PV guest is a #GP first: permission is checked, and the access made, by the emulator. */
-static enum io_answer op_io(void *ctx, struct cpu *cpu, struct io_access *access)
-{
-    (void)ctx;
-    (void)cpu;
-    (void)access;
-    return IO_FAULT;
-}
-
 void hv_bind_ops(struct hv *hv)
 {
-    const struct engine_ops ops = {
-        .ctx = hv, .exception = op_exception, .syscall = op_syscall, .sysenter = op_sysenter, .translate = mm_translate,
-        .cpuid = op_cpuid, .tsc = op_tsc, .io = op_io,
-        .breakpoint = stops_breakpoint, .watched = stops_watched, .table_changed = shadow_table_changed,
-    };
-    machine_set_ops(hv->m, &ops);
-    hv->hvm_ops = HVM_OPS;
-    hv->hvm_ops.ctx = hv;
-    hv->pv_ops = ops;
+    const struct engine_ops *first = NULL;
+    for (uint32_t kind = 0; kind < HV_KINDS; kind++) {
+        const struct arch *arch = hv_arch_of_kind(kind);
+        if (!arch)
+            continue;
+        hv->ops[kind] = *arch->ops;
+        hv->ops[kind].ctx = hv;
+        first = first ? first : &hv->ops[kind];
+    }
+    machine_set_ops(hv->m, first);
 }
 
-int hv_bind_cpu(struct hv *hv, uint32_t slot, bool whole)
+int hv_bind_cpu(struct hv *hv, struct cpu *cpu, uint32_t kind)
 {
-    return cpu_set_ops(hv->cpus[slot], whole ? &hv->hvm_ops : &hv->pv_ops);
+    return hv_arch_of_kind(kind) ? cpu_set_ops(cpu, &hv->ops[kind]) : -EINVAL;
 }
 
-/* A whole processor that gives up (a triple fault) is its domain's end, in the way that the toolstack has chosen. */
+int hv_make_cpu(struct hv *hv, uint32_t slot, const struct arch *arch)
+{
+    struct cpu *cpu;
+    int error = cpu_create(hv->m, arch->model, &cpu);
+    if (!error && (error = hv_bind_cpu(hv, cpu, arch->kind)) != 0)
+        cpu_destroy(cpu);
+    if (error)
+        return error;
+    hv->cpus[slot] = cpu;
+    hv->models[slot] = arch->model;
+    return 0;
+}
+
+bool hv_crash(struct hv *hv, struct vcpu *v, const char *why)
+{
+    struct domain *d = hv_domain(hv, v);
+    struct cpu_exit *e = cpu_exit_record(hv_cpu_of(hv, v));
+    if (!d->shut_down) {
+        d->shut_down = 1;
+        d->shutdown_code = SHUTDOWN_crash;
+        hv->crash_reason = why;
+    }
+    memset(e, 0, sizeof *e);
+    e->reason = EXIT_SHUTDOWN;
+    e->address = cpu_gprs(hv_cpu_of(hv, v))->rip;
+    return false;
+}
+
+/* A processor that gives up is its domain's end. */
 static void shut_down_if_dead(struct hv *hv, const struct vcpu *v, int reason)
 {
     struct domain *d = hv_domain(hv, v);
-    if (reason != EXIT_SHUTDOWN || !is_hvm(d) || d->shut_down)
+    const struct arch *arch = hv_arch(d);
+    if (reason != EXIT_SHUTDOWN || !arch->gave_up || d->shut_down)
         return;
     d->shut_down = 1;
-    d->shutdown_code = (uint8_t)hvm_of(hv, d)->params[HVM_PARAM_TRIPLE_FAULT_REASON];
-    hv->crash_reason = "triple fault";
+    d->shutdown_code = arch->gave_up(hv, d);
 }
 
 int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *exit)
@@ -63,12 +74,7 @@ int hv_run(struct hv *hv, uint32_t vcpu_slot, int64_t budget, struct cpu_exit *e
     struct vcpu *v = &hv->s->vcpus[vcpu_slot];
     struct cpu *cpu = hv->cpus[vcpu_slot];
     hv->began = hv->s->retired;
-    /* Where a run was cut (a slice, a breakpoint, an instruction to be decoded) must not show. A guest that unmasks
-     * events by a plain store gets them at the next exit that is its own, or when another event arrives. */
-    bool whole = is_hvm(hv_domain(hv, v));
-    if (whole) {
-        hvm_resume(hv, v);
-    } else if (!(v->undisturbed ? pv_go_on(hv, v) : pv_resume(hv, v))) {
+    if (!hv_arch_of(hv, v)->before_run(hv, v)) {
         exit->reason = EXIT_SHUTDOWN;
         return EXIT_SHUTDOWN;
     }

@@ -193,7 +193,7 @@ struct pg_owner { uint16_t domid; bool self; };
 /* Xen's get_pg_owner() and the default security check behind it; `io`: DOMID_IO may be named. 0 or -errno */
 int mm_pg_owner(struct hv *hv, struct vcpu *v, uint16_t domid, bool io, struct pg_owner *out);
 
-/* ---- mm_copy.c ---- */
+/* ---- x86/mm_memory.c ---- */
 /* The requests of a batch, read in place as long as the page-table entries on the way to them stay what they were: an
  * update of the batch may change the very mapping that it is read through. `host` starts as NULL. */
 struct guest_array { uint64_t page_va; const uint8_t *host; struct x86_walk walk; };

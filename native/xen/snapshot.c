@@ -5,8 +5,7 @@
  * the arena is then caches, which restoring drops, and logs, of which it drops what has not happened yet.
  */
 #include <stdlib.h>
-#include "x86/decode.h"
-#include "x86/hvm/hvm.h"
+#include "arch.h"
 
 struct hv_snapshot {
     struct image *memory;
@@ -40,6 +39,24 @@ static uint64_t maptrack_used(const struct hv *hv, const struct domain *d)
     return used;
 }
 
+/* Part of the arena, unless it is among the first `n`; how many there are. */
+static uint32_t add_once(struct arena_span *spans, uint32_t n, struct arena_span span)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (spans[i].offset == span.offset)
+            return n;
+    spans[n] = span;
+    return n + 1;
+}
+
+/* What a domain has of a table of its architecture, from entry `first` on. */
+static struct arena_span part_of(const struct hv_state *s, const struct arch_part *part, uint64_t first, uint64_t count)
+{
+    uint64_t offset;
+    memcpy(&offset, (const uint8_t *)s + part->at, sizeof offset);
+    return (struct arena_span){offset + first * part->bytes, count * part->bytes};
+}
+
 uint32_t hv_spans_in_use(const struct hv *hv, struct arena_span spans[HV_SPANS_MAX])
 {
     const struct hv_state *s = hv->s;
@@ -49,14 +66,15 @@ uint32_t hv_spans_in_use(const struct hv *hv, struct arena_span spans[HV_SPANS_M
     spans[n++] = (struct arena_span){offsetof(struct hv_state, evtchn_offset),
                                      sizeof *s - offsetof(struct hv_state, evtchn_offset)};
     spans[n++] = (struct arena_span){s->page_offset, s->frames * sizeof(struct page_info)};
-    bool any_hvm = false;
     for (uint32_t slot = 0; slot < s->domain_slots; slot++) {
         const struct domain *d = &s->domains[slot];
-        if (!d->used)
+        const struct arch *arch = d->used ? hv_arch(d) : NULL;
+        if (!arch)
             continue;
-        if (is_hvm(d))
-            spans[n++] = (struct arena_span){s->hvm_domain_offset + slot * sizeof(struct hvm_domain), sizeof(struct hvm_domain)};
-        any_hvm |= is_hvm(d);
+        if (arch->domain.bytes)
+            spans[n++] = part_of(s, &arch->domain, slot, 1);
+        if (arch->vcpu.bytes)
+            n = add_once(spans, n, part_of(s, &arch->vcpu, 0, vcpu_slots(hv)));
         spans[n++] = (struct arena_span){s->evtchn_offset + (uint64_t)slot * HV_MAX_PORTS * sizeof(struct evtchn),
                                          d->ports * sizeof(struct evtchn)};
         spans[n++] = (struct arena_span){
@@ -65,8 +83,6 @@ uint32_t hv_spans_in_use(const struct hv *hv, struct arena_span spans[HV_SPANS_M
         spans[n++] = (struct arena_span){s->maptrack_offset + (uint64_t)slot * HV_MAX_MAPTRACK * sizeof(struct maptrack),
                                          maptrack_used(hv, d) * sizeof(struct maptrack)};
     }
-    if (any_hvm)
-        spans[n++] = (struct arena_span){s->hvm_vcpu_offset, vcpu_slots(hv) * sizeof(struct hvm_vcpu)};
     return n;
 }
 
@@ -87,7 +103,7 @@ static void save_cpus(const struct hv *hv, struct hv_snapshot *snapshot)
             continue;
         struct hv_saved_cpu *saved = &snapshot->cpu[snapshot->cpus++];
         saved->slot = slot;
-        saved->whole = is_hvm(&hv->s->domains[hv->s->vcpus[slot].domain_slot]);
+        saved->kind = hv_arch(&hv->s->domains[hv->s->vcpus[slot].domain_slot])->kind;
         cpu_get_state(hv->cpus[slot], &saved->state);
     }
 }
@@ -170,21 +186,23 @@ int hv_snapshot_blank(struct hv *hv, const struct hv_snapshot *base, uint32_t cp
 
 /* ---- putting back ---- */
 
-/* The cpus that the snapshot has and no others, whatever they hold. */
+/* The cpus that the snapshot has and no others, whatever they hold. A processor of another model is another one. */
 static int match_cpus(struct hv *hv, const struct hv_snapshot *snapshot)
 {
-    bool wanted[HV_MAX_VCPUS] = {false};
-    for (uint32_t i = 0; i < snapshot->cpus; i++)
-        wanted[snapshot->cpu[i].slot] = true;
+    const struct arch *wanted[HV_MAX_VCPUS] = {NULL};
+    for (uint32_t i = 0; i < snapshot->cpus; i++)     /* the arena may be a file's that nobody has looked at yet */
+        if (!(wanted[snapshot->cpu[i].slot] = hv_arch_of_kind(snapshot->cpu[i].kind)))
+            return -EINVAL;
     for (uint32_t slot = 0; slot < HV_MAX_VCPUS; slot++) {
-        if (wanted[slot] && !hv->cpus[slot]) {
-            int error = cpu_create(hv->m, CPU_X86_64, &hv->cpus[slot]);
-            if (error)
-                return error;
-        } else if (!wanted[slot] && hv->cpus[slot]) {
+        if (hv->cpus[slot] && (!wanted[slot] || hv->models[slot] != wanted[slot]->model)) {
             cpu_destroy(hv->cpus[slot]);
             hv->cpus[slot] = NULL;
         }
+        if (!wanted[slot])
+            continue;
+        int error = hv->cpus[slot] ? hv_bind_cpu(hv, hv->cpus[slot], wanted[slot]->kind) : hv_make_cpu(hv, slot, wanted[slot]);
+        if (error)
+            return error;
     }
     return 0;
 }
@@ -217,9 +235,6 @@ int hv_snapshot_restore(struct hv *hv, const struct hv_snapshot *snapshot)
         error = match_cpus(hv, snapshot);
     if (error)
         return error;
-    for (uint32_t i = 0; i < snapshot->cpus; i++)     /* the arena may be a file's that nobody has looked at yet */
-        if ((error = hv_bind_cpu(hv, snapshot->cpu[i].slot, snapshot->cpu[i].whole)) != 0)
-            return error;
     for (uint32_t i = 0; i < snapshot->cpus; i++)
         cpu_set_state(hv->cpus[snapshot->cpu[i].slot], &snapshot->cpu[i].state);
     load_counts(hv, snapshot);

@@ -28,7 +28,9 @@ enum {
     HV_NO_SLOT = 0xffff
 };
 
+#include "p2m_state.h"
 #include "x86/hvm/state.h"
+#include "arm/state.h"
 
 /* ---- machine frames: Xen's page_info (xen/arch/x86/include/asm/mm.h) ---- */
 /* type_info: type in bits 31..28, then PINNED, VALIDATED, and the count of type references. */
@@ -159,7 +161,7 @@ struct vcpu {
 };
 
 /* ---- domains ---- */
-enum { DOMAIN_PV64 = 0, DOMAIN_PV32 = 1, DOMAIN_PVH = 2, DOMAIN_HVM = 3 };
+enum { DOMAIN_PV64 = 0, DOMAIN_PV32 = 1, DOMAIN_PVH = 2, DOMAIN_HVM = 3, DOMAIN_ARM64 = 4, DOMAIN_ARM32 = 5 };
 struct hv_e820 { uint64_t addr, size; uint32_t type, pad; };
 enum host_ring { HV_RING_STORE = 1, HV_RING_CONSOLE = 2 };
 struct domain {
@@ -229,6 +231,8 @@ struct hv_state {
     uint64_t page_offset;                /* arena offset: struct page_info [frames] */
     uint64_t hvm_vcpu_offset;            /* arena offset: struct hvm_vcpu [HV_MAX_VCPUS] */
     uint64_t hvm_domain_offset;          /* arena offset: struct hvm_domain [HV_MAX_DOMAINS] */
+    uint64_t arm_vcpu_offset;            /* arena offset: struct arm_vcpu [HV_MAX_VCPUS] */
+    uint64_t arm_domain_offset;          /* arena offset: struct arm_domain [HV_MAX_DOMAINS] */
 };
 
 #endif

@@ -9,7 +9,7 @@
  * Nothing is queued: the earliest deadline is found by looking at all of them, which no event can leave out of step.
  */
 #include "evtchn.h"
-#include "x86/hvm/hvm.h"
+#include "arch.h"
 #include "../abi/xen.h"
 #include "../abi/sched.h"
 
@@ -40,6 +40,7 @@ static uint64_t next_deadline(struct hv *hv, bool idle)
 
         if (!alive(d))
             continue;
+        const struct arch *arch = hv_arch(d);
         for (uint32_t i = 0; i < WATCHDOGS; i++)
             earlier(&best, d->watchdog_deadline[i]);
         for (uint32_t id = 0, seen = 0; seen < d->vcpu_count && id < HV_DOMAIN_VCPUS; id++) {
@@ -52,8 +53,8 @@ static uint64_t next_deadline(struct hv *hv, bool idle)
             earlier(&best, v->poll_deadline);
             if (ticks(hv, v))
                 earlier(&best, v->periodic_next);
-            if (is_hvm(d))
-                earlier(&best, hvm_vcpu_of(hv, v)->lapic.timer_deadline);
+            if (arch->deadline)
+                earlier(&best, arch->deadline(hv, v));
         }
         for (uint32_t i = 0; i < HV_TIMERS; i++)
             if (!idle || (d->patient_timers >> i & 1) == 0)
@@ -143,6 +144,7 @@ uint32_t hv_fire_due(struct hv *hv)
 
         if (!alive(d))
             continue;
+        const struct arch *arch = hv_arch(d);
         for (uint32_t id = 0, seen = 0; seen < d->vcpu_count && id < HV_DOMAIN_VCPUS; id++) {
             struct vcpu *v = hv_vcpu(hv, d, id);
 
@@ -150,8 +152,8 @@ uint32_t hv_fire_due(struct hv *hv)
                 continue;
             seen++;
             fired += fire_vcpu(hv, v, now);
-            if (is_hvm(d))
-                lapic_timer(hv, v, now);
+            if (arch->expire)
+                arch->expire(hv, v, now);
         }
         for (uint32_t i = 0; i < WATCHDOGS; i++)
             if (expire(&d->watchdog_deadline[i], now) && !d->shut_down) {

@@ -4,8 +4,7 @@
  * see that the vcpu may still run, compute the budget, run. Whether that happens here or there changes no instruction
  * count: every stop is at a count that the state and the two limits give.
  */
-#include "x86/pv.h"
-#include "x86/hvm/hvm.h"
+#include "hv.h"
 
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
@@ -37,33 +36,4 @@ int hv_run_turn(struct hv *hv, uint64_t limit, uint64_t end_ns, bool once, struc
         if (once || (reason != EXIT_BUDGET && reason != EXIT_IDLE))
             return reason;
     }
-}
-
-bool hv_wide_call(struct hv *hv, const struct vcpu *v)
-{
-    const struct domain *d = hv_domain(hv, v);
-    return is_hvm(d) ? hvm_in_64bit(hv_cpu_of(hv, v)) : d->type != DOMAIN_PV32;
-}
-
-void hv_set_result(struct hv *hv, const struct vcpu *v, int64_t result)
-{
-    cpu_gprs(hv_cpu_of(hv, v))->rax = hv_wide_call(hv, v) ? (uint64_t)result : (uint32_t)result;
-}
-
-void hv_answer(struct hv *hv, struct vcpu *v, int64_t result, bool in_multicall)
-{
-    hv_log_result(hv, v, result);
-    hv_log_output(hv, v);
-    if (in_multicall)
-        hv_multicall_result(hv, v, result);
-    else
-        hv_set_result(hv, v, result);
-}
-
-void hv_answer_again(struct hv *hv, struct vcpu *v, const uint64_t args[6], bool in_multicall)
-{
-    if (in_multicall)
-        hv_multicall_retry(hv, v, args);
-    else
-        hv_call_again(hv, v, args, 6);
 }

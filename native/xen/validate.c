@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include "../abi/event_channel.h"
 #include "../abi/grant_table.h"
-#include "x86/hvm/hvm.h"
+#include "arch.h"
 #include "validate.h"
 
 bool validate_fail(struct validation *c, const char *format, ...)
@@ -69,7 +69,8 @@ static bool check_root(struct validation *c)
     if (s->version != layout.version || s->frames != layout.frames || s->evtchn_offset != layout.evtchn_offset ||
         s->grant_offset != layout.grant_offset || s->maptrack_offset != layout.maptrack_offset ||
         s->page_offset != layout.page_offset || s->hvm_vcpu_offset != layout.hvm_vcpu_offset ||
-        s->hvm_domain_offset != layout.hvm_domain_offset)
+        s->hvm_domain_offset != layout.hvm_domain_offset || s->arm_vcpu_offset != layout.arm_vcpu_offset ||
+        s->arm_domain_offset != layout.arm_domain_offset)
         return validate_fail(c, "the tables of the arena are not laid out as here");
     if (!validate_within(c, s, root_limits, COUNT(root_limits), "hypervisor", 0))
         return false;
@@ -106,7 +107,7 @@ static bool check_leftovers(struct validation *c)
 
 static const struct limit domain_limits[] = {
     LIMIT(struct domain, domid, DOMID_FIRST_RESERVED - 1), LIMIT(struct domain, used, 1), LIMIT(struct domain, dying, 0),
-    LIMIT(struct domain, type, DOMAIN_HVM), LIMIT(struct domain, narrow, 1), LIMIT(struct domain, narrow_pad, 0),
+    LIMIT(struct domain, type, DOMAIN_ARM32), LIMIT(struct domain, narrow, 1), LIMIT(struct domain, narrow_pad, 0),
     LIMIT(struct domain, shut_down, 1), LIMIT(struct domain, privileged, 1),
     LIMIT(struct domain, fifo, 1), LIMIT(struct domain, vcpu_count, HV_DOMAIN_VCPUS),
     LIMIT(struct domain, e820_entries, HV_E820_ENTRIES), LIMIT(struct domain, rings_held, HV_RING_STORE | HV_RING_CONSOLE),
@@ -164,6 +165,8 @@ static bool check_domain(struct validation *c, unsigned slot)
         return false;
     if (slot >= hv->s->domain_slots || d->slot != slot || d->grant_version == 0 || hv_domain_by_id(c->hv, d->domid) != d)
         return validate_fail(c, "domain slot %u: it does not know its place", slot);
+    if (!hv_arch(d))
+        return validate_fail(c, "domain slot %u: domains of type %u are not built in", slot, d->type);
     if (d->type == DOMAIN_PV32 || (d->type == DOMAIN_PV64 && d->narrow))
         return validate_fail(c, "domain slot %u: 32-bit PV domains are not there", slot);
     if (d->grant_version == 2 && d->grant_status_frames * 8 < d->grant_frames)
@@ -210,7 +213,7 @@ static bool check_vcpu_frames(struct validation *c, const struct domain *d, cons
               own(c, d, v->cr3_user >> ENGINE_PAGE_SHIFT, false, "cr3_user") && own(c, d, v->old_table, false, "old_table") &&
               own(c, d, v->fifo_control_frame, false, "a control block");
     for (unsigned i = 0; ok && i < HV_GDT_PAGES; i++)
-        ok = i == HV_GDT_PAGES - 2 ? v->gdt_frames[i] == (is_hvm(d) ? 0 : c->hv->s->xen_gdt_frame) : own(c, d, v->gdt_frames[i], false, "a GDT");
+        ok = i == HV_GDT_PAGES - 2 ? v->gdt_frames[i] == (hv_arch(d)->kind == HV_KIND_PV ? c->hv->s->xen_gdt_frame : 0) : own(c, d, v->gdt_frames[i], false, "a GDT");
     for (unsigned i = 0; ok && i < HV_GDT_PAGES; i++)
         ok = own(c, d, v->ldt_frames[i], false, "an LDT");
     uint64_t info = v->info_pa >> ENGINE_PAGE_SHIFT, offset = v->info_pa & (ENGINE_PAGE_SIZE - 1);
@@ -222,33 +225,14 @@ static bool check_vcpu_frames(struct validation *c, const struct domain *d, cons
     return true;
 }
 
-/* What hv_vcpu_load() makes of struct vcpu must be what the registers were; but in DR6 the processor and we note different
- * things, and the guest reads ours. */
-static bool check_loaded(struct validation *c, struct vcpu *v)
-{
-    struct x86_state before, after;
-    if (is_hvm(hv_domain(c->hv, v)))
-        return validate_hvm_vcpu(c, v);
-    if (!pv_debugregs_ok(v) || v->ctrlreg[4] != pv_fixup_cr4(v->ctrlreg[4]) || v->ldt_base % ENGINE_PAGE_SIZE ||
-        !pv_guest_address(v->ldt_base) || !x86_canonical(v->ldt_base))
-        return validate_fail(c, "vcpu slot %u: a control or debug register, or where its LDT is", v->slot);
-    cpu_get_state(hv_cpu_of(c->hv, v), &before);
-    if (v->initialised)
-        hv_vcpu_load(c->hv, v);
-    cpu_set_dr(hv_cpu_of(c->hv, v), 6, before.dr[6]);
-    cpu_get_state(hv_cpu_of(c->hv, v), &after);
-    return memcmp(&before, &after, sizeof before) == 0 ||
-           validate_fail(c, "vcpu slot %u: its registers are not those of its state", v->slot);
-}
-
-/* Were the registers judged as those of a whole processor? */
-static bool judged_whole(const struct validation *c, uint32_t slot)
+/* As those of which kind of processor were the registers judged? */
+static uint32_t judged_kind(const struct validation *c, uint32_t slot)
 {
     uint32_t count, i = 0;
     const struct hv_saved_cpu *cpus = hv_snapshot_cpus(c->snapshot, &count);
     while (i + 1 < count && cpus[i].slot != slot)
         i++;
-    return cpus[i].whole;
+    return cpus[i].kind;
 }
 
 static bool check_vcpu(struct validation *c, uint32_t slot)
@@ -265,20 +249,20 @@ static bool check_vcpu(struct validation *c, uint32_t slot)
     const struct domain *d = v->domain_slot < HV_MAX_DOMAINS ? &hv->s->domains[v->domain_slot] : NULL;
     if (!d || !d->used || v->id >= HV_DOMAIN_VCPUS || d->vcpu_slot[v->id] != slot)
         return validate_fail(c, "vcpu slot %u belongs to no domain", slot);
-    if (is_hvm(d) != judged_whole(c, slot))
+    if (hv_arch(d)->kind != judged_kind(c, slot))
         return validate_fail(c, "vcpu slot %u: its domain has other processors", slot);
     return validate_within(c, v, vcpu_limits, COUNT(vcpu_limits), "vcpu slot", slot) && check_arrays(c, v) &&
-           check_vcpu_frames(c, d, v) && check_loaded(c, v);
+           check_vcpu_frames(c, d, v) && hv_arch(d)->vcpu_ok(c, v);
 }
 
-/* What domains under full virtualisation have beside. */
-static bool check_hvm_domains(struct validation *c)
+/* What domains of a kind have beside, and their physmaps. */
+static bool check_kinds(struct validation *c)
 {
     uint8_t *seen = calloc(c->hv->s->frames, 1);
     bool ok = seen || validate_fail(c, "the host has no memory to check it");
     for (uint32_t slot = 0; ok && slot < c->hv->s->domain_slots; slot++) {
         const struct domain *d = &c->hv->s->domains[slot];
-        ok = !d->used || !is_hvm(d) || validate_hvm_domain(c, d, seen);
+        ok = !d->used || ((!hv_arch(d)->domain_ok || hv_arch(d)->domain_ok(c, d)) && validate_p2m(c, d, seen));
     }
     free(seen);
     return ok;
@@ -338,6 +322,6 @@ bool hv_validate(struct hv *hv, struct hv_snapshot *snapshot, char *text, uint64
     for (unsigned slot = 0; slot < HV_MAX_DOMAINS; slot++)
         if (!check_domain(&c, slot))
             return false;
-    return check_leftovers(&c) && validate_frames(&c) && check_vcpus(&c) && check_hvm_domains(&c) &&
+    return check_leftovers(&c) && validate_frames(&c) && check_vcpus(&c) && check_kinds(&c) &&
            check_all_domains(&c, check_channels) && check_all_domains(&c, validate_grants);
 }

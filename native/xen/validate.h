@@ -3,7 +3,7 @@
 #define XENLAB_VALIDATE_H
 #include <stddef.h>
 #include "mm.h"
-#include "x86/pv.h"
+#include "../abi/xen.h"
 
 struct validation {
     struct hv *hv;
@@ -25,10 +25,11 @@ uint64_t limit_value(const void *object, const struct limit *limit);
 bool validate_within(struct validation *c, const void *object, const struct limit *limits, size_t count, const char *what,
                      unsigned number);
 
-/* ---- hvm/validate.c ---- */
-bool validate_hvm_vcpu(struct validation *c, const struct vcpu *v);
+/* ---- validate_p2m.c ---- */
+/* A frame of the domain's own that is plain memory? */
+bool validate_plain_frame(const struct hv *hv, const struct domain *d, uint64_t frame);
 /* `seen`: a byte for each frame, zero where no table of a physmap was found yet. */
-bool validate_hvm_domain(struct validation *c, const struct domain *d, uint8_t *seen);
+bool validate_p2m(struct validation *c, const struct domain *d, uint8_t *seen);
 
 /* ---- validate_mm.c ---- */
 /* page_info of every frame, the hypervisor's own frames, and descriptor pages. */

@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include "../abi/grant_table.h"
+#include "x86/pv.h"
 #include "validate.h"
 
 enum { REF_UNUSED = 0x0c000000, PER_PAGE_V1 = 512, PER_PAGE_V2 = 256 };

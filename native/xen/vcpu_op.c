@@ -6,23 +6,13 @@
  * deadlines again. Facts: xen/common/domain.c, do_set_timer_op() of xen/common/sched/core.c of Xen 4.17.
  */
 #include <stddef.h>
-#include "x86/pv.h"
+#include "hv.h"
 #include "../abi/vcpu.h"
 
 #define FAR_AWAY (1ull << 50)                /* ns: an old Linux means "no timer" by it */
 #define FAR_AWAY_INSTEAD 100000000ull
 
-static int64_t armed(struct hv *hv, struct vcpu *v)
-{
-    struct cpu *cpu = hv_cpu_of(hv, v);
-    struct cpu_exit *e = cpu_exit_record(cpu);
-
-    memset(e, 0, sizeof(*e));
-    e->reason = EXIT_KICK;
-    cpu_gprs(cpu)->rax = 0;
-    hv_log_result(hv, v, 0);
-    return HV_LEAVE;
-}
+static int64_t armed(struct hv *hv, struct vcpu *v) { return hv_leave(hv, v, EXIT_KICK, 0); }
 
 int64_t do_set_timer_op(struct hv *hv, struct vcpu *v, uint64_t args[6])
 {

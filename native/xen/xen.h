@@ -218,6 +218,8 @@ int hv_p2m_set(struct hv *hv, struct domain *d, uint64_t gfn, uint64_t mfn, uint
 int hv_p2m_fill(struct hv *hv, struct domain *d, uint64_t gfn, const uint64_t *mfns, uint64_t count, uint32_t flags);
 /* The machine frame at `gfn` and its flags; ~0: none. */
 uint64_t hv_p2m_get(struct hv *hv, const struct domain *d, uint64_t gfn, uint32_t *flags);
+/* The highest guest frame that was ever mapped. */
+uint64_t hv_highest_gfn(struct hv *hv, const struct domain *d);
 /* Guest-physical memory as devices see it: what is no RAM reads as ones and takes nothing. 0, or -EFAULT if there was any. */
 int hv_physical_read(struct hv *hv, const struct domain *d, uint64_t gpa, uint8_t *out, uint64_t len);
 int hv_physical_write(struct hv *hv, const struct domain *d, uint64_t gpa, const uint8_t *data, uint64_t len);
@@ -378,9 +380,11 @@ bool hv_stop_hit(struct hv *hv, struct hv_stop_hit *out);
 
 /* ---- snapshots (snapshot.c) ---- */
 struct hv_snapshot;
+/* Kinds of domains, as far as what runs them differs; files have these numbers. WHOLE: PVH and HVM. */
+enum hv_kind { HV_KIND_PV = 0, HV_KIND_WHOLE = 1, HV_KIND_ARM64 = 2, HV_KIND_ARM32 = 3, HV_KINDS };
 struct hv_saved_cpu {
     uint32_t slot;                /* of the vcpu, below HV_MAX_VCPUS */
-    uint32_t whole;               /* 1: of a PVH or HVM domain */
+    uint32_t kind;                /* enum hv_kind, of its domain */
     struct x86_state state;
 };
 /* Save all state, between two runs; the caller releases it. 0 or -ENOMEM. Costs what was written since the last one. */

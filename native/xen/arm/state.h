@@ -6,6 +6,7 @@
 #ifndef XENLAB_CFFI
 #include <stdint.h>
 #endif
+#include "../p2m_state.h"
 
 enum {
     VGIC_SGIS = 16,               /* interrupts 0..15: software generated */
@@ -57,6 +58,7 @@ struct arm_vcpu {
 };
 
 struct arm_domain {
+    struct p2m p2m;
     uint64_t params[40];          /* ARM_PARAMS: HVM_PARAM_* */
     uint64_t cntvoff;             /* what CNTVCT is behind CNTPCT, in ticks (of 1 ns) */
     struct vgic_dist gic;

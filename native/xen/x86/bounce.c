@@ -25,21 +25,6 @@ void pv_set_upcall_mask(struct hv *hv, struct vcpu *v, uint8_t mask)
     }
 }
 
-bool pv_crash(struct hv *hv, struct vcpu *v, const char *why)
-{
-    struct domain *d = hv_domain(hv, v);
-    struct cpu_exit *e = cpu_exit_record(hv_cpu_of(hv, v));
-    if (!d->shut_down) {
-        d->shut_down = 1;
-        d->shutdown_code = SHUTDOWN_crash;
-        hv->crash_reason = why;
-    }
-    memset(e, 0, sizeof *e);
-    e->reason = EXIT_SHUTDOWN;
-    e->address = cpu_gprs(hv_cpu_of(hv, v))->rip;
-    return false;
-}
-
 void pv_toggle_mode(struct hv *hv, struct vcpu *v)
 {
     struct cpu *cpu = hv_cpu_of(hv, v);
@@ -93,7 +78,7 @@ bool pv_bounce(struct hv *hv, struct vcpu *v, uint64_t address, uint32_t flags, 
         pv_toggle_mode(hv, v);
     uint64_t sp = (from_kernel ? g->rsp : v->kernel_sp) & ~15ull;
     if (!stack_ok(sp))
-        return pv_crash(hv, v, "the stack for a trap frame lies in the hypervisor's address range");
+        return hv_crash(hv, v, "the stack for a trap frame lies in the hypervisor's address range");
 
     uint64_t frame[13];
     unsigned n = 0;
@@ -120,9 +105,9 @@ bool pv_bounce(struct hv *hv, struct vcpu *v, uint64_t address, uint32_t flags, 
     frame[n++] = seg_selector(cpu, SEG_SS);
     sp -= n * sizeof frame[0];
     if (hv_copy_to_guest(hv, v, sp, frame, n * sizeof frame[0]))
-        return pv_crash(hv, v, "the stack for a trap frame is not writable");
+        return hv_crash(hv, v, "the stack for a trap frame is not writable");
     if (address == 0)
-        return pv_crash(hv, v, "a trap for which the guest has registered no handler");
+        return hv_crash(hv, v, "a trap for which the guest has registered no handler");
     if (flags & FRAME_MASK_EVENTS)
         pv_set_upcall_mask(hv, v, 1);
 

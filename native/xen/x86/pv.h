@@ -62,10 +62,6 @@ static inline bool pv_upcall_masked(struct hv *hv, const struct vcpu *v)
 }
 void pv_set_upcall_mask(struct hv *hv, struct vcpu *v, uint8_t mask);
 
-/* ---- results of hypercalls beside those of hv.h ---- */
-#define HV_DONE (INT64_MIN + 2)          /* the registers are final: rax is not written */
-#define HV_LEAVE (INT64_MIN + 3)         /* so they are here; leave with the exit record that the function filled in */
-
 /* ---- bounce.c ---- */
 enum { FRAME_ERROR = 1, FRAME_MASK_EVENTS = 2, FRAME_SEGMENTS = 4 };     /* TBF_EXCEPTION_ERRCODE, _INTERRUPT, _FAILSAFE */
 /* Build a frame for the handler at `address` and go there. false: no stack or no handler, the domain is crashed. */
@@ -89,17 +85,28 @@ enum {
 };
 void seg_flat(uint32_t selector, struct x86_segment_state *out);         /* FLAT_RING3_* */
 bool seg_load(struct hv *hv, struct vcpu *v, enum x86_segment seg, uint32_t selector, struct x86_segment_state *out);
-void hv_bind_ops(struct hv *hv);                                          /* hv_run.c */
 void seg_fill_xen_gdt(uint64_t page[512]);                               /* Xen's page of every GDT */
 uint32_t seg_selector(struct cpu *cpu, enum x86_segment seg);
 bool seg_check_descriptor(uint64_t *descriptor);
 
-/* What a 64-bit PV guest's processor is from the first to the last instruction: long mode, CPL 3, paging. (hv.c) */
+/* What a 64-bit PV guest's processor is from the first to the last instruction: long mode, CPL 3, paging. (pv_cpu.c) */
 void pv_reset_cpu(struct cpu *cpu, uint32_t slot);
 /* May a segment register hold this at CPL 3, beside a null selector's nothing? (segment.c) */
 bool seg_loadable(enum x86_segment seg, uint32_t attributes);
 /* Are the vcpu's debug registers what pv_set_debugreg() lets through? (pvops_debug.c) */
 bool pv_debugregs_ok(const struct vcpu *v);
+
+/* ---- for the tables of arch.h ---- */
+/* What every x86 vcpu has from birth. (arch_pv.c) */
+void x86_vcpu_born(struct vcpu *v);
+void x86_set_result(struct hv *hv, const struct vcpu *v, int64_t result);
+uint8_t *pv_memory(struct hv *hv, struct vcpu *v, uint64_t va, enum access access);     /* mm_memory.c */
+const uint8_t *pv_peek(struct hv *hv, const struct vcpu *v, uint64_t va);
+extern hypercall_fn *const PV_CALLS[];                                                  /* syscall.c */
+void pv_call_again(struct hv *hv, struct vcpu *v, uint64_t nr, const uint64_t *args, unsigned count);
+struct validation;
+const char *pv_bad_register(const struct hv *hv, struct cpu *scratch, const struct hv_saved_cpu *saved);   /* validate_cpu.c */
+bool pv_vcpu_ok(struct validation *c, struct vcpu *v);
 
 /* ---- trap.c, syscall.c, emulate*.c, hv_cpuid.c ---- */
 bool op_exception(void *ctx, struct cpu *cpu, const struct trap *trap);
@@ -120,9 +127,5 @@ int64_t pv_callback(struct hv *hv, struct vcpu *v, uint32_t type, uint32_t flags
 
 /* hypercalls that no other file declares */
 hypercall_fn do_nmi_op;
-/* A continuation: put the first `count` arguments into their registers and the program counter back on the instruction. */
-void hv_call_again(struct hv *hv, struct vcpu *v, const uint64_t *args, unsigned count);
-/* Fill in the exit record for a hypercall that Python serves. */
-void hypercall_to_python(struct hv *hv, struct vcpu *v, uint64_t nr, const uint64_t args[6], uint64_t aux);
 
 #endif

@@ -1,41 +1,6 @@
-/* pvops.c - small hypercalls of the PV cpu: stacks, segment bases, the FPU's task-switch bit, descriptors, scheduling.
- * Facts: xen/arch/x86/pv/{misc-hypercalls,descriptor-tables}.c and xen/common/sched/core.c of Xen 4.17. */
+/* pvops.c - small hypercalls of the PV cpu: stacks, segment bases, the FPU's task-switch bit, descriptors.
+ * Facts: xen/arch/x86/pv/{misc-hypercalls,descriptor-tables}.c of Xen 4.17. */
 #include "pv.h"
-#include "../../abi/sched.h"
-#include "../../abi/version.h"
-
-enum { XEN_MAJOR = 4, XEN_MINOR = 17 };
-
-int64_t do_xen_version(struct hv *hv, struct vcpu *v, uint64_t args[6])
-{
-    (void)hv;
-    (void)v;
-    return (uint32_t)args[0] == XENVER_version ? XEN_MAJOR << 16 | XEN_MINOR : HV_TO_PYTHON;
-}
-
-/* Yield and block; the sub-operations with an argument are Python's. */
-int64_t do_sched_op(struct hv *hv, struct vcpu *v, uint64_t args[6])
-{
-    uint32_t command = (uint32_t)args[0];
-    struct cpu *cpu = hv_cpu_of(hv, v);
-    struct cpu_exit *e = cpu_exit_record(cpu);
-    if (command != SCHEDOP_yield && command != SCHEDOP_block)
-        return HV_TO_PYTHON;
-    if (command == SCHEDOP_yield) {
-        hv_yield(hv);
-    } else {
-        hv_block(hv, v);
-        if (!v->blocked)
-            return 0;
-    }
-    memset(e, 0, sizeof *e);
-    e->reason = EXIT_IDLE;
-    e->nr = __HYPERVISOR_sched_op;
-    e->args[0] = command;
-    cpu_gprs(cpu)->rax = 0;
-    hv_log_result(hv, v, 0);
-    return HV_LEAVE;
-}
 
 int64_t do_stack_switch(struct hv *hv, struct vcpu *v, uint64_t args[6])
 {

@@ -67,12 +67,12 @@ int64_t do_iret(struct hv *hv, struct vcpu *v, uint64_t args[6])
     struct iret_context f;
     (void)args;
     if (hv_copy_from_guest(hv, v, &f, g->rsp, sizeof f)) {
-        pv_crash(hv, v, "iret: the frame at rsp cannot be read");
+        hv_crash(hv, v, "iret: the frame at rsp cannot be read");
         return HV_DONE;
     }
     if ((f.cs & 3) == 3) {
         if (v->cr3_user == 0) {
-            pv_crash(hv, v, "iret: to user mode, and no user page table (MMUEXT_NEW_USER_BASEPTR)");
+            hv_crash(hv, v, "iret: to user mode, and no user page table (MMUEXT_NEW_USER_BASEPTR)");
             return HV_DONE;
         }
         pv_toggle_mode(hv, v);

@@ -4,13 +4,12 @@
  * clobbered by every hypercall. A user-mode SYSCALL becomes a frame for the guest kernel's syscall callback.
  * Facts: xen/arch/x86/x86_64/entry.S (lstar_enter, switch_to_kernel), xen/arch/x86/pv/hypercall.c of Xen 4.17.
  */
-#include "hvm/hvm.h"
 #include "pv.h"
 
 enum { SYSCALL_BYTES = 2 };
 
-/* Hypercalls by number. NULL: served by Python (hv/hypercalls), which also refuses the unknown ones. */
-static hypercall_fn *const TABLE[NR_HYPERCALLS] = {
+/* Hypercalls that PV guests have beside those of ../calls.c. */
+hypercall_fn *const PV_CALLS[NR_HYPERCALLS] = {
     [__HYPERVISOR_set_trap_table] = do_set_trap_table,
     [__HYPERVISOR_mmu_update] = do_mmu_update,
     [__HYPERVISOR_set_gdt] = do_set_gdt,
@@ -20,82 +19,31 @@ static hypercall_fn *const TABLE[NR_HYPERCALLS] = {
     [__HYPERVISOR_set_debugreg] = do_set_debugreg,
     [__HYPERVISOR_get_debugreg] = do_get_debugreg,
     [__HYPERVISOR_update_descriptor] = do_update_descriptor,
-    [__HYPERVISOR_multicall] = do_multicall,
     [__HYPERVISOR_update_va_mapping] = do_update_va_mapping,
-    [__HYPERVISOR_xen_version] = do_xen_version,
     [__HYPERVISOR_update_va_mapping_otherdomain] = do_update_va_mapping_otherdomain,
     [__HYPERVISOR_iret] = do_iret,
     [__HYPERVISOR_set_segment_base] = do_set_segment_base,
     [__HYPERVISOR_mmuext_op] = do_mmuext_op,
     [__HYPERVISOR_nmi_op] = do_nmi_op,
-    [__HYPERVISOR_sched_op] = do_sched_op,
     [__HYPERVISOR_callback_op] = do_callback_op,
-    [__HYPERVISOR_event_channel_op] = do_event_channel_op,
-    [__HYPERVISOR_vcpu_op] = do_vcpu_op,
-    [__HYPERVISOR_set_timer_op] = do_set_timer_op,
 };
 
-int64_t hv_hypercall(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t args[6])
-{
-    if (nr >= NR_HYPERCALLS)
-        return hv_refuse(hv, RULE_unknown_hypercall, nr, 0, 0, 0);
-    hv->hypercall_counts[v->domain_slot][nr]++;
-    hypercall_fn *call = TABLE[nr];
-    return call ? call(hv, v, args) : HV_TO_PYTHON;
-}
-
-void hypercall_to_python(struct hv *hv, struct vcpu *v, uint64_t nr, const uint64_t args[6], uint64_t aux)
-{
-    struct cpu_exit *e = cpu_exit_record(hv_cpu_of(hv, v));
-    memset(e, 0, sizeof *e);
-    e->reason = EXIT_HYPERCALL;
-    e->nr = nr;
-    memcpy(e->args, args, sizeof e->args);
-    e->aux = aux;
-    e->flags = hv_wide_call(hv, v) ? 0 : HV_CALL_32;
-}
-
 /* The hypercall's arguments are rdi, rsi, rdx, r10, r8, r9. */
-static void syscall_again(struct x86_gprs *g, const uint64_t *args, unsigned count)
+void pv_call_again(struct hv *hv, struct vcpu *v, uint64_t nr, const uint64_t *args, unsigned count)
 {
+    struct x86_gprs *g = cpu_gprs(hv_cpu_of(hv, v));
     uint64_t *const places[6] = {&g->rdi, &g->rsi, &g->rdx, &g->r10, &g->r8, &g->r9};
     for (unsigned i = 0; i < count; i++)
         *places[i] = args[i];
+    if (nr != HV_SAME_CALL)
+        g->rax = nr;
     g->rip -= SYSCALL_BYTES;
-}
-
-void hv_call_again(struct hv *hv, struct vcpu *v, const uint64_t *args, unsigned count)
-{
-    if (is_hvm(hv_domain(hv, v)))
-        hvm_hypercall_again(hv, v, args, count);
-    else
-        syscall_again(cpu_gprs(hv_cpu_of(hv, v)), args, count);
 }
 
 static bool hypercall(struct hv *hv, struct vcpu *v, struct x86_gprs *g)
 {
     uint64_t args[6] = {g->rdi, g->rsi, g->rdx, g->r10, g->r8, g->r9};
-    uint64_t nr = g->rax;
-    uint64_t record = hv_log_call(hv, v, TRAP_LOG_HYPERCALL, nr, args);
-    hv->last.hypercall = nr;
-    memcpy(hv->last.args, args, sizeof hv->last.args);
-    int64_t result = hv_hypercall(hv, v, nr, args);
-    switch (result) {
-    case HV_TO_PYTHON:
-        hypercall_to_python(hv, v, nr, args, 0);
-        return false;
-    case HV_RETRY:
-        syscall_again(g, args, 6);
-        break;
-    case HV_DONE:
-        break;
-    case HV_LEAVE:
-        return false;
-    default:
-        g->rax = (uint64_t)result;
-        hv_log_answer(hv, record, result);
-    }
-    return pv_resume(hv, v);
+    return hv_make_call(hv, v, g->rax, args, 0) && pv_resume(hv, v);
 }
 
 /* From user mode: the frame shows flat selectors whatever the user had, as SYSCALL itself loads them. */

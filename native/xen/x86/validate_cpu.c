@@ -6,8 +6,7 @@
  * struct vcpu, and hv_validate() compares it.
  */
 #include <stddef.h>
-#include <stdio.h>
-#include "hvm/hvm.h"
+#include "../validate.h"
 #include "pv.h"
 
 #define RFLAGS_GUEST (RFLAGS_ARITHMETIC | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)
@@ -71,7 +70,7 @@ static const char *bad_value(const struct hv *hv, const struct x86_state *s)
     return bad_segment(s);
 }
 
-static const char *bad_pv_register(const struct hv *hv, struct cpu *scratch, const struct hv_saved_cpu *saved)
+const char *pv_bad_register(const struct hv *hv, struct cpu *scratch, const struct hv_saved_cpu *saved)
 {
     struct x86_state reset;
     pv_reset_cpu(scratch, saved->slot);
@@ -80,33 +79,19 @@ static const char *bad_pv_register(const struct hv *hv, struct cpu *scratch, con
     return bad ? bad : bad_value(hv, &saved->state);
 }
 
-static bool check_cpu(struct hv *hv, struct cpu *scratch, const struct hv_saved_cpu *saved, char *text, uint64_t len)
+/* What hv_vcpu_load() makes of struct vcpu must be what the registers were; but in DR6 the processor and we note different
+ * things, and the guest reads ours. */
+bool pv_vcpu_ok(struct validation *c, struct vcpu *v)
 {
-    const char *bad = saved->whole > 1 || cpu_set_ops(scratch, saved->whole ? &hv->hvm_ops : &hv->pv_ops) ? "a processor"
-                      : saved->whole ? hvm_bad_register(scratch, &saved->state) : bad_pv_register(hv, scratch, saved);
-    if (bad)
-        snprintf(text, len, "vcpu slot %u: %s cannot be a guest's", saved->slot, bad);
-    return !bad;
-}
-
-bool hv_snapshot_check(struct hv *hv, struct hv_snapshot *snapshot, char *text, uint64_t len)
-{
-    uint32_t count;
-    const struct hv_saved_cpu *cpus = hv_snapshot_cpus(snapshot, &count);
-    struct cpu *scratch;
-    bool ok = true;
-
-    for (uint32_t i = 0; i < count; i++)
-        if (cpus[i].slot >= HV_MAX_VCPUS || (i > 0 && cpus[i].slot <= cpus[i - 1].slot)) {
-            snprintf(text, len, "vcpu slot %u: there is none, or it comes twice", cpus[i].slot);
-            return false;
-        }
-    if (cpu_create(hv->m, CPU_X86_64, &scratch) != 0) {
-        snprintf(text, len, "the host has no memory for a processor");
-        return false;
-    }
-    for (uint32_t i = 0; ok && i < count; i++)
-        ok = check_cpu(hv, scratch, &cpus[i], text, len);
-    cpu_destroy(scratch);
-    return ok;
+    struct x86_state before, after;
+    if (!pv_debugregs_ok(v) || v->ctrlreg[4] != pv_fixup_cr4(v->ctrlreg[4]) || v->ldt_base % ENGINE_PAGE_SIZE ||
+        !pv_guest_address(v->ldt_base) || !x86_canonical(v->ldt_base))
+        return validate_fail(c, "vcpu slot %u: a control or debug register, or where its LDT is", v->slot);
+    cpu_get_state(hv_cpu_of(c->hv, v), &before);
+    if (v->initialised)
+        hv_vcpu_load(c->hv, v);
+    cpu_set_dr(hv_cpu_of(c->hv, v), 6, before.dr[6]);
+    cpu_get_state(hv_cpu_of(c->hv, v), &after);
+    return memcmp(&before, &after, sizeof before) == 0 ||
+           validate_fail(c, "vcpu slot %u: its registers are not those of its state", v->slot);
 }

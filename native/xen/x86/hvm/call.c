@@ -1,7 +1,7 @@
 /* call.c - hypercalls of HVM guests: VMCALL or VMMCALL, from ring 0 and real mode (others are answered EPERM), by the
  * register convention of the caller's mode.
  *
- * The table of hypercalls is the one of PV (syscall.c) without those that speak of what an HVM guest does not have: page
+ * The hypercalls are those of PV without those that speak of what an HVM guest does not have: page
  * tables to be validated, trap tables, descriptor tables, segment bases. Of some, an HVM guest has a part of the
  * sub-operations (hv/hypercalls). Facts: xen/include/hypercall-defs.c, hvm_hypercall_page() in
  * xen/arch/x86/hvm/svm/svm.c of Xen 4.17.
@@ -11,7 +11,7 @@
 enum { VMCALL_BYTES = 3, STUB_BYTES = 32 };
 
 /* Numbers that an HVM guest has. Others are ENOSYS. */
-static const uint8_t ALLOWED[NR_HYPERCALLS] = {
+const uint8_t HVM_CALLS[NR_HYPERCALLS] = {
     [__HYPERVISOR_memory_op] = 1, [__HYPERVISOR_xen_version] = 1, [__HYPERVISOR_console_io] = 1,
     [__HYPERVISOR_grant_table_op] = 1, [__HYPERVISOR_vm_assist] = 1, [__HYPERVISOR_vcpu_op] = 1,
     [__HYPERVISOR_sched_op] = 1, [__HYPERVISOR_event_channel_op] = 1,
@@ -20,12 +20,6 @@ static const uint8_t ALLOWED[NR_HYPERCALLS] = {
     [__HYPERVISOR_platform_op] = 1, [__HYPERVISOR_sysctl] = 1, [__HYPERVISOR_domctl] = 1, [__HYPERVISOR_xenpmu_op] = 1,
     [__HYPERVISOR_dm_op] = 1, [__HYPERVISOR_hypfs_op] = 1, [__HYPERVISOR_paging_domctl_cont] = 1,
 };
-
-int64_t hvm_dispatch(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t args[6])
-{
-    return nr < NR_HYPERCALLS && ALLOWED[nr] ? hv_hypercall(hv, v, nr, args)
-                                             : hv_refuse(hv, RULE_unknown_hypercall, nr, 0, 0, 0);
-}
 
 bool hvm_in_64bit(struct cpu *cpu)
 {
@@ -48,7 +42,7 @@ static void arguments(const struct x86_gprs *g, bool wide, uint64_t args[6])
         args[i] = wide ? of64[i] : (uint32_t)of32[i];
 }
 
-void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t *args, unsigned count)
+void hvm_hypercall_again(struct hv *hv, struct vcpu *v, uint64_t nr, const uint64_t *args, unsigned count)
 {
     struct cpu *cpu = hv_cpu_of(hv, v);
     struct x86_gprs *g = cpu_gprs(cpu);
@@ -57,33 +51,9 @@ void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t *args, un
     bool wide = hvm_in_64bit(cpu);
     for (unsigned i = 0; i < count; i++)
         *(wide ? of64[i] : of32[i]) = wide ? args[i] : (uint32_t)args[i];
+    if (nr != HV_SAME_CALL)
+        g->rax = nr;
     g->rip -= VMCALL_BYTES;
-}
-
-/* The hypercall is made; whether the vcpu goes on. */
-static bool call(struct hv *hv, struct vcpu *v, struct cpu *cpu, uint64_t nr, uint64_t args[6])
-{
-    uint64_t record = hv_log_call(hv, v, TRAP_LOG_HYPERCALL, nr, args);
-    hv->last.hypercall = nr;
-    memcpy(hv->last.args, args, sizeof hv->last.args);
-    unsigned ring = cpu_cr(cpu, 0) & CR0_PE ? hvm_cpl(cpu) : 0;
-    int64_t result = ring ? hv_refuse(hv, RULE_hypercall_ring, nr, ring, 0, 0) : hvm_dispatch(hv, v, nr, args);
-    switch (result) {
-    case HV_TO_PYTHON:
-        hypercall_to_python(hv, v, nr, args, 0);
-        return false;
-    case HV_RETRY:
-        hvm_hypercall_again(hv, v, args, 6);
-        return true;
-    case HV_DONE:
-        return true;
-    case HV_LEAVE:
-        return false;
-    default:
-        hv_set_result(hv, v, result);
-        hv_log_answer(hv, record, result);
-        return true;
-    }
 }
 
 bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on)
@@ -105,7 +75,7 @@ bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on)
     g->rip += VMCALL_BYTES;
     cpu_retire(cpu);
     hvm_callback_follows(hv, hv_domain(hv, v));
-    *go_on = call(hv, v, cpu, nr, args);
+    *go_on = hv_make_call(hv, v, nr, args, cpu_cr(cpu, 0) & CR0_PE ? hvm_cpl(cpu) : 0);
     hvm_resume(hv, v);
     return true;
 }

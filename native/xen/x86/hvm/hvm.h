@@ -46,11 +46,6 @@ void hvm_events_pending(struct hv *hv, struct vcpu *v);
 void hvm_callback_follows(struct hv *hv, struct domain *d);
 void hvm_cpuid(void *ctx, struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
-/* ---- p2m.c ---- */
-void p2m_destroy(struct hv *hv, struct hvm_domain *h);
-/* The entry of a frame: P2M_*. */
-uint64_t p2m_get(struct hv *hv, const struct hvm_domain *h, uint64_t gfn);
-
 /* ---- paging.c ---- */
 bool hvm_translate(void *ctx, struct cpu *cpu, uint64_t va, enum access access, bool user, struct mapping *map);
 /* The guest's paging mode, for a walk of its tables. */
@@ -67,8 +62,6 @@ bool hvm_look(struct hv *hv, const struct vcpu *v, uint64_t va, enum access acce
               struct mapping *map);
 /* Guest-physical address of `va` with ring 0's rights; false: not mapped. No accessed bits unless `update`. */
 bool hvm_linear_to_physical(struct hv *hv, struct vcpu *v, uint64_t va, enum access access, bool update, uint64_t *gpa);
-/* RAM at guest-physical `gpa`, good to the end of its page; NULL: none there (or read-only, for writing). */
-uint8_t *hvm_ram(struct hv *hv, const struct domain *d, uint64_t gpa, bool write);
 
 /* ---- shadow_audit.c ---- */
 /* Cached translations compared with the guests' tables. */
@@ -77,9 +70,9 @@ void hvm_audit(struct hv *hv, struct differences *found);
 /* ---- validate.c ---- */
 /* The name of a register that no guest of a whole processor could have, NULL: all can be. `scratch`: a cpu to try them on. */
 const char *hvm_bad_register(struct cpu *scratch, const struct x86_state *state);
-
-/* ---- p2m.c ---- */
-enum { P2M_LEVELS = 3, P2M_INDEX_BITS = 9 };
+struct validation;
+bool validate_hvm_vcpu(struct validation *c, struct vcpu *v);
+bool validate_hvm_domain(struct validation *c, const struct domain *d);
 
 /* ---- msr.c ---- */
 /* Can a processor be in this mode? */
@@ -116,16 +109,11 @@ bool hvm_in_64bit(struct cpu *cpu);
 uint64_t hvm_code_address(struct cpu *cpu);
 /* Is the undefined instruction at rip VMCALL or VMMCALL? Then it is a hypercall: true, and *go_on. */
 bool hvm_hypercall(struct hv *hv, struct vcpu *v, bool *go_on);
-/* The hypercall of that number, if an HVM guest has it: as hv_hypercall(). */
-int64_t hvm_dispatch(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t args[6]);
-/* Execute the instruction again, with these first `count` arguments and the others as they are. */
-void hvm_hypercall_again(struct hv *hv, struct vcpu *v, const uint64_t *args, unsigned count);
+/* struct arch: call_again, set_result; numbers that an HVM guest has. */
+void hvm_hypercall_again(struct hv *hv, struct vcpu *v, uint64_t nr, const uint64_t *args, unsigned count);
+extern const uint8_t HVM_CALLS[];
 /* Fill a page with the hypercalls, for MSR 0x40000000. */
 void hvm_hypercall_page(uint8_t *page);
-
-/* ---- ../timer.c ---- */
-/* Is a timer of some device due? */
-bool hv_device_due(struct hv *hv);
 
 /* ---- lapic.c ---- */
 #define LAPIC_BASE 0xfee00000ull

@@ -7,6 +7,7 @@
  * instruction forgets the queue.
  */
 #include "hvm.h"
+#include "../../p2m.h"
 
 struct video { struct hv *hv; uint64_t first; };
 enum { RFLAGS_IOPL_SHIFT = 12, TSS_IOMAP_BASE = 0x66, TSS32_MIN = 0x67 };
@@ -19,7 +20,7 @@ static bool tss_byte(struct hv *hv, struct vcpu *v, const struct x86_segment_sta
     uint64_t gpa;
     if (offset > tr->limit || !hvm_linear_to_physical(hv, v, tr->base + offset, ACCESS_READ, true, &gpa))
         return false;
-    const uint8_t *byte = hvm_ram(hv, hv_domain(hv, v), gpa, false);
+    const uint8_t *byte = hv_ram(hv, hv_domain(hv, v), gpa, false);
     *out = byte ? *byte : 0xff;
     return true;
 }
@@ -263,7 +264,7 @@ enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *a)
             return IO_DONE;
         }
     }
-    if (!a->port && a->write && p2m_get(hv, hvm_of(hv, d), a->address >> ENGINE_PAGE_SHIFT) & P2M_RAM)
+    if (!a->port && a->write && p2m_get(hv, &hvm_of(hv, d)->p2m, a->address >> ENGINE_PAGE_SHIFT) & P2M_RAM)
         return IO_DONE;           /* read-only memory */
     hv_trace_io(hv, v, (uint32_t)a->address, a->size, a->value, a->write);
     return to_python(hv, v, cpu, a);

@@ -4,6 +4,7 @@
  * MSR that is not in the table does not exist. Facts: AMD64 APM volume 2, 3.1 (control registers) and appendix A.
  */
 #include "hvm.h"
+#include "../../p2m.h"
 
 enum {
     MSR_TSC = 0x10, MSR_APIC_BASE = 0x1b, MSR_TSC_DEADLINE = 0x6e0, MSR_MTRR_CAP = 0xfe, MSR_MTRR_BASE0 = 0x200,
@@ -140,7 +141,7 @@ static bool engine_holds(uint32_t number)
 
 static bool write_hypercall_page(struct hv *hv, struct vcpu *v, uint64_t value)
 {
-    uint8_t *page = value & 0xfff ? NULL : hvm_ram(hv, hv_domain(hv, v), value, true);
+    uint8_t *page = value & 0xfff ? NULL : hv_ram(hv, hv_domain(hv, v), value, true);
     if (!page)
         return false;
     hvm_hypercall_page(page);

@@ -5,13 +5,14 @@
  * (shadow.c) both steps are one, for what was walked before.
  */
 #include "shadow.h"
+#include "../../p2m.h"
 
 #define A20 (UINT64_C(1) << 20)
 
 static uint64_t frame_of(void *ctx, uint64_t gfn, bool *writable)
 {
     struct hv *hv = ctx;
-    uint64_t entry = p2m_get(hv, hvm_of(hv, hv_domain(hv, hv->walker)), gfn);
+    uint64_t entry = p2m_get(hv, &hvm_of(hv, hv_domain(hv, hv->walker))->p2m, gfn);
     *writable = entry & P2M_WRITABLE;
     return entry & P2M_RAM ? entry >> P2M_FRAME_SHIFT : UINT64_MAX;
 }
@@ -37,7 +38,7 @@ static void unpaged(uint64_t va, struct mapping *map)
 
 uint64_t hvm_p2m_at(struct hv *hv, const struct hvm_domain *h, uint64_t gfn)
 {
-    return gfn == LAPIC_BASE >> ENGINE_PAGE_SHIFT ? 0 : p2m_get(hv, h, gfn);
+    return gfn == LAPIC_BASE >> ENGINE_PAGE_SHIFT ? 0 : p2m_get(hv, &h->p2m, gfn);
 }
 
 /* From the guest frame that `map` has to the machine's, or to a device's. Returns the p2m's entry. */
@@ -113,48 +114,6 @@ bool hvm_linear_to_physical(struct hv *hv, struct vcpu *v, uint64_t va, enum acc
         return false;
     *gpa = map.frame << ENGINE_PAGE_SHIFT | (va & (ENGINE_PAGE_SIZE - 1));
     return true;
-}
-
-uint8_t *hvm_ram(struct hv *hv, const struct domain *d, uint64_t gpa, bool write)
-{
-    uint64_t entry = p2m_get(hv, hvm_of(hv, d), gpa >> ENGINE_PAGE_SHIFT);
-    if (!(entry & P2M_RAM) || (write && !(entry & P2M_WRITABLE)))
-        return NULL;
-    if (write)
-        machine_write_begin(hv->m, entry >> P2M_FRAME_SHIFT);
-    return (uint8_t *)machine_frame(hv->m, entry >> P2M_FRAME_SHIFT) + (gpa & (ENGINE_PAGE_SIZE - 1));
-}
-
-int hv_physical_read(struct hv *hv, const struct domain *d, uint64_t gpa, uint8_t *out, uint64_t len)
-{
-    int result = 0;
-    while (len != 0) {
-        uint64_t part = ENGINE_PAGE_SIZE - (gpa & (ENGINE_PAGE_SIZE - 1));
-        part = part < len ? part : len;
-        const uint8_t *from = hvm_ram(hv, d, gpa, false);
-        if (from)
-            memcpy(out, from, part);
-        else
-            memset(out, 0xff, part), result = -EFAULT;
-        out += part, gpa += part, len -= part;
-    }
-    return result;
-}
-
-int hv_physical_write(struct hv *hv, const struct domain *d, uint64_t gpa, const uint8_t *data, uint64_t len)
-{
-    int result = 0;
-    while (len != 0) {
-        uint64_t part = ENGINE_PAGE_SIZE - (gpa & (ENGINE_PAGE_SIZE - 1));
-        part = part < len ? part : len;
-        uint8_t *to = hvm_ram(hv, d, gpa, true);
-        if (to)
-            memcpy(to, data, part);
-        else
-            result = -EFAULT;
-        data += part, gpa += part, len -= part;
-    }
-    return result;
 }
 
 uint64_t hv_linear_page(struct hv *hv, struct vcpu *v, uint64_t va)

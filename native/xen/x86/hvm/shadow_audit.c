@@ -2,6 +2,7 @@
  * and the p2m, and the TLBs with a walk. Part of hv_audit(); nothing changes, in the guest's tables neither.
  */
 #include "shadow.h"
+#include "../../p2m.h"
 
 enum { PTE_PRESENT = 1, PTE_ACCESSED = 0x20, PTE_LARGE = 0x80, PSE36_SHIFT = 13, PSE36_BITS = 8 };
 #define PTE_FRAME UINT64_C(0x000ffffffffff000)
@@ -24,9 +25,9 @@ static bool guest_entry(const struct audit *a, const struct shadow_key *key, uin
 
 static int level_of(const struct shadow_key *key) { return SHADOW_SHAPE[key->kind].level; }
 
-static uint64_t p2m_of(const struct audit *a, const struct shadow_key *key, uint64_t gfn)
+static uint64_t entry_of(const struct audit *a, const struct shadow_key *key, uint64_t gfn)
 {
-    return p2m_get(a->hv, &a->hv->hvm_domains[key->domain], gfn);
+    return p2m_get(a->hv, &a->hv->hvm_domains[key->domain].p2m, gfn);
 }
 
 /* The frame that an entry of level 1 must have, as a p2m entry; of another level, the frame of the shadow below (a guest
@@ -36,7 +37,7 @@ static uint64_t expected(const struct audit *a, const struct shadow_key *key, ui
     const int level = level_of(key);
     *large = false;
     if (key->kind == SHADOW_LARGE1)
-        return p2m_of(a, key, key->frame + i);
+        return entry_of(a, key, key->frame + i);
     if (key->kind == SHADOW_LARGE2) {
         *large = true;
         return key->frame + ((uint64_t)i << SHADOW_BITS);
@@ -45,10 +46,10 @@ static uint64_t expected(const struct audit *a, const struct shadow_key *key, ui
         return key->frame;
     uint64_t gfn = (entry & PTE_FRAME) >> ENGINE_PAGE_SHIFT;
     if (level == 1)
-        return p2m_of(a, key, gfn);
+        return entry_of(a, key, gfn);
     *large = entry & PTE_LARGE && key->kind != SHADOW_PAE && (key->kind != SHADOW_L2_32 || key->mode & SHADOW_PSE);
     if (!*large)
-        return p2m_of(a, key, gfn) >> P2M_FRAME_SHIFT;
+        return entry_of(a, key, gfn) >> P2M_FRAME_SHIFT;
     if (key->kind == SHADOW_L2_32) {     /* 4 MiB, of which the slot has one half; bits 13 to 20 are bits 32 to 39 of the address */
         gfn = gfn >> (SHADOW_BITS + 1) << (SHADOW_BITS + 1);
         gfn |= (entry >> PSE36_SHIFT & ((1u << PSE36_BITS) - 1)) << (32 - ENGINE_PAGE_SHIFT);

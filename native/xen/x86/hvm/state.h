@@ -81,8 +81,7 @@ struct hvm_held {                 /* what a read of a port gives until a time */
     uint32_t port, size;
 };
 struct hvm_domain {
-    uint64_t p2m_root;            /* frame of the top table */
-    uint64_t highest_gfn;         /* that was ever mapped */
+    struct p2m p2m;
     uint64_t params[40];          /* HVM_PARAMS */
     uint64_t shadow_frame[64];    /* machine frames of the RAM at 0xc0000..0xfffff, under the ROMs */
     uint64_t video_frame, video_frames;          /* video memory: neighbouring machine frames; 0: none */

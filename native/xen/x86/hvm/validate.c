@@ -77,7 +77,7 @@ static const struct limit vcpu_limits[] = {
     LIMIT_VCPU(pad, 0),
 };
 
-bool validate_hvm_vcpu(struct validation *c, const struct vcpu *v)
+bool validate_hvm_vcpu(struct validation *c, struct vcpu *v)
 {
     const struct hvm_vcpu *h = hvm_vcpu_of(c->hv, v);
     return validate_within(c, h, vcpu_limits, COUNT(vcpu_limits), "vcpu slot", v->slot) &&
@@ -87,42 +87,6 @@ bool validate_hvm_vcpu(struct validation *c, const struct vcpu *v)
 
 /* ---- a domain ---- */
 
-/* Tables that have been seen: each is in one place. */
-struct tables { struct validation *c; const struct domain *d; uint8_t *seen; uint64_t highest; };
-
-/* A frame of the domain's own that is plain memory. */
-static bool plain_frame(const struct hv *hv, const struct domain *d, uint64_t frame)
-{
-    const struct page_info *page = frame < hv->s->frames ? &hv->pages[frame] : NULL;
-    return page && page->owner == d->domid && (page_type(page) == PGT_none || page_type(page) == PGT_writable);
-}
-
-static bool leaf_ok(const struct tables *t, uint64_t gfn, uint64_t entry)
-{
-    uint64_t flags = entry & P2M_FLAGS;
-    return plain_frame(t->c->hv, t->d, entry >> P2M_FRAME_SHIFT) &&
-           (flags == P2M_RAM || flags == (P2M_RAM | P2M_WRITABLE)) && gfn <= t->highest;
-}
-
-static bool table_ok(struct tables *t, uint64_t frame, int level, uint64_t first)
-{
-    struct hv *hv = t->c->hv;
-    if (frame <= hv->s->m2p_frames || frame >= hv->s->frames || frame == hv->s->xen_gdt_frame || t->seen[frame] ||
-        hv->pages[frame].owner != OWNER_XEN)
-        return false;
-    t->seen[frame] = 1;
-    const uint64_t *entries = machine_frame(hv->m, frame);
-    for (uint64_t i = 0; i < PT_ENTRIES; i++) {
-        uint64_t gfn = first + (i << level * P2M_INDEX_BITS), entry = entries[i];
-        if (entry == 0)
-            continue;
-        if (level == 0 ? !leaf_ok(t, gfn, entry)
-                       : (entry & P2M_FLAGS) != P2M_TABLE || !table_ok(t, entry >> P2M_FRAME_SHIFT, level - 1, gfn))
-            return false;
-    }
-    return true;
-}
-
 /* What a PVH domain cannot change. `made`: zeroed. */
 static bool without_devices(struct hvm_domain *made, const struct hvm_domain *h)
 {
@@ -130,8 +94,7 @@ static bool without_devices(struct hvm_domain *made, const struct hvm_domain *h)
         pic_reset(&made->pic[i], i);
     ioapic_reset(&made->ioapic);
     made->a20 = 1;
-    made->p2m_root = h->p2m_root;
-    made->highest_gfn = h->highest_gfn;
+    made->p2m = h->p2m;
     made->forced_emulation = h->forced_emulation;
     memcpy(made->params, h->params, sizeof made->params);
     return memcmp(made, h, sizeof *made) == 0 && h->forced_emulation <= 1;
@@ -163,7 +126,7 @@ static bool data_ports_ok(const struct hvm_domain *h)
 /* A frame that a device writes to: one that the guest cannot give back. */
 static bool kept_frame(const struct hv *hv, const struct domain *d, uint64_t frame)
 {
-    return plain_frame(hv, d, frame) && (hv->pages[frame].ref_info & PGC_XEN_HEAP);
+    return validate_plain_frame(hv, d, frame) && (hv->pages[frame].ref_info & PGC_XEN_HEAP);
 }
 
 /* Frames that devices name: those under the ROMs, and video memory. */
@@ -193,13 +156,8 @@ static bool plain_processor_ok(struct validation *c, const struct domain *d, con
     return plain || validate_fail(c, "domain %u: a PVH domain has no such devices", d->domid);
 }
 
-bool validate_hvm_domain(struct validation *c, const struct domain *d, uint8_t *seen)
+bool validate_hvm_domain(struct validation *c, const struct domain *d)
 {
     const struct hvm_domain *h = hvm_of(c->hv, d);
-    if (!(d->type == DOMAIN_HVM ? devices_ok(c, d, h) : plain_processor_ok(c, d, h)))
-        return false;
-    struct tables t = {.c = c, .d = d, .seen = seen, .highest = h->highest_gfn};
-    if (h->highest_gfn >= P2M_FRAMES || (h->p2m_root && !table_ok(&t, h->p2m_root, P2M_LEVELS - 1, 0)))
-        return validate_fail(c, "domain %u: its physmap", d->domid);
-    return true;
+    return d->type == DOMAIN_HVM ? devices_ok(c, d, h) : plain_processor_ok(c, d, h);
 }

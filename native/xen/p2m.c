@@ -4,13 +4,20 @@
  * that they are saved and hashed with it. An entry is 0 or a machine frame number and P2M_* flags. No references are held by
  * it: a frame of the domain's own stays its own until it is given back, which removes the entry first.
  */
-#include "shadow.h"
+#include "arch.h"
+#include "p2m.h"
 
 enum { ENTRIES = 1 << P2M_INDEX_BITS };
 
-static uint64_t *slot_of(struct hv *hv, const struct hvm_domain *h, uint64_t gfn, uint64_t *table)
+struct p2m *p2m_of(struct hv *hv, const struct domain *d)
 {
-    uint64_t frame = h->p2m_root;
+    const struct arch *arch = hv_arch(d);
+    return arch->p2m ? arch->p2m(hv, d) : NULL;
+}
+
+static uint64_t *slot_of(struct hv *hv, const struct p2m *p2m, uint64_t gfn, uint64_t *table)
+{
+    uint64_t frame = p2m->root;
     for (int level = P2M_LEVELS - 1;; level--) {
         uint64_t *entries = machine_frame(hv->m, frame);
         uint64_t *slot = &entries[gfn >> level * P2M_INDEX_BITS & (ENTRIES - 1)];
@@ -22,10 +29,10 @@ static uint64_t *slot_of(struct hv *hv, const struct hvm_domain *h, uint64_t gfn
     }
 }
 
-uint64_t p2m_get(struct hv *hv, const struct hvm_domain *h, uint64_t gfn)
+uint64_t p2m_get(struct hv *hv, const struct p2m *p2m, uint64_t gfn)
 {
     uint64_t table;
-    const uint64_t *slot = h->p2m_root && gfn < P2M_FRAMES ? slot_of(hv, h, gfn, &table) : NULL;
+    const uint64_t *slot = p2m->root && gfn < P2M_FRAMES ? slot_of(hv, p2m, gfn, &table) : NULL;
     return slot ? *slot : 0;
 }
 
@@ -36,11 +43,11 @@ static uint64_t new_table(struct hv *hv)
     return frame == ~UINT64_C(0) ? 0 : frame;
 }
 
-static int make_tables(struct hv *hv, struct hvm_domain *h, uint64_t gfn)
+static int make_tables(struct hv *hv, struct p2m *p2m, uint64_t gfn)
 {
-    if (!h->p2m_root && !(h->p2m_root = new_table(hv)))
+    if (!p2m->root && !(p2m->root = new_table(hv)))
         return -ENOMEM;
-    uint64_t frame = h->p2m_root;
+    uint64_t frame = p2m->root;
     for (int level = P2M_LEVELS - 1; level > 0; level--) {
         uint64_t *slot = (uint64_t *)machine_frame(hv->m, frame) + (gfn >> level * P2M_INDEX_BITS & (ENTRIES - 1));
         if (*slot == 0) {
@@ -57,24 +64,26 @@ static int make_tables(struct hv *hv, struct hvm_domain *h, uint64_t gfn)
 
 int hv_p2m_set(struct hv *hv, struct domain *d, uint64_t gfn, uint64_t mfn, uint32_t flags)
 {
-    struct hvm_domain *h = hvm_of(hv, d);
+    const struct arch *arch = hv_arch(d);
+    struct p2m *p2m = p2m_of(hv, d);
     uint64_t table, *slot;
-    if (!is_hvm(d) || gfn >= P2M_FRAMES || (flags && mfn >= hv->s->frames))
+    if (!p2m || gfn >= P2M_FRAMES || (flags && mfn >= hv->s->frames))
         return -EINVAL;
     if (flags) {
-        int error = make_tables(hv, h, gfn);
+        int error = make_tables(hv, p2m, gfn);
         if (error)
             return error;
-        if (gfn > h->highest_gfn)
-            h->highest_gfn = gfn;
+        if (gfn > p2m->highest_gfn)
+            p2m->highest_gfn = gfn;
     }
-    slot = h->p2m_root ? slot_of(hv, h, gfn, &table) : NULL;
+    slot = p2m->root ? slot_of(hv, p2m, gfn, &table) : NULL;
     if (!slot)
         return 0;
     machine_write_begin(hv->m, table);
     *slot = flags ? mfn << P2M_FRAME_SHIFT | flags : 0;
     machine_tlb_stale(hv->m);
-    shadow_forget_domain(hv, d);
+    if (arch->p2m_changed)
+        arch->p2m_changed(hv, d);
     return 0;
 }
 
@@ -90,16 +99,24 @@ int hv_p2m_fill(struct hv *hv, struct domain *d, uint64_t gfn, const uint64_t *m
 
 uint64_t hv_p2m_get(struct hv *hv, const struct domain *d, uint64_t gfn, uint32_t *flags)
 {
-    uint64_t entry = is_hvm(d) ? p2m_get(hv, hvm_of(hv, d), gfn) : 0;
+    const struct p2m *p2m = p2m_of(hv, d);
+    uint64_t entry = p2m ? p2m_get(hv, p2m, gfn) : 0;
     *flags = entry & P2M_FLAGS;
     return entry ? entry >> P2M_FRAME_SHIFT : ~UINT64_C(0);
 }
 
+uint64_t hv_highest_gfn(struct hv *hv, const struct domain *d)
+{
+    const struct p2m *p2m = p2m_of(hv, d);
+    return p2m ? p2m->highest_gfn : 0;
+}
+
 uint64_t hv_frame_of(struct hv *hv, const struct domain *d, uint64_t gfn)
 {
-    if (!is_hvm(d))
+    const struct p2m *p2m = p2m_of(hv, d);
+    if (!p2m)
         return gfn;
-    uint64_t entry = p2m_get(hv, hvm_of(hv, d), gfn);
+    uint64_t entry = p2m_get(hv, p2m, gfn);
     return entry & P2M_RAM && entry & P2M_WRITABLE ? entry >> P2M_FRAME_SHIFT : ~UINT64_C(0);
 }
 
@@ -113,9 +130,9 @@ static void free_tables(struct hv *hv, uint64_t frame, int level)
     hv_free_frame(hv, frame);
 }
 
-void p2m_destroy(struct hv *hv, struct hvm_domain *h)
+void p2m_destroy(struct hv *hv, struct p2m *p2m)
 {
-    if (h->p2m_root)
-        free_tables(hv, h->p2m_root, P2M_LEVELS - 1);
-    h->p2m_root = 0;
+    if (p2m->root)
+        free_tables(hv, p2m->root, P2M_LEVELS - 1);
+    p2m->root = 0;
 }

@@ -10,8 +10,8 @@
  * Facts: xen/common/multicall.c, hvm_do_multicall_call() in xen/arch/x86/hvm/hypercall.c of Xen 4.17.
  */
 #include <stddef.h>
-#include "hvm/hvm.h"
-#include "pv.h"
+#include "arch.h"
+#include "../abi/xen.h"
 
 enum { ENTRIES_AT_ONCE = 256, IN_MULTICALL = 1, WORDS = sizeof(struct multicall_entry) / sizeof(uint64_t), RESULT = 1, ARGS = 2 };
 _Static_assert(offsetof(struct multicall_entry, result) == RESULT * sizeof(uint64_t) &&
@@ -54,8 +54,7 @@ static bool load(struct hv *hv, struct vcpu *v, uint64_t va, struct multicall_en
 /* Entries up to `va` are done: execute the multicall again with the `left` others. */
 static void rewind_to(struct hv *hv, struct vcpu *v, uint64_t va, uint64_t left)
 {
-    cpu_gprs(hv_cpu_of(hv, v))->rax = __HYPERVISOR_multicall;
-    hv_call_again(hv, v, (const uint64_t[]){va, left}, 2);
+    hv_arch_of(hv, v)->call_again(hv, v, __HYPERVISOR_multicall, (const uint64_t[]){va, left}, 2);
 }
 
 static int64_t bad_list(struct hv *hv, const struct vcpu *v, uint64_t va)
@@ -71,7 +70,7 @@ static bool entry_special(struct hv *hv, struct vcpu *v, uint64_t va, uint64_t l
     case (uint64_t)HV_TO_PYTHON:
         v->multicall_va = va;
         v->multicall_left = left;
-        hypercall_to_python(hv, v, e->op, e->args, IN_MULTICALL);
+        hv_call_to_python(hv, v, e->op, e->args, IN_MULTICALL);
         return true;
     case (uint64_t)HV_RETRY:      /* the entry takes its new arguments, and is tried again */
         if (!store(hv, v, va, ARGS, e->args, WORDS - ARGS)) {
@@ -99,9 +98,9 @@ static bool entry_special(struct hv *hv, struct vcpu *v, uint64_t va, uint64_t l
 
 int64_t do_multicall(struct hv *hv, struct vcpu *v, uint64_t args[6])
 {
-    bool whole = is_hvm(hv_domain(hv, v));
     uint64_t va = args[0], left = (uint32_t)args[1], size = entry_bytes(hv, v);
-    if (!whole && (!pv_guest_address(va) || (left && !pv_guest_address(va + left * size - 1))))
+    const struct arch *arch = hv_arch_of(hv, v);
+    if (arch->address_ok && !(arch->address_ok(va) && (!left || arch->address_ok(va + left * size - 1))))
         return hv_refuse(hv, RULE_bad_guest_pointer, va, left * size, 0, 0);
     for (unsigned n = 0; left; n++, left--, va += size) {
         struct multicall_entry e;
@@ -116,7 +115,7 @@ int64_t do_multicall(struct hv *hv, struct vcpu *v, uint64_t args[6])
         if (e.op == __HYPERVISOR_multicall)
             e.result = (uint64_t)hv_refuse(hv, RULE_multicall_nested, 0, 0, 0, 0);
         else
-            e.result = (uint64_t)(whole ? hvm_dispatch(hv, v, e.op, e.args) : hv_hypercall(hv, v, e.op, e.args));
+            e.result = (uint64_t)hv_hypercall(hv, v, e.op, e.args);
         int64_t result = HV_LEAVE;
         if (hv_domain(hv, v)->shut_down)
             return HV_DONE;
