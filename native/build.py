@@ -19,9 +19,10 @@ from cffi import FFI
 ROOT = Path(__file__).resolve().parent.parent
 NATIVE = ROOT / "native"
 
-# Functions of libunicorn that the engine stands in for (native/engine/x86). The linker sends
-# every call of NAME to our __wrap_NAME and leaves the original reachable as __real_NAME.
-WRAPPED_X86 = [
+# Functions of libunicorn that the engine stands in for. The linker sends each call of NAME_TARGET to our
+# __wrap_NAME_TARGET and leaves the original reachable as __real_NAME_TARGET. COMMON: of every target
+# (native/engine/target).
+COMMON = [
     "helper_check_exit_request",
     "tcg_gen_callN",
     "translator_loop",
@@ -29,6 +30,11 @@ WRAPPED_X86 = [
     "restore_state_to_opc",
     "cpu_restore_state",
     "cpu_loop_exit_noexc",
+    "cpu_check_watchpoint",
+    "cpu_watchpoint_address_matches",
+    "tlb_reset_dirty_by_vaddr",
+]
+WRAPPED_X86 = [
     "helper_syscall",
     "helper_sysenter",
     "helper_cpuid",
@@ -48,8 +54,7 @@ WRAPPED_X86 = [
     "helper_single_step",
     "helper_rechecking_single_step",
     "helper_debug",
-    "cpu_check_watchpoint",
-    "cpu_watchpoint_address_matches", "helper_ldmxcsr", "helper_fxrstor",
+    "helper_ldmxcsr", "helper_fxrstor",
     "helper_pause", "helper_hlt", "helper_rdmsr", "helper_wrmsr", "helper_read_crN", "helper_write_crN",
     "helper_ltr", "helper_ljmp_protected", "helper_lcall_protected", "helper_iret_protected", "helper_lret_protected",
     "helper_load_seg", "helper_sysret", "helper_sysexit", "tcg_gen_op3", "tcg_gen_qemu_ld_i32", "tcg_gen_qemu_ld_i64",
@@ -58,8 +63,26 @@ WRAPPED_X86 = [
         "xchg", "add_fetch", "and_fetch", "or_fetch", "xor_fetch", "fetch_add", "fetch_and", "fetch_or", "fetch_xor"
     )),
     "helper_lookup_tb_ptr", "helper_svm_check_intercept_param", "helper_set_dr", "helper_get_dr",
-    "raise_exception_err", "raise_exception_err_ra", "cpu_abort", "tlb_reset_dirty_by_vaddr",
+    "raise_exception_err", "raise_exception_err_ra", "cpu_abort",
 ]
+WRAPPED_ARM: list[str] = []
+
+
+def targets() -> list[tuple[str, str, list[str]]]:
+    """Of each architecture whose folder is there: the folder's name, libunicorn's target, what it wraps of its own."""
+    every = (("x86", "x86_64", WRAPPED_X86), ("arm", "aarch64", WRAPPED_ARM))
+    return [entry for entry in every if (NATIVE / "engine" / entry[0] / "target.c").exists()]
+
+
+def defines() -> list[str]:
+    """XENLAB_X86, XENLAB_ARM: which architectures there are."""
+    return [f"-DXENLAB_{folder.upper()}" for folder, _, _ in targets()]
+
+
+def wraps() -> list[str]:
+    """Linker flags for the functions that the engine stands in for."""
+    return [f"-Wl,--wrap={name}_{target}" for _, target, own in targets() for name in COMMON + own]
+
 
 CFLAGS = [
     "-std=c11",
@@ -95,13 +118,14 @@ def unicorn_folder() -> Path:
 def sources() -> list[Path]:
     """Every C file of the engine and of the hypervisor's C side, in a fixed order."""
     found = sorted((NATIVE / "engine").rglob("*.c")) + sorted((NATIVE / "xen").rglob("*.c"))
-    return [path for path in found if path.parent.name != "internals" and not path.name.endswith("_gen.c")]
+    apart = ("internals", "target")  # compiled by `make internals`; included by each architecture's target.c
+    return [path for path in found if path.parent.name not in apart and not path.name.endswith("_gen.c")]
 
 
 def declarations() -> str:
     """The cdef text: xen/xen.h preprocessed, without directives."""
     text = subprocess.run(
-        ["gcc", "-E", "-P", "-DXENLAB_CFFI", str(NATIVE / "xen" / "xen.h")],
+        ["gcc", "-E", "-P", "-DXENLAB_CFFI", *defines(), str(NATIVE / "xen" / "xen.h")],
         check=True,
         capture_output=True,
         text=True,
@@ -126,11 +150,11 @@ def make_builder() -> FFI:
         sources=[str(path.relative_to(ROOT)) for path in sources()],
         depends=[str(path.relative_to(ROOT)) for path in NATIVE.rglob("*.[hd]*")],
         include_dirs=[str(NATIVE), str(unicorn / "include")],
-        extra_compile_args=[*CFLAGS, "-Wno-unused-parameter", *sanitizers()],
+        extra_compile_args=[*CFLAGS, *defines(), "-Wno-unused-parameter", *sanitizers()],
         extra_objects=[str(unicorn / "lib" / "libunicorn.a")],
         extra_link_args=[
             *sanitizers(),
-            *(f"-Wl,--wrap={name}_x86_64" for name in WRAPPED_X86),
+            *wraps(),
             "-Wl,--gc-sections",
             "-Wl,-O1",
             "-Wl,--exclude-libs,ALL",

@@ -53,7 +53,7 @@ MUTANTS = (
     ),
     Mutant(
         "lost refund of the count",
-        "native/engine/x86/count.c",
+        "native/engine/target/count.c",
         "    LEFT += cpu_unretired(c, c->restored_pc);\n",
         "",
         ("tests/engine/test_count.py",),
@@ -67,8 +67,8 @@ MUTANTS = (
     ),
     Mutant(
         "store to translated code not noticed",
-        "native/engine/x86/tlb.c",
-        "            machine_drop_writable(m, map.frame);",
+        "native/engine/target/tlb.c",
+        "            machine_drop_writable(m, map->frame);",
         "            (void)0;",
         ("tests/engine/test_defects.py",),
     ),
@@ -144,7 +144,7 @@ MUTANTS = (
     ),
     Mutant(
         "a breakpoint charges its block twice",
-        "native/engine/x86/count.c",
+        "native/engine/target/count.c",
         "    LEFT -= count;\n}",
         "    LEFT -= count + count;\n}",
         ("tests/engine/test_stops.py",),
@@ -158,7 +158,7 @@ MUTANTS = (
     ),
     Mutant(
         "a late breakpoint is taken for one at the first moment of its count",
-        "native/engine/x86/cpu.c",
+        "native/engine/cpu.c",
         "    return retired > 0 && c->trap_at != retired;",
         "    return retired > 0;",
         ("tests/debug/test_timeline.py", "tests/engine/test_stops.py"),

@@ -1,6 +1,6 @@
-"""`make internals`: write native/engine/unicorn_internals.h anew from the sources of libunicorn 2.1.4.
+"""`make internals`: write native/engine/*/unicorn_internals.h anew from the sources of libunicorn 2.1.4.
 
-The sources come from PyPI's sdist, which pip downloads; they are configured for x86-64 in a folder under build/, a
+The sources come from PyPI's sdist, which pip downloads; they are configured for each target in a folder under build/, a
 program that includes their private headers is compiled, and what it prints is the header. A normal build needs none
 of this: the header is committed. Needs gcc and a POSIX shell.
 """
@@ -16,7 +16,12 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "build" / "internals"
 ENGINE = ROOT / "native" / "engine"
 VERSION = "2.1.4"
-TARGET = "x86_64-softmmu"
+
+# Our folder of an architecture: libunicorn's target, its folder in the sources, the header that renames its symbols.
+TARGETS = {
+    "x86": ("x86_64-softmmu", "i386", "x86_64.h"),
+    "arm": ("aarch64-softmmu", "arm", "aarch64.h"),
+}
 
 
 def sources() -> Path:
@@ -45,30 +50,32 @@ def sources() -> Path:
     return folder
 
 
-def configure(src: Path) -> Path:
+def configure(src: Path, target: str) -> Path:
     """Run libunicorn's own configure script; the folder with the headers that it makes."""
-    made = WORK / "configured"
+    made = WORK / target
     made.mkdir(exist_ok=True)
     qemu = src / "qemu"
     subprocess.run(
-        ["sh", str(qemu / "configure"), "--cc=gcc", f"--target-list={TARGET}"],
+        ["sh", str(qemu / "configure"), "--cc=gcc", f"--target-list={target}"],
         cwd=made,
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    for name in ("config-host", f"{TARGET}/config-target"):
+    for name in ("config-host", f"{target}/config-target"):
         with open(made / f"{name}.mak", "rb") as given, open(made / f"{name}.h", "wb") as header:
             subprocess.run(["sh", str(qemu / "scripts" / "create_config")], stdin=given, stdout=header, check=True)
     return made
 
 
-def print_offsets(src: Path, made: Path) -> str:
-    """Compile and run internals/print_offsets.c with the flags of libunicorn's x86-64 target."""
-    qemu, program = src / "qemu", WORK / "print_offsets"
+def print_offsets(src: Path, architecture: str) -> str:
+    """Compile and run internals/ARCHITECTURE.c with the flags of libunicorn's target."""
+    target, folder, renames = TARGETS[architecture]
+    made = configure(src, target)
+    qemu, program = src / "qemu", WORK / f"print_{architecture}"
     folders = [
         qemu / "tcg" / "i386",
-        made / TARGET,
-        qemu / "target" / "i386",
+        made / target,
+        qemu / "target" / folder,
         made,
         src / "glib_compat",
         qemu,
@@ -88,9 +95,9 @@ def print_offsets(src: Path, made: Path) -> str:
             "-D_GNU_SOURCE",
             "-DNEED_CPU_H",
             "-include",
-            "x86_64.h",
-            *(f"-I{folder}" for folder in folders),
-            str(ENGINE / "internals" / "print_offsets.c"),
+            renames,
+            *(f"-I{path}" for path in folders),
+            str(ENGINE / "internals" / f"{architecture}.c"),
             "-o",
             str(program),
         ],
@@ -100,13 +107,14 @@ def print_offsets(src: Path, made: Path) -> str:
 
 
 def main() -> int:
-    """Write the header; says whether it changed."""
+    """Write the headers; says which changed."""
     src = sources()
-    text = print_offsets(src, configure(src))
-    header = ENGINE / "unicorn_internals.h"
-    changed = header.read_text() != text
-    header.write_text(text)
-    print(f"{header.relative_to(ROOT)}: {'changed' if changed else 'unchanged'}")
+    for architecture in TARGETS:
+        text = print_offsets(src, architecture)
+        header = ENGINE / architecture / "unicorn_internals.h"
+        changed = not header.exists() or header.read_text() != text
+        header.write_text(text)
+        print(f"{header.relative_to(ROOT)}: {'changed' if changed else 'unchanged'}")
     return 0
 
 

@@ -22,7 +22,8 @@ enum { ENGINE_PAGE_SHIFT = 12, ENGINE_PAGE_SIZE = 4096, ENGINE_MAX_CPUS = 256 };
 /* Bits of a guest-physical address: what CPUID says, and what a guest's own page tables may name. */
 enum { ENGINE_PHYSICAL_BITS = 40 };
 
-enum cpu_model { CPU_X86_64 = 0 };
+/* CPU_ARM32 is a CPU_ARM64 whose EL1 is in AArch32 state, as ARMv7 has it. */
+enum cpu_model { CPU_X86_64 = 0, CPU_ARM64, CPU_ARM32 };
 
 /* Why cpu_run() came back. */
 enum exit_reason {
@@ -61,11 +62,11 @@ enum {
 
 /* One exception on its way from the guest to the layer above. */
 struct trap {
-    uint32_t vector;
-    uint32_t error;
+    uint32_t vector;      /* ARM: the class, ESR.EC */
+    uint32_t error;       /* ARM: the syndrome, ESR */
     uint32_t flags;       /* TRAP_* */
     uint32_t pad;
-    uint64_t address;     /* CR2 for #PF */
+    uint64_t address;     /* CR2 for #PF; ARM: FAR for aborts */
 };
 
 enum access { ACCESS_READ = 0, ACCESS_WRITE = 1, ACCESS_FETCH = 2 };
@@ -89,10 +90,11 @@ struct io_access {
 };
 enum io_answer {
     IO_DONE = 0,          /* `value` is filled in, or was taken */
-    IO_FAULT,             /* #GP(0) */
+    IO_FAULT,             /* #GP(0); ARM: an external abort, of a system register: undefined */
     IO_LEAVE,             /* leave cpu_run() with the exit record; the instruction is executed again when it goes on */
     IO_ALONE,             /* nothing was done: execute the instruction again, alone */
-    IO_ENGINE             /* of an MSR: the engine holds it */
+    IO_ENGINE,            /* of an MSR or system register: the engine holds it */
+    IO_TRAP               /* ARM, of a system register: trapped to EL1 (ESR.EC 0x18; AArch32: undefined) */
 };
 
 /* General registers as the engine keeps them: this overlays the engine's own state, so writes take effect at once. */
@@ -136,6 +138,32 @@ struct x86_state {
     uint32_t nmi_blocked;                   /* until IRET */
 };
 
+/* The whole architectural state of one ARM cpu in canonical form. In AArch32 state x[0..14] are r0..r14 of the present mode,
+ * `pstate` is the CPSR, `pc` is r15 without its lowest bit. */
+struct arm_state {
+    uint64_t x[31], sp_el0, sp_el1, pc, pstate, elr_el1, spsr_el1;
+    uint64_t sctlr, actlr, cpacr, ttbr0, ttbr1, tcr, mair, amair, vbar, esr, far, afsr0, afsr1, par, contextidr;
+    uint64_t tpidr_el0, tpidrro_el0, tpidr_el1, csselr, cntkctl, mdscr;
+    uint64_t v[64];                         /* V0..V31, low half first; AArch32: Q0..Q15 in the first half of them */
+    uint64_t exclusive_addr, exclusive_val, exclusive_high;      /* of the exclusive monitor; address ~0: open */
+    /* AArch32's banks, other than the present mode's where that is among them: usr, svc, abt, und, irq, fiq */
+    uint64_t banked_spsr[6];
+    uint32_t banked_r13[6], banked_r14[6], usr_r8_r12[5], fiq_r8_r12[5];
+    uint32_t dacr, ifsr, fpexc, fcseidr, ifar, pad;
+    uint32_t fpcr, fpsr;
+    uint32_t halted, lines;                 /* lines: bit 0 IRQ, bit 1 FIQ, as cpu_set_lines() left them */
+};
+/* Banks of struct arm_state. */
+enum arm_bank { ARM_BANK_USR, ARM_BANK_SVC, ARM_BANK_ABT, ARM_BANK_UND, ARM_BANK_IRQ, ARM_BANK_FIQ, ARM_BANKS };
+
+/* A system register as MRS and MSR name it. AArch32: what MRC and MCR (coproc 15, 14) name, where AArch64 has no register that
+ * it is mapped to: op0 is 0, and the rest is coproc, opc1, CRn, CRm, opc2; `wide`: MRRC and MCRR. */
+struct arm_sysreg {
+    uint8_t op0, op1, crn, crm, op2, coproc;
+    bool wide;
+    uint8_t el;                             /* of the access: 0 or 1 */
+};
+
 /* Bytes that a debugger watches, by linear address in whichever page table. */
 enum { WATCH_READ = 1, WATCH_WRITE = 2 };
 struct watchpoint { uint64_t va, bytes; uint32_t kinds, id; };    /* kinds: WATCH_* */
@@ -149,7 +177,8 @@ struct engine_ops {
     void *ctx;
     /* The cpu is a whole one: exceptions and interrupts go through the guest's own IDT, SYSCALL and its kin do what the
      * manual says, ring 0 is the guest's. Else ring 0 is the layer above, and the last five functions are not called. */
-    bool native;
+    bool native;                                       /* ARM: not looked at */
+    /* x86: answer it, or cpu_deliver() it. ARM: true, it is taken at EL1. */
     bool (*exception)(void *ctx, struct cpu *cpu, const struct trap *trap);
     bool (*syscall)(void *ctx, struct cpu *cpu);       /* rip is already behind the instruction */
     bool (*sysenter)(void *ctx, struct cpu *cpu);
@@ -172,6 +201,16 @@ struct engine_ops {
     int (*interrupt)(void *ctx, struct cpu *cpu, uint32_t can);
     /* HLT, rip behind it. true: go on, an interrupt is there; false: leave. */
     bool (*halt)(void *ctx, struct cpu *cpu);
+    /* ---- of ARM cpus only; these, `exception`, `io`, `breakpoint`, `watched` and `halt` are all that they call ---- */
+    /* HVC and SMC, the program counter behind the instruction. true: go on. */
+    bool (*hvc)(void *ctx, struct cpu *cpu, uint32_t immediate);
+    bool (*smc)(void *ctx, struct cpu *cpu, uint32_t immediate);
+    /* A system register that the engine does not hold itself: timers, interrupt controller, identification (IO_ENGINE: the
+     * engine's own answer to that). `alone` as in io_access. IO_FAULT: undefined. */
+    enum io_answer (*sysreg)(void *ctx, struct cpu *cpu, const struct arm_sysreg *reg, bool write, uint64_t *value, bool alone);
+    /* Fill *map for the 4 KiB page of guest-physical address `ipa`: stage 2 of the translation. false: nothing is there, an
+     * external abort; so is a write to what has no MAP_WRITE, and a fetch from MAP_DEVICE. */
+    bool (*stage2)(void *ctx, struct cpu *cpu, uint64_t ipa, enum access access, struct mapping *map);
     /* Of the machine's own table; may be NULL. Entries in `bytes` bytes from `offset` on of a frame that machine_note_table()
      * named are about to change: what the layer above has kept of them is of no use any more. */
     void (*table_changed)(void *ctx, uint64_t frame, uint32_t offset, uint32_t bytes);
@@ -288,6 +327,32 @@ void cpu_set_budget(struct cpu *cpu, int64_t budget);
 /* The same, unless the run ends before that anyway. */
 void cpu_shorten(struct cpu *cpu, int64_t budget);
 
+/* The next instruction's address, as the guest sees it. */
+uint64_t cpu_pc(struct cpu *cpu);
+void cpu_set_pc(struct cpu *cpu, uint64_t pc);
+/* Everything that a run can change in a cpu: struct x86_state or struct arm_state, as plain bytes. */
+size_t cpu_state_bytes(enum cpu_model model);
+void cpu_save(struct cpu *cpu, void *out);
+void cpu_load(struct cpu *cpu, const void *in);
+void cpu_tlb_flush(struct cpu *cpu);
+void cpu_tlb_flush_page(struct cpu *cpu, uint64_t va);
+
+/* ---- ARM registers ---- */
+#ifdef XENLAB_ARM                 /* the architecture's folder is there (native/build.py) */
+/* X0..X30, 31: the present SP. AArch32: R0..R14 of the present mode. Others read 0 and are not written. */
+uint64_t arm_reg(struct cpu *cpu, int n);
+void arm_set_reg(struct cpu *cpu, int n, uint64_t value);
+/* PSTATE as SPSR_EL1 would hold it, or the CPSR. */
+uint64_t arm_pstate(struct cpu *cpu);
+void arm_get_state(struct cpu *cpu, struct arm_state *out);
+void arm_set_state(struct cpu *cpu, const struct arm_state *in);
+/* Levels of the interrupt inputs. One that is up is taken as soon as PSTATE lets it. */
+void cpu_set_lines(struct cpu *cpu, bool irq, bool fiq);
+/* What the guest's own tables (or none, while its MMU is off) make of an address: *ipa, its guest-physical address, and what
+ * the page allows; no access flag is needed. false: nothing. For debuggers and for copies on the guest's behalf. */
+bool arm_translate(struct cpu *cpu, uint64_t va, enum access access, bool user, uint64_t *ipa, uint32_t *prot);
+#endif
+
 /* ---- x86 registers ---- */
 struct x86_gprs *cpu_gprs(struct cpu *cpu);
 uint64_t cpu_rflags(struct cpu *cpu);
@@ -305,8 +370,6 @@ void cpu_set_cr(struct cpu *cpu, int n, uint64_t value);
 uint64_t cpu_efer(struct cpu *cpu);
 uint64_t cpu_dr(struct cpu *cpu, int n);
 void cpu_set_dr(struct cpu *cpu, int n, uint64_t value);   /* DR7 arms the breakpoints */
-void cpu_tlb_flush(struct cpu *cpu);
-void cpu_tlb_flush_page(struct cpu *cpu, uint64_t va);
 void cpu_get_state(struct cpu *cpu, struct x86_state *out);
 void cpu_set_state(struct cpu *cpu, const struct x86_state *in);
 
@@ -340,8 +403,9 @@ static inline bool x86_canonical(uint64_t va) { return (uint64_t)((int64_t)(va <
 
 /* ---- tables that a guest writes to without asking (tables.c) ---- */
 /* How a frame serves as a table: entries of `entry_bytes` (4, 8) in `bytes` bytes from `start` on, the first one for linear
- * address `base` (its low 48 bits), each for 1 << `shift` bytes. `always`: entries are used that are not marked accessed. */
-struct table_use { uint64_t base; uint32_t start, bytes; uint8_t shift, entry_bytes; bool always; uint8_t pad[5]; };
+ * address `base` (its low 48 bits), each for 1 << `shift` bytes. An entry is used if its first byte has one of the bits `present`
+ * and, but for `always`, one of `accessed`. */
+struct table_use { uint64_t base; uint32_t start, bytes; uint8_t shift, entry_bytes; bool always; uint8_t present, accessed, pad[3]; };
 /* A cached translation of a cpu: `prot`, MAP_* of what it allows without another look; the frame of MAP_DEVICE is a device's. */
 struct cached { uint64_t va, frame; uint32_t prot; bool user; };
 /* The translations that a cpu has cached, in no order: the one from *at on, and *at behind it. false: there is none, or the cpu

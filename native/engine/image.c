@@ -7,7 +7,7 @@
  * Invariants
  *   - A machine's `base` is the image that its memory equals, but for the frames with FRAME_DIRTY and for the arena.
  *   - Every write to a frame sets FRAME_DIRTY: the host's in machine_write_begin(), the walker's in or_entry(), the
- *     guest's in engine_tlb_fill(). A new base clears the flags and makes all translations stale, so that the first store
+ *     guest's in cpu_insert(). A new base clears the flags and makes all translations stale, so that the first store
  *     of the guest to each frame comes there again.
  *   - The arena has no such flags: the pages that the layer above names as in use are compared with the base.
  *

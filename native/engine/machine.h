@@ -37,10 +37,10 @@ struct machine {
     struct cpu *cpus[ENGINE_MAX_CPUS];
     int cpu_count;                /* 1 + highest index in use */
     uint32_t block_limit;
-    bool stepwise;                /* string instructions are executed one iteration at a time (oracle_x86.c) */
+    bool stepwise;                /* string instructions are executed one iteration at a time (machine_count_by_hook) */
     uint64_t tlb_epoch;           /* raised by machine_tlb_stale(); each cpu flushes when it has an older one */
     struct image *base_image;     /* what memory equals but for FRAME_DIRTY frames; NULL: zeros */
-    int64_t hooked;               /* x86/oracle.c: instructions that the per-instruction hook has seen retire */
+    int64_t hooked;               /* target/run.c: instructions that the per-instruction hook has seen retire */
     int fd;
     /* stops.c: breakpoints that are set; and those that translated code has calls for, a superset */
     uint64_t breakpoints[ENGINE_BREAKPOINTS], planted[ENGINE_BREAKPOINTS];

@@ -1,7 +1,7 @@
 /* stops.c - the stop points of a debugger: which instructions and which data the layer above wants to hear of.
  *
  * A breakpoint is a call of the helper that every block has for its budget, made before the block's first instruction; a
- * planted address always begins a block (x86/count.c). A call that is no longer wanted does nothing. So debuggers
+ * planted address always begins a block (target/count.c). A call that is no longer wanted does nothing. So debuggers
  * that take all breakpoints away at each stop and set them again, as gdb does, cost no translation.
  */
 #include "machine.h"

@@ -14,16 +14,16 @@
  * A table that is written again and again without being of use is given up: what was read from it goes, and its stores are
  * plain again until the next walk.
  */
-#include "x86/cpu.h"
+#include "cpu.h"
 
-enum { STORES_MAX = 16, RETURNS_MAX = 4, FEW_PAGES = 4, PTE_PRESENT = 1, PTE_ACCESSED = 0x20 };
+enum { STORES_MAX = 16, RETURNS_MAX = 4, FEW_PAGES = 4 };
 
 struct span { uint64_t from, to; };      /* linear addresses, of 48 bits; `to` may be 1 << 48 */
 
 static void flush_pages(struct cpu *c, const struct span *s)
 {
     for (uint64_t va = s->from; va < s->to; va += ENGINE_PAGE_SIZE)
-        tlb_flush_page_x86_64(c->cs, (uint64_t)((int64_t)(va << 16) >> 16));
+        c->kind->flush_page(c, (uint64_t)((int64_t)(va << 16) >> 16));
 }
 
 /* The cached translations of these addresses go, from all cpus. */
@@ -33,11 +33,11 @@ static void flush(struct machine *m, const struct span *s, bool everything)
         if (!m->cpus[i])
             continue;
         if (everything)
-            tlb_flush_x86_64(m->cpus[i]->cs);
+            m->cpus[i]->kind->flush(m->cpus[i]);
         else if (s->to - s->from <= FEW_PAGES * ENGINE_PAGE_SIZE)
             flush_pages(m->cpus[i], s);
         else
-            cpu_drop_range(m->cpus[i], s->from, s->to);
+            m->cpus[i]->kind->drop_range(m->cpus[i], s->from, s->to);
     }
 }
 
@@ -56,7 +56,7 @@ void machine_note_table(struct machine *m, uint64_t frame, const struct table_us
     struct table_use *known = &t->use;
     t->stores = 0;
     if (known->base == use->base && known->shift == use->shift && known->start == use->start && known->bytes == use->bytes &&
-        known->entry_bytes == use->entry_bytes && known->always >= use->always)
+        known->entry_bytes == use->entry_bytes && known->always >= use->always && known->present == use->present)
         return;
     t->many = true;
     uint32_t start = known->start < use->start ? known->start : use->start;
@@ -64,6 +64,7 @@ void machine_note_table(struct machine *m, uint64_t frame, const struct table_us
     known->start = start;
     known->bytes = end - start;
     known->always |= use->always;
+    known->present |= use->present;
     t->mixed |= known->entry_bytes != use->entry_bytes;
 }
 
@@ -77,7 +78,7 @@ static bool live(const struct machine *m, uint64_t frame, uint32_t from, uint32_
     if (m->tables[frame].mixed)
         return true;
     for (uint32_t at = from & ~(use->entry_bytes - 1); at < to; at += use->entry_bytes)
-        if (bytes[at] & PTE_PRESENT && (use->always || bytes[at] & PTE_ACCESSED))
+        if (bytes[at] & use->present && (use->always || bytes[at] & use->accessed))
             return true;
     return false;
 }
@@ -129,20 +130,17 @@ static bool meets(const struct span *s, uint64_t from, uint64_t bytes)
  * translation is about to be cached, or the block that runs? */
 static bool touches_itself(struct cpu *c, const struct table *t, const struct span *s, uint64_t va, uintptr_t ra)
 {
-    const char *block = cpu_block_at(c, ra);
+    struct running run;
     if (t->many || meets(s, va, 1))
         return true;
-    if (!block)
-        return false;
-    uint64_t pc = FIELD(const uint64_t, block, U_TB_PC);
-    return meets(s, pc, FIELD(const uint16_t, block, U_TB_SIZE));
+    return c->kind->running(c, ra, &run) && meets(s, run.pc, run.bytes);
 }
 
 /* Have the next block be looked up, in tables that are walked then. */
 static void look_up_next(struct cpu *c)
 {
     machine_tlb_stale(c->m);
-    cpu_shorten(c, c->budget - LEFT);
+    cpu_shorten(c, c->budget - *c->left);
 }
 
 bool tables_store(struct cpu *c, uint64_t va, uint64_t frame, int size, uintptr_t ra)
@@ -162,12 +160,10 @@ bool tables_store(struct cpu *c, uint64_t va, uint64_t frame, int size, uintptr_
     if (from < to && live(m, frame, from, to)) {
         const struct span span = span_of(use, from, to);
         bool itself = touches_itself(c, t, &span, va, ra);
-        /* A store across two pages has come here for each of them before it is done in pieces, when there is no way back. */
-        bool in_pieces = FIELD(const int32_t, (char *)c->uc, U_UC_SIZE_RECUR_MEM) != 0;
-        if (itself && ra && !in_pieces && !cpu_is_alone(c, ra))
-            cpu_again_alone(c, ra);
-        if (itself)
+        if (itself) {
+            c->kind->alone_first(c, ra);
             look_up_next(c);
+        }
         if (!give_up && m->ops.table_changed)
             m->ops.table_changed(m->ops.ctx, frame, from, to - from);
         if (!give_up)

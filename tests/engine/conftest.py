@@ -22,13 +22,19 @@ DATA = 0x600000
 CODE_FRAME, STACK_FRAME, DATA_FRAME = 0x100, 0x140, 0x180
 
 
-def _library() -> Path:
+def _build() -> Any:
+    """native/build.py"""
     import importlib.util
 
     spec = importlib.util.spec_from_file_location("native_build", ROOT / "native" / "build.py")
     assert spec is not None and spec.loader is not None
     build = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)
+    return build
+
+
+def _library() -> Path:
+    build = _build()
     folder = ROOT / "native" / "engine"
     parts = [path for path in sorted(folder.rglob("*.[ch]")) if path.parent.name != "internals"]
     engine = [*parts, HERE / "harness.c", HERE / "harness.h"]
@@ -48,14 +54,15 @@ def _library() -> Path:
                 "-Wextra",
                 "-Werror",
                 "-D_GNU_SOURCE",
+                *build.defines(),
                 "-shared",
                 "-fPIC",
                 f"-I{ROOT / 'native'}",
                 f"-I{HERE}",
                 f"-I{unicorn / 'include'}",
-                *(str(path) for path in engine if path.suffix == ".c"),
+                *(str(path) for path in engine if path.suffix == ".c" and path.parent.name != "target"),
                 str(unicorn / "lib" / "libunicorn.a"),
-                *(f"-Wl,--wrap={name}_x86_64" for name in build.WRAPPED_X86),
+                *build.wraps(),
                 "-Wl,--gc-sections",
                 "-lm",
                 "-lpthread",
@@ -73,7 +80,7 @@ def engine() -> tuple[FFI, Any]:
     """(ffi, lib) of the harness."""
     ffi = FFI()
     text = subprocess.run(
-        ["gcc", "-E", "-P", "-DXENLAB_CFFI", f"-I{ROOT / 'native'}", str(HERE / "harness.h")],
+        ["gcc", "-E", "-P", "-DXENLAB_CFFI", *_build().defines(), f"-I{ROOT / 'native'}", str(HERE / "harness.h")],
         check=True,
         capture_output=True,
         text=True,

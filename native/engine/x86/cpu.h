@@ -1,16 +1,14 @@
-/* cpu.h - one cpu and its libunicorn instance. Private to the engine. */
-#ifndef XENLAB_CPU_H
-#define XENLAB_CPU_H
-#include "../machine.h"
-#include "../unicorn_internals.h"
+/* cpu.h - an x86 cpu and its libunicorn instance. Private to the engine. */
+#ifndef XENLAB_X86_CPU_H
+#define XENLAB_X86_CPU_H
+#define T(name) name##_x86_64
+#define DEVICE_WINDOW_BIT 50      /* of 52 that a physical address has */
+#define target_kind x86_kind
+#include "unicorn_internals.h"
+#include "../target/target.h"
 
-struct uc_struct;
-
-struct cpu {
-    struct machine *m;
-    const struct engine_ops *ops; /* the machine's, or its own */
-    bool has_devices;             /* the device window is mapped (io.c) */
-    bool run_alone;               /* the first instruction of the next run */
+struct x86_cpu {
+    struct cpu c;
     /* an event is being delivered that is no software interrupt: a fault on the way has the EXT bit, and finds RF as it was */
     bool delivering;
     uint64_t rf_before;
@@ -23,46 +21,14 @@ struct cpu {
     uint32_t check_segments;      /* of the block that is being translated: bit n, accesses through segment n */
     bool check_alignment;
     unsigned segment;             /* through which the present instruction's last address goes */
-    bool end_block;               /* the instruction that was just translated changes what translation depends on */
     char tables_before[48];       /* GDTR and IDTR as libunicorn has them, in front of LGDT or LIDT */
     int int_bytes;                /* length of the instruction whose software interrupt is on its way */
-    struct uc_struct *uc;
-    char *cs;                     /* libunicorn's CPUState */
-    char *env;                    /* libunicorn's CPUX86State */
-    int index;
-    bool running;                 /* inside cpu_exec: flags are in lazy form */
-    bool leaving;                 /* an exit record is ready */
-    bool kicked;
-    int64_t budget;
-    /* Inside a callback: the block that is running and has been charged in full. NULL: nothing of it is to be given back. */
-    const char *block;
-    bool settled;                 /* the exception on its way has been accounted for */
-    uintptr_t block_ra;           /* cpu_block_at()'s last question and answer */
-    const char *block_at_ra;
-    /* a data breakpoint on its way (debug.c) */
-    bool watching;                /* its instruction is executed again, alone */
-    uint32_t watch_hits;          /* DR6 bits */
-    int64_t held;                 /* held back of the budget until the instruction is done */
-    struct touch touches[ENGINE_WATCHPOINTS];     /* of a debugger's watchpoints, likewise, in the order of first accesses */
-    uint32_t touch_count;
-    bool stop_asked;              /* leave with EXIT_BREAKPOINT once the guest's own #DB has been delivered */
-    int64_t trap_at;              /* instructions retired in this run when the last exception came; -1: none came */
-    uint64_t epoch;               /* machine.tlb_epoch that the cached translations belong to */
-    struct cpu_exit exit;
-    /* the translation that is being made */
-    void *charge_op;              /* the operation whose operand becomes the block's instruction count */
-    void *overdrawn;              /* label of the code that a block runs into when the budget does not reach */
-    bool block_open;              /* the next exit check begins a block */
-    void (*translate_insn)(void *context, void *cs);
-    const char *translating;      /* its block */
-    /* what the last restore of state found */
-    char *restored_block;
-    uint64_t restored_pc;
 };
+#define X86(cpu) ((struct x86_cpu *)(cpu))
 
 /* What the manuals number: exceptions, bits of registers, of descriptors as segment caches have them. */
 enum {
-    VECTOR_DB = 1, VECTOR_NMI = 2, VECTOR_UD = 6, VECTOR_DF = 8, VECTOR_TS = 10, VECTOR_NP = 11, VECTOR_SS = 12, VECTOR_GP = 13,
+    VECTOR_DB = 1, VECTOR_NMI = 2, VECTOR_UD = 6, VECTOR_DF = 8, VECTOR_TS = 10, VECTOR_NP = 11, VECTOR_SS = 12, VECTOR_GP = 13, VECTOR_PF = 14,
     VECTOR_MF = 16, VECTOR_AC = 17, VECTOR_XM = 19
 };
 enum { CR0_PE = 1, CR0_NE = 1 << 5, CR0_AM = 1 << 18, CR4_TSD = 1 << 2, CR4_OSFXSR = 1 << 9, CR4_OSXMMEXCPT = 1 << 10, CR4_UMIP = 1 << 11 };
@@ -83,30 +49,8 @@ enum {
 /* Whose rights libunicorn's accessors use: ring 0's under SMAP, or without; U_MMU_USER is the third. */
 enum { MMU_KERNEL_SMAP = 0, MMU_KERNEL = 2 };
 
-/* A field of libunicorn's state, by offset. */
-#define FIELD(type, object, offset) (*(type *)((object) + (offset)))
-#define ENV(type, offset) FIELD(type, c->env, offset)
-#define CS(type, offset) FIELD(type, c->cs, offset)
-/* Instructions left of the budget. A block charges itself in full when it starts; generated code does that. */
-#define LEFT ENV(int64_t, U_ENV_TO_LEFT)
-
-static inline struct cpu *cpu_of_cs(char *cs) { return FIELD(struct cpu *, cs, U_CS_OPAQUE); }
-static inline struct cpu *cpu_of_env(char *env) { return cpu_of_cs(env - U_CS_TO_ENV); }
-
-/* In a function that generated code calls: where that goes on. */
-#define RETURN_ADDRESS ((uintptr_t)__builtin_return_address(0))
-
 /* libunicorn's own functions */
-typedef struct uc_struct uc_struct;
-extern int cpu_exec_x86_64(uc_struct *uc, void *cs);
-extern void cpu_loop_exit_x86_64(void *cs) __attribute__((noreturn));
-extern void cpu_loop_exit_restore_x86_64(void *cs, uintptr_t ra) __attribute__((noreturn));
 extern void raise_exception_err_ra_x86_64(void *env, int vector, int error, uintptr_t ra) __attribute__((noreturn));
-extern void tlb_flush_x86_64(void *cs);
-extern void tlb_flush_page_x86_64(void *cs, uint64_t va);
-extern void tlb_set_page_x86_64(void *cs, uint64_t va, uint64_t pa, int prot, int mmu, uint64_t size);
-extern void tb_flush_x86_64(void *cs);
-extern void tb_invalidate_phys_range_x86_64(uc_struct *uc, uint64_t start, uint64_t end);
 extern uint32_t cpu_cc_compute_all_x86_64(void *env, int op);
 extern void cpu_x86_update_cr0_x86_64(void *env, uint32_t value);
 extern void cpu_x86_update_cr3_x86_64(void *env, uint64_t value);
@@ -114,33 +58,11 @@ extern void cpu_x86_update_cr4_x86_64(void *env, uint32_t value);
 extern void cpu_x86_update_dr7_x86_64(void *env, uint32_t value);
 extern void x86_cpu_do_interrupt_x86_64(void *cs);
 extern void do_interrupt_x86_hardirq_x86_64(void *env, int vector, int hardware);
-extern uint32_t cpu_ldl_mmuidx_ra_x86_64(void *env, uint64_t va, int mmu, uintptr_t ra);
 extern uint64_t cpu_ldq_mmuidx_ra_x86_64(void *env, uint64_t va, int mmu, uintptr_t ra);
 extern uint8_t cpu_ldub_code_x86_64(void *env, uint64_t pc);
 extern uint32_t cpu_lduw_code_x86_64(void *env, uint64_t pc);
-typedef struct TCGTemp TCGTemp;
-extern TCGTemp *tcg_temp_new_internal_x86_64(void *ctx, int type, bool local);
-extern void tcg_temp_free_internal_x86_64(void *ctx, TCGTemp *temp);
-extern void __real_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args);
 extern void update_mxcsr_status_x86_64(void *env);
 extern void update_fp_status_x86_64(void *env);
-
-/* ---- count.c ---- */
-/* The cpu that a translator's context belongs to. */
-struct cpu *cpu_of_context(void *ctx);
-/* The temporary that leads to a cpu's state: the first one of every context. */
-static inline TCGTemp *cpu_env_temp(void *ctx) { return (TCGTemp *)((char *)ctx + U_TCG_TEMPS); }
-/* A new temporary that holds `value`. `type`: U_TCG_T_I32, U_TCG_T_I64. */
-TCGTemp *cpu_constant(void *ctx, int type, uint64_t value);
-/* The registers become those of the instruction at `ra`; `will_exit`: generated code is left for good. */
-bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit);
-/* Of c->block, how many instructions from `pc` on have not retired. */
-int64_t cpu_unretired(const struct cpu *c, uint64_t pc);
-/* The block whose code holds host address `ra`, NULL: none. */
-const char *cpu_block_at(struct cpu *c, uintptr_t ra);
-
-/* Give back what the running block has not retired; the instruction at rip + `length` is the next one to run. */
-void cpu_settle(struct cpu *c, uintptr_t ra, int length);
 
 /* ---- hook.c ---- */
 /* What generated code asks of us: may `value` bytes be moved through the port in DX? Is what LGDT or LIDT has loaded an address?
@@ -193,8 +115,6 @@ void cpu_resume_once(struct cpu *c, void *ctx, char *db);
  * LGDT and LIDT of 64 bits. cpu_before() says what cpu_after() is to be told. */
 enum hook cpu_before(struct cpu *c, void *ctx, char *db);
 void cpu_after(struct cpu *c, void *ctx, enum hook before);
-/* Does the block end behind the instruction that was just translated? */
-bool cpu_ends_block(const struct cpu *c);
 
 /* ---- string.c ---- */
 /* If the instruction at `pc`, which is about to be translated, is a REP MOVS or REP STOS of which many iterations may be made
@@ -204,22 +124,8 @@ void cpu_string_before(struct cpu *c, void *ctx, uint64_t pc);
 void cpu_string_run(struct cpu *c, uint64_t form);
 
 /* ---- debug.c ---- */
-/* At the start of a block of `count` instructions that found no budget, while a data breakpoint holds it back: gives it
- * back. Returns only when it really does not suffice; else the block runs, or the breakpoint's #DB is raised. */
-void cpu_watch_next(struct cpu *c, int64_t count);
-/* The instruction did not complete: its data breakpoint comes again. */
-void cpu_watch_forget(struct cpu *c);
 /* DR7, or an address in DR0-3, has changed: accesses are to be looked up on other pages. */
 void cpu_watch_changed(struct cpu *c, uint64_t old_dr7);
-
-/* ---- io.c ---- */
-/* As large as the guest-physical space: a walk gives no frame that is not in it. */
-#define DEVICE_WINDOW (UINT64_C(1) << 50)             /* physical address, to libunicorn, of MAP_DEVICE frame 0 */
-int cpu_map_device_window(struct cpu *c);
-/* Execute the instruction at `ra` again, alone. */
-void cpu_again_alone(struct cpu *c, uintptr_t ra) __attribute__((noreturn));
-/* Inside a call from generated code: does nothing follow the instruction in its block? */
-bool cpu_is_alone(struct cpu *c, uintptr_t ra);
 
 /* Is it a prefix that may stand before an opcode? */
 bool cpu_is_prefix(uint8_t byte, bool long_mode);
@@ -232,33 +138,24 @@ void cpu_transfer_end(struct cpu *c);
 uintptr_t cpu_helper_ra(struct cpu *c, uintptr_t ra);
 
 /* ---- native.c ---- */
-typedef bool exec_interrupt_fn(void *cs, int request);
-exec_interrupt_fn native_exec_interrupt;
 /* An exception has come: if it did so while another event was delivered, undo and correct what that entails. */
 void native_interrupted(struct cpu *c, uint32_t vector);
 /* SYSCALL, of `length` bytes, and SYSENTER, the next instruction of a cpu whose ring 0 is the guest's. */
 void native_syscall(struct cpu *c, int length);
 void native_sysenter(struct cpu *c);
 
-/* ---- tables.c ---- */
-/* A store of `size` bytes (0: not known) is about to go to `frame`, which is FRAME_TABLE, through address `va`. Drops what
- * was read from there; need not return. true: the next store must come here too. */
-bool tables_store(struct cpu *c, uint64_t va, uint64_t frame, int size, uintptr_t ra);
-
-/* ---- tlb.c ---- */
-typedef bool tlb_fill_fn(void *cs, uint64_t va, int size, int access, int mmu, bool probe, uintptr_t ra);
-tlb_fill_fn engine_tlb_fill;
-/* Drop the cached translations of linear addresses [from, to), which have 48 bits. */
-void cpu_drop_range(struct cpu *c, uint64_t from, uint64_t to);
-/* Flush when the machine's translations went stale. */
-void cpu_tlb_sync(struct cpu *c);
-
 /* ---- state.c ---- */
 /* CR4 has a new value. */
 void cpu_umip_changed(struct cpu *c);
 
-/* ---- cpu.c ---- */
-/* Leave cpu_exec from a helper that generated code called; the exit record is filled in. */
-void cpu_leave_helper(struct cpu *c) __attribute__((noreturn));
+void x86_save(struct cpu *c, void *out);
+void x86_load(struct cpu *c, const void *in);
+
+/* ---- cpu.c: of struct cpu_kind ---- */
+int x86_create(struct machine *m, enum cpu_model model, struct cpu **out);
+void x86_destroy(struct cpu *c);
+int x86_set_ops(struct cpu *c);
+uint64_t x86_pc(struct cpu *c);
+void x86_set_pc(struct cpu *c, uint64_t pc);
 
 #endif

@@ -59,7 +59,7 @@ static void x87_waits(struct cpu *c, uintptr_t ra)
 
 static void sse_begins(struct cpu *c)
 {
-    struct float_undo *u = &c->float_undo;
+    struct float_undo *u = &X86(c)->float_undo;
     cpu_merge_mxcsr(c);
     u->gprs = *cpu_gprs(c);
     memcpy(u->flags, c->env + U_ENV_CC_DST, sizeof u->flags);
@@ -71,7 +71,7 @@ static void sse_begins(struct cpu *c)
  * others. */
 static void sse_ends(struct cpu *c, uintptr_t ra)
 {
-    const struct float_undo *u = &c->float_undo;
+    const struct float_undo *u = &X86(c)->float_undo;
     uint32_t found = ENV(uint8_t, U_ENV_SSE_FLAGS) & (ALL & ~DE), raised = found & ~mxcsr_masks(c);
     if (!raised) {
         cpu_merge_mxcsr(c);

@@ -32,13 +32,13 @@ void cpu_emit_memory_hook(void *ctx, uint32_t access, void *temp) { emit(ctx, HO
 /* ---- LGDT and LIDT of 64 bits: libunicorn takes any address ---- */
 
 enum { TABLES = U_ENV_GDT, TABLES_BYTES = U_ENV_IDT + U_SEG_SIZE - U_ENV_GDT };
-_Static_assert(TABLES_BYTES == sizeof(((struct cpu *)0)->tables_before), "GDTR and IDTR, side by side");
+_Static_assert(TABLES_BYTES == sizeof(((struct x86_cpu *)0)->tables_before), "GDTR and IDTR, side by side");
 
 static void check_tables(struct cpu *c, uintptr_t ra)
 {
     if (x86_canonical(ENV(uint64_t, U_ENV_GDT + U_SEG_BASE)) && x86_canonical(ENV(uint64_t, U_ENV_IDT + U_SEG_BASE)))
         return;
-    memcpy(c->env + TABLES, c->tables_before, TABLES_BYTES);
+    memcpy(c->env + TABLES, X86(c)->tables_before, TABLES_BYTES);
     raise_exception_err_ra_x86_64(c->env, VECTOR_GP, 0, ra);
 }
 
@@ -62,7 +62,7 @@ void __wrap_helper_svm_check_intercept_param_x86_64(char *env, uint32_t hook, ui
 {
     struct cpu *c = cpu_of_env(env);
     uintptr_t ra = RETURN_ADDRESS;
-    c->helper_ra = ra;
+    X86(c)->helper_ra = ra;
     switch ((enum hook)(hook & ((1u << HOOK_BITS) - 1))) {
     case HOOK_NONE:
         break;
@@ -70,7 +70,7 @@ void __wrap_helper_svm_check_intercept_param_x86_64(char *env, uint32_t hook, ui
         check_port(c, value);
         break;
     case HOOK_TABLES_BEFORE:
-        memcpy(c->tables_before, env + TABLES, TABLES_BYTES);
+        memcpy(X86(c)->tables_before, env + TABLES, TABLES_BYTES);
         break;
     case HOOK_TABLES_AFTER:
         check_tables(c, ra);
@@ -89,5 +89,5 @@ void __wrap_helper_svm_check_intercept_param_x86_64(char *env, uint32_t hook, ui
     default:
         cpu_float_hook(c, (enum hook)hook, ra);
     }
-    c->helper_ra = 0;
+    X86(c)->helper_ra = 0;
 }

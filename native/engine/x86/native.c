@@ -57,18 +57,18 @@ void cpu_raise(struct cpu *c, uint32_t vector, uint32_t error)
 /* What follows is delivered by libunicorn; native_interrupted() ends it when that faults. */
 static void begin_delivery(struct cpu *c, bool fault)
 {
-    c->delivering = true;
-    c->rf_before = ENV(uint64_t, U_ENV_EFLAGS) & RFLAGS_RF;
+    X86(c)->delivering = true;
+    X86(c)->rf_before = ENV(uint64_t, U_ENV_EFLAGS) & RFLAGS_RF;
     if (fault)
         ENV(uint64_t, U_ENV_EFLAGS) |= RFLAGS_RF;
 }
 
 void native_interrupted(struct cpu *c, uint32_t vector)
 {
-    if (!c->delivering)
+    if (!X86(c)->delivering)
         return;
-    c->delivering = false;
-    ENV(uint64_t, U_ENV_EFLAGS) = (ENV(uint64_t, U_ENV_EFLAGS) & ~RFLAGS_RF) | c->rf_before;
+    X86(c)->delivering = false;
+    ENV(uint64_t, U_ENV_EFLAGS) = (ENV(uint64_t, U_ENV_EFLAGS) & ~RFLAGS_RF) | X86(c)->rf_before;
     if (vector >= VECTOR_TS && vector <= VECTOR_GP)
         ENV(uint32_t, U_ENV_ERROR_CODE) |= ERROR_EXT;
 }
@@ -79,19 +79,19 @@ void cpu_deliver(struct cpu *c, const struct trap *trap)
     uint32_t fault;
     c->settled = true;            /* whatever comes on the way belongs to no block */
     if (software)                 /* a fault is the instruction's, which then has not retired */
-        cpu_gprs(c)->rip -= (uint64_t)c->int_bytes, cpu_unretire(c);
+        cpu_gprs(c)->rip -= (uint64_t)X86(c)->int_bytes, cpu_unretire(c);
     uint32_t error = gate_error(c, trap->vector, software, &fault);
     if (error)
         cpu_raise(c, fault, error);
     CS(int32_t, U_CS_EXCEPTION_INDEX) = (int32_t)trap->vector;
     ENV(int32_t, U_ENV_EXCEPTION_IS_INT) = software;
-    ENV(uint64_t, U_ENV_EXCEPTION_NEXT_EIP) = cpu_gprs(c)->rip + (uint64_t)c->int_bytes;
+    ENV(uint64_t, U_ENV_EXCEPTION_NEXT_EIP) = cpu_gprs(c)->rip + (uint64_t)X86(c)->int_bytes;
     ENV(uint32_t, U_ENV_ERROR_CODE) = trap->error;
     cpu_transfer_begin(c, 0);
     if (!software)
         begin_delivery(c, trap->vector < 32 && FAULTS >> trap->vector & 1);
     x86_cpu_do_interrupt_x86_64(c->cs);
-    c->delivering = false;
+    X86(c)->delivering = false;
     ENV(int32_t, U_ENV_EXCEPTION_IS_INT) = 0;
     c->settled = false;
     if (software)
@@ -111,7 +111,7 @@ void cpu_set_attention(struct cpu *c, bool wanted)
 }
 
 /* libunicorn asks between two blocks, as long as attention is wanted. */
-bool native_exec_interrupt(void *cs, int request)
+bool T(target_exec_interrupt)(void *cs, int request)
 {
     struct cpu *c = cpu_of_cs(cs);
     (void)request;
@@ -134,7 +134,7 @@ bool native_exec_interrupt(void *cs, int request)
     cpu_transfer_begin(c, 0);
     begin_delivery(c, false);
     do_interrupt_x86_hardirq_x86_64(c->env, vector, 1);
-    c->delivering = false;
+    X86(c)->delivering = false;
     c->settled = false;
     cpu_transfer_end(c);
     return true;

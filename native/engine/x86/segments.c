@@ -62,9 +62,9 @@ void __wrap_helper_sysexit_x86_64(char *env, int size);
     void __wrap_helper_##name##_x86_64 parameters \
     { \
         struct cpu *c = cpu_of_env(env); \
-        c->helper_ra = RETURN_ADDRESS; \
+        X86(c)->helper_ra = RETURN_ADDRESS; \
         __real_helper_##name##_x86_64(__VA_ARGS__); \
-        c->helper_ra = 0; \
+        X86(c)->helper_ra = 0; \
         cpu_segments_changed(c); \
     }
 LOADING(load_seg, (char *env, int which, int selector), env, which, selector)
@@ -76,17 +76,17 @@ LOADING(sysexit, (char *env, int size), env, size)
 void cpu_memory_begins(struct cpu *c)
 {
     uint32_t flags = FIELD(const uint32_t, c->translating, U_TB_FLAGS);
-    c->check_alignment = flags & RFLAGS_AC && (flags & HF_CPL) == 3;
-    c->check_segments = (flags & HF_CHECK_SEGMENTS ? 0xfu : 0u) | (flags & HF_CHECK_FS ? 1u << SEG_FS : 0u) | (flags & HF_CHECK_GS ? 1u << SEG_GS : 0u);
+    X86(c)->check_alignment = flags & RFLAGS_AC && (flags & HF_CPL) == 3;
+    X86(c)->check_segments = (flags & HF_CHECK_SEGMENTS ? 0xfu : 0u) | (flags & HF_CHECK_FS ? 1u << SEG_FS : 0u) | (flags & HF_CHECK_GS ? 1u << SEG_GS : 0u);
 }
 
 void __wrap_tcg_gen_op3_x86_64(void *ctx, int opcode, uintptr_t a, uintptr_t b, uintptr_t added)
 {
     struct cpu *c = cpu_of_context(ctx);
-    if (opcode == U_TCG_ADD_I64 && c->check_segments)
+    if (opcode == U_TCG_ADD_I64 && X86(c)->check_segments)
         for (unsigned n = 0; n < SEGMENTS; n++)
             if (added == (uintptr_t)ctx + FIELD(uintptr_t, (char *)ctx, U_TCG_SEG_BASE + n * sizeof(uintptr_t)))
-                c->segment = n;
+                X86(c)->segment = n;
     __real_tcg_gen_op3_x86_64(ctx, opcode, a, b, added);
 }
 
@@ -94,8 +94,8 @@ void __wrap_tcg_gen_op3_x86_64(void *ctx, int opcode, uintptr_t a, uintptr_t b, 
 static void check_access(void *ctx, uintptr_t address, int op, bool write)
 {
     struct cpu *c = cpu_of_context(ctx);
-    unsigned segment = c->segment < SEGMENTS && c->check_segments >> c->segment & 1 ? c->segment : NO_SEGMENT;
-    if (segment != NO_SEGMENT || (c->check_alignment && op & MEMOP_SIZE))
+    unsigned segment = X86(c)->segment < SEGMENTS && X86(c)->check_segments >> X86(c)->segment & 1 ? X86(c)->segment : NO_SEGMENT;
+    if (segment != NO_SEGMENT || (X86(c)->check_alignment && op & MEMOP_SIZE))
         cpu_emit_memory_hook(ctx, segment | (write ? ACCESS_IS_WRITE : 0u) | (unsigned)(op & MEMOP_SIZE) << ACCESS_SIZE_SHIFT, (char *)ctx + address);
 }
 

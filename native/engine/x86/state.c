@@ -287,3 +287,7 @@ void cpu_set_state(struct cpu *c, const struct x86_state *in)
     ENV(uint32_t, U_ENV_HFLAGS2) |= in->nmi_blocked ? HF2_NMI : 0u;
     cpu_tlb_flush(c);
 }
+
+void x86_save(struct cpu *c, void *out) { cpu_get_state(c, out); }
+
+void x86_load(struct cpu *c, const void *in) { cpu_set_state(c, in); }

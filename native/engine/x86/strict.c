@@ -132,7 +132,6 @@ enum { REPNE = 0xf2, REP = 0xf3 };
 
 static bool resumes(const struct cpu *c) { return FIELD(const uint32_t, c->translating, U_TB_FLAGS) & RFLAGS_RF; }
 
-bool cpu_ends_block(const struct cpu *c) { return c->end_block || resumes(c); }
 
 /* It goes before the instruction, which can clear it only when it does not fault, and a fault sets it anyway. A repeated string
  * instruction keeps it until its end, which is a jump. */
@@ -176,7 +175,7 @@ enum hook cpu_before(struct cpu *c, void *ctx, char *db)
     uint64_t pc = FIELD(uint64_t, db, U_DCB_PC_NEXT);
     bool other_size = false, prefixed = false;
     uint8_t bytes[3] = {cpu_ldub_code_x86_64(c->env, pc)};
-    c->segment = UINT32_MAX;
+    X86(c)->segment = UINT32_MAX;
     cpu_string_before(c, ctx, pc);
     if (flags & HF_CHECK_SEGMENTS)
         cpu_emit_hook(ctx, HOOK_FETCH, pc - FIELD(const uint64_t, c->translating, U_TB_CS_BASE));
@@ -230,4 +229,17 @@ void __wrap_helper_fxrstor_x86_64(char *env, uint64_t va)
         cpu_ldl_data_ra_x86_64(env, va + FXSAVE_MXCSR, ra) & MXCSR_RESERVED)
         raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, ra);
     __real_helper_fxrstor_x86_64(env, va);
+}
+
+void target_begin_block(struct cpu *c) { cpu_memory_begins(c); }
+
+void target_translate_insn(struct cpu *c, void *ctx, char *db, void *cs)
+{
+    cpu_resume_once(c, ctx, db);
+    enum hook before = cpu_before(c, ctx, db);
+    if (!cpu_refuse_hidden(c, ctx, db)) {
+        c->translate_insn(db, cs);
+        cpu_after(c, ctx, before);
+    }
+    c->end_block |= resumes(c);
 }

@@ -6,7 +6,7 @@
  * cached translation or one that wants a look at each access (a device, code, a page table, a watchpoint), backwards, with
  * segment bases or checks, 16-bit addresses, one element over a page's end. The budget is never overdrawn, so timers and the
  * end of a turn come where they came. Not while instructions are looked at one by one: single step, a breakpoint here, a
- * limit of blocks, the hook of oracle.c; tests compare with these.
+ * limit of blocks, the hook of machine_count_by_hook(); tests compare with these.
  */
 #include "cpu.h"
 

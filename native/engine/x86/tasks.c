@@ -33,18 +33,18 @@ static uint32_t task(struct cpu *c) { return ENV(uint32_t, U_ENV_TR + U_SEG_SELE
 
 void cpu_transfer_begin(struct cpu *c, uintptr_t ra)
 {
-    c->transfer = true;
-    c->transfer_task = task(c);
-    c->helper_ra = ra;
+    X86(c)->transfer = true;
+    X86(c)->transfer_task = task(c);
+    X86(c)->helper_ra = ra;
 }
 
 /* The #DB of the new task, whose first instruction is next. */
 void cpu_transfer_end(struct cpu *c)
 {
-    bool switched = c->transfer_task != task(c);
+    bool switched = X86(c)->transfer_task != task(c);
     uint64_t tss = ENV(uint64_t, U_ENV_TR + U_SEG_BASE);
-    c->transfer = false;
-    c->helper_ra = 0;
+    X86(c)->transfer = false;
+    X86(c)->helper_ra = 0;
     cpu_segments_changed(c);
     if (!switched || (ENV(uint32_t, U_ENV_TR + U_SEG_FLAGS) >> DESC_TYPE_SHIFT & DESC_TYPES) != TSS32)
         return;
@@ -58,7 +58,7 @@ void cpu_transfer_end(struct cpu *c)
     c->settled = false;
 }
 
-uintptr_t cpu_helper_ra(struct cpu *c, uintptr_t ra) { return c->helper_ra && ra && !cpu_block_at(c, ra) ? c->helper_ra : ra; }
+uintptr_t cpu_helper_ra(struct cpu *c, uintptr_t ra) { return X86(c)->helper_ra && ra && !cpu_block_at(c, ra) ? X86(c)->helper_ra : ra; }
 
 #define TRANSFER(name, parameters, ...) \
     void __wrap_helper_##name##_x86_64 parameters \
@@ -92,16 +92,16 @@ static bool absent_stack(struct cpu *c, uint32_t selector)
 {
     const char *table = c->env + (selector & SELECTOR_LDT ? U_ENV_LDT : U_ENV_GDT);
     uint32_t index = selector & SELECTOR_INDEX, ss = FIELD(uint32_t, c->env, U_ENV_SEGS + SEG_SS * U_SEG_SIZE + U_SEG_SELECTOR);
-    if (index == 0 || index + 7 > FIELD(const uint32_t, table, U_SEG_LIMIT) || (c->transfer_task != task(c) && index != (ss & SELECTOR_INDEX)))
+    if (index == 0 || index + 7 > FIELD(const uint32_t, table, U_SEG_LIMIT) || (X86(c)->transfer_task != task(c) && index != (ss & SELECTOR_INDEX)))
         return false;
-    uint32_t high = cpu_ldl_mmuidx_ra_x86_64(c->env, FIELD(const uint64_t, table, U_SEG_BASE) + index + 4, MMU_KERNEL, c->helper_ra);
+    uint32_t high = cpu_ldl_mmuidx_ra_x86_64(c->env, FIELD(const uint64_t, table, U_SEG_BASE) + index + 4, MMU_KERNEL, X86(c)->helper_ra);
     return (high & (DESC_S | DESC_CODE | DESC_PRESENT)) == DESC_S;
 }
 
 static int corrected(struct cpu *c, int vector, int error)
 {
-    bool transfer = c->transfer;
-    c->transfer = false;
+    bool transfer = X86(c)->transfer;
+    X86(c)->transfer = false;
     return transfer && (vector == VECTOR_NP || vector == VECTOR_TS) && absent_stack(c, (uint32_t)error) ? VECTOR_SS : vector;
 }
 
@@ -109,11 +109,11 @@ static int corrected(struct cpu *c, int vector, int error)
 void __wrap_raise_exception_err_ra_x86_64(char *env, int vector, int error, uintptr_t ra)
 {
     struct cpu *c = cpu_of_env(env);
-    bool switched = c->transfer && c->transfer_task != task(c);
+    bool switched = X86(c)->transfer && X86(c)->transfer_task != task(c);
     vector = corrected(c, vector, error);
     if (switched) {
         c->settled = true;
-        c->helper_ra = ra = 0;
+        X86(c)->helper_ra = ra = 0;
         ENV(uint32_t, U_ENV_HFLAGS) &= ~(uint32_t)HF_INHIBIT_IRQ;
     }
     __real_raise_exception_err_ra_x86_64(env, vector, error, ra);
@@ -139,9 +139,9 @@ void __wrap_helper_ltr_x86_64(char *env, int selector)
         if ((cpu_ldl_mmuidx_ra_x86_64(env, base + index + 4, MMU_KERNEL, ra) >> DESC_TYPE_SHIFT & DESC_TYPES) == TSS16)
             raise_exception_err_ra_x86_64(env, VECTOR_GP, (int)index, ra);
     }
-    c->helper_ra = ra;
+    X86(c)->helper_ra = ra;
     __real_helper_ltr_x86_64(env, selector);
-    c->helper_ra = 0;
+    X86(c)->helper_ra = 0;
 }
 
 /* libunicorn gives up when a stack is to come from a TSS that is none, which no processor could have loaded: a state that was
@@ -150,8 +150,8 @@ void __wrap_cpu_abort_x86_64(char *cs, const char *format, ...)
 {
     struct cpu *c = cpu_of_cs(cs);
     (void)format;
-    c->settled = c->delivering = c->transfer = false;
-    c->helper_ra = 0;
+    c->settled = X86(c)->delivering = X86(c)->transfer = false;
+    X86(c)->helper_ra = 0;
     c->exit.reason = EXIT_SHUTDOWN;
     cpu_leave_helper(c);
 }

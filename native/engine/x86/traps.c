@@ -4,19 +4,13 @@
  * A stand-in runs inside generated code. It may answer and return, raise an exception with its return address, or
  * leave cpu_run() by cpu_leave_helper(). The hooks run between blocks, with all registers in sync.
  */
-#include "traps.h"
+#include "cpu.h"
 
 /* Vectors that push an error code: #DF #TS #NP #SS #GP #PF #AC (SDM vol. 3, 6.13) */
 enum { VECTORS_WITH_ERROR = 1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 };
 enum { CPL_MASK = 3 };
 
 /* ---- exceptions ---- */
-
-static void leave(struct cpu *c)
-{
-    c->leaving = true;
-    CS(uint8_t, U_CS_EXIT_REQUEST) = 1;
-}
 
 static void deliver(struct cpu *c, uint32_t vector, uint32_t flags)
 {
@@ -25,7 +19,7 @@ static void deliver(struct cpu *c, uint32_t vector, uint32_t flags)
     if (!c->settled) {                          /* a way to raise exceptions that this file does not know: our defect */
         c->exit.reason = EXIT_FATAL;
         c->exit.vector = vector;
-        leave(c);
+        cpu_leave(c);
         return;
     }
     c->settled = false;
@@ -45,14 +39,14 @@ static void deliver(struct cpu *c, uint32_t vector, uint32_t flags)
         cpu_tlb_sync(c);
         if (c->stop_asked) {
             cpu_leave_at_breakpoint(c);
-            leave(c);
+            cpu_leave(c);
         }
     } else {
-        leave(c);
+        cpu_leave(c);
     }
 }
 
-void engine_on_exception(uc_struct *uc, uint32_t vector, void *user)
+void T(target_exception)(uc_struct *uc, uint32_t vector, void *user)
 {
     (void)uc;
     struct cpu *c = user;
@@ -61,7 +55,7 @@ void engine_on_exception(uc_struct *uc, uint32_t vector, void *user)
     deliver(c, vector, software);
 }
 
-bool engine_on_invalid(uc_struct *uc, void *user)
+bool T(target_undefined)(uc_struct *uc, void *user)
 {
     (void)uc;
     deliver(user, VECTOR_UD, TRAP_UNDECODED);
@@ -81,19 +75,6 @@ void __wrap_helper_single_step_x86_64(char *env);
 void __wrap_helper_rechecking_single_step_x86_64(char *env);
 void __wrap_helper_into_x86_64(char *env, int length);
 
-static uint64_t linear_pc(struct cpu *c)
-{
-    return cpu_gprs(c)->rip + ENV(uint64_t, U_ENV_SEGS + SEG_CS * U_SEG_SIZE + U_SEG_BASE);
-}
-
-void cpu_settle(struct cpu *c, uintptr_t ra, int length)
-{
-    c->block = cpu_block_at(c, ra);
-    LEFT += cpu_unretired(c, linear_pc(c) + (uint64_t)(int64_t)length);
-    c->block = NULL;
-    c->settled = true;
-}
-
 void __wrap_helper_raise_exception_x86_64(char *env, int vector)
 {
     cpu_settle(cpu_of_env(env), RETURN_ADDRESS, 0);
@@ -104,7 +85,7 @@ void __wrap_helper_raise_exception_x86_64(char *env, int vector)
 void __wrap_helper_raise_interrupt_x86_64(char *env, int vector, int length)
 {
     cpu_of_env(env)->settled = true;            /* a trap, the last of its block */
-    cpu_of_env(env)->int_bytes = length;
+    X86(cpu_of_env(env))->int_bytes = length;
     __real_helper_raise_interrupt_x86_64(env, vector, length);
 }
 
@@ -126,7 +107,7 @@ void __wrap_helper_into_x86_64(char *env, int length)
     struct cpu *c = cpu_of_env(env);
     int64_t before = LEFT;
     cpu_settle(c, RETURN_ADDRESS, length);
-    c->int_bytes = length;
+    X86(c)->int_bytes = length;
     __real_helper_into_x86_64(env, length);
     LEFT = before;                              /* no overflow: the block goes on */
     c->settled = false;

@@ -162,7 +162,8 @@ void x86_note_tables(struct machine *m, const struct x86_paging *p, uint64_t va,
         const struct table_use use = {
             .base = (va & ((UINT64_C(1) << LINEAR_BITS) - 1)) >> covers << covers, .bytes = bytes,
             .start = (uint32_t)walk->entry_pa[i] & (ENGINE_PAGE_SIZE - 1) & ~(bytes - 1),
-            .shift = (uint8_t)shapes[i].shift, .entry_bytes = (uint8_t)size, .always = walk->unmarked >> i & 1};
+            .shift = (uint8_t)shapes[i].shift, .entry_bytes = (uint8_t)size, .always = walk->unmarked >> i & 1,
+            .present = PTE_P, .accessed = PTE_A};
         machine_note_table(m, walk->entry_pa[i] >> ENGINE_PAGE_SHIFT, &use);
     }
 }

@@ -9,34 +9,33 @@
  * Blocks never cross into another page (only a block's first instruction may), so a fetch fault belongs to the
  * instruction that needs the page, and results do not depend on where blocks begin.
  */
-#include "cpu.h"
 
 typedef struct TCGOp TCGOp;
 typedef struct TCGLabel TCGLabel;
 
-extern TCGOp *tcg_emit_op_x86_64(void *ctx, int opcode);
-extern TCGLabel *gen_new_label_x86_64(void *ctx);
-extern void tcg_gen_exit_tb_x86_64(void *ctx, const void *tb, unsigned index);
-extern char *tcg_tb_lookup_x86_64(void *ctx, uintptr_t ra);
-extern void tcg_gen_brcondi_i64_x86_64(void *ctx, int cond, uintptr_t value, int64_t imm, TCGLabel *label);
-extern void __real_gen_intermediate_code_x86_64(char *cs, char *tb, int max);
-extern void __real_translator_loop_x86_64(const void *ops, char *db, char *cs, char *tb, int max);
-extern bool __real_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit);
-extern void __real_restore_state_to_opc_x86_64(char *env, char *tb, uint64_t *data);
-extern void __real_cpu_loop_exit_noexc_x86_64(char *cs) __attribute__((noreturn));
+extern TCGOp *T(tcg_emit_op)(void *ctx, int opcode);
+extern TCGLabel *T(gen_new_label)(void *ctx);
+extern void T(tcg_gen_exit_tb)(void *ctx, const void *tb, unsigned index);
+extern char *T(tcg_tb_lookup)(void *ctx, uintptr_t ra);
+extern void T(tcg_gen_brcondi_i64)(void *ctx, int cond, uintptr_t value, int64_t imm, TCGLabel *label);
+extern void REAL(gen_intermediate_code)(char *cs, char *tb, int max);
+extern void REAL(translator_loop)(const void *ops, char *db, char *cs, char *tb, int max);
+extern bool REAL(cpu_restore_state)(char *cs, uintptr_t ra, bool will_exit);
+extern void REAL(restore_state_to_opc)(char *env, char *tb, uint64_t *data);
+extern void REAL(cpu_loop_exit_noexc)(char *cs) __attribute__((noreturn));
 
-void __wrap_helper_check_exit_request_x86_64(void *pointer, uint32_t why);
-void __wrap_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args);
-void __wrap_gen_intermediate_code_x86_64(char *cs, char *tb, int max);
-void __wrap_translator_loop_x86_64(const void *ops, char *db, char *cs, char *tb, int max);
-void __wrap_restore_state_to_opc_x86_64(char *env, char *tb, uint64_t *data);
-void __wrap_cpu_loop_exit_noexc_x86_64(char *cs) __attribute__((noreturn));
+void WRAP(helper_check_exit_request)(void *pointer, uint32_t why);
+void WRAP(tcg_gen_callN)(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args);
+void WRAP(gen_intermediate_code)(char *cs, char *tb, int max);
+void WRAP(translator_loop)(const void *ops, char *db, char *cs, char *tb, int max);
+void WRAP(restore_state_to_opc)(char *env, char *tb, uint64_t *data);
+void WRAP(cpu_loop_exit_noexc)(char *cs) __attribute__((noreturn));
 
 /* ---- emitting ---- */
 
 static TCGOp *emit(void *ctx, int opcode, uintptr_t a, uintptr_t b, uintptr_t c)
 {
-    TCGOp *op = tcg_emit_op_x86_64(ctx, opcode);
+    TCGOp *op = T(tcg_emit_op)(ctx, opcode);
     uintptr_t *args = (uintptr_t *)((char *)op + U_TCG_OP_ARGS);
     args[0] = a;
     if (opcode == U_TCG_SET_LABEL)
@@ -47,11 +46,11 @@ static TCGOp *emit(void *ctx, int opcode, uintptr_t a, uintptr_t b, uintptr_t c)
     return op;
 }
 
-static TCGTemp *temp64(void *ctx) { return tcg_temp_new_internal_x86_64(ctx, U_TCG_T_I64, false); }
+static TCGTemp *temp64(void *ctx) { return T(tcg_temp_new_internal)(ctx, U_TCG_T_I64, false); }
 
 TCGTemp *cpu_constant(void *ctx, int type, uint64_t value)
 {
-    TCGTemp *temp = tcg_temp_new_internal_x86_64(ctx, type, false);
+    TCGTemp *temp = T(tcg_temp_new_internal)(ctx, type, false);
     emit(ctx, type == U_TCG_T_I32 ? U_TCG_MOVI_I32 : U_TCG_MOVI_I64, (uintptr_t)temp, value, 0);
     return temp;
 }
@@ -59,7 +58,7 @@ TCGTemp *cpu_constant(void *ctx, int type, uint64_t value)
 static void free_temps(void *ctx, TCGTemp *const *temps, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        tcg_temp_free_internal_x86_64(ctx, temps[i]);
+        T(tcg_temp_free_internal)(ctx, temps[i]);
 }
 
 /* The context's `uc` leads to the cpu: CPUState.opaque holds ours. */
@@ -69,10 +68,10 @@ struct cpu *cpu_of_context(void *ctx)
     return cpu_of_cs(FIELD(char *, uc, U_UC_CPU));
 }
 
-void __wrap_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args)
+void WRAP(tcg_gen_callN)(void *ctx, void *function, TCGTemp *ret, int n, TCGTemp **args)
 {
-    if (function != (void *)__wrap_helper_check_exit_request_x86_64) {
-        __real_tcg_gen_callN_x86_64(ctx, function, ret, n, args);
+    if (function != (void *)WRAP(helper_check_exit_request)) {
+        REAL(tcg_gen_callN)(ctx, function, ret, n, args);
         return;
     }
     struct cpu *c = cpu_of_context(ctx);
@@ -86,8 +85,8 @@ void __wrap_tcg_gen_callN_x86_64(void *ctx, void *function, TCGTemp *ret, int n,
     c->charge_op = emit(ctx, U_TCG_MOVI_I64, (uintptr_t)count, 0, 0);
     emit(ctx, U_TCG_SUB_I64, (uintptr_t)left, (uintptr_t)left, (uintptr_t)count);
     emit(ctx, U_TCG_ST_I64, (uintptr_t)left, env, (uintptr_t)U_ENV_TO_LEFT);
-    c->overdrawn = gen_new_label_x86_64(ctx);
-    tcg_gen_brcondi_i64_x86_64(ctx, U_TCG_C_LT, (uintptr_t)((char *)left - (char *)ctx), 0, c->overdrawn);
+    c->overdrawn = T(gen_new_label)(ctx);
+    T(tcg_gen_brcondi_i64)(ctx, U_TCG_C_LT, (uintptr_t)((char *)left - (char *)ctx), 0, c->overdrawn);
     free_temps(ctx, (TCGTemp *const[]){count, left}, 2);
 }
 
@@ -98,7 +97,7 @@ static void emit_call(void *ctx, const char *tb, unsigned why)
 {
     TCGTemp *pointer = cpu_constant(ctx, U_TCG_T_I64, (uintptr_t)tb), *reason = cpu_constant(ctx, U_TCG_T_I32, why);
     TCGTemp *args[2] = {pointer, reason};
-    __real_tcg_gen_callN_x86_64(ctx, (void *)__wrap_helper_check_exit_request_x86_64, NULL, 2, args);
+    REAL(tcg_gen_callN)(ctx, (void *)WRAP(helper_check_exit_request), NULL, 2, args);
     free_temps(ctx, args, 2);
 }
 
@@ -110,7 +109,7 @@ static void emit_overdrawn(struct cpu *c, void *ctx, char *tb)
     *(uint32_t *)c->overdrawn |= 1;                   /* TCGLabel.present */
     emit(ctx, U_TCG_SET_LABEL, (uintptr_t)c->overdrawn, 0, 0);
     emit_call(ctx, tb, CALL_OVERDRAWN);
-    tcg_gen_exit_tb_x86_64(ctx, NULL, 0);
+    T(tcg_gen_exit_tb)(ctx, NULL, 0);
     c->overdrawn = NULL;
 }
 
@@ -118,37 +117,32 @@ static void emit_overdrawn(struct cpu *c, void *ctx, char *tb)
 static void translate_insn_in_page(void *db, void *cs)
 {
     struct cpu *c = cpu_of_cs(cs);
-    enum { INSN_MAX = 15 };
     void *ctx = FIELD(void *, (char *)c->uc, U_UC_TCG_CTX);
     if (FIELD(uint32_t, (char *)db, U_DCB_NUM_INSNS) == 1 && machine_planted(c->m, FIELD(uint64_t, (char *)db, U_DCB_PC_NEXT)))
         emit_call(ctx, c->translating, CALL_BREAKPOINT);
-    cpu_resume_once(c, ctx, db);
-    enum hook before = cpu_before(c, ctx, db);
-    if (!cpu_refuse_hidden(c, ctx, db)) {
-        c->translate_insn(db, cs);
-        cpu_after(c, ctx, before);
-    }
+    c->end_block = false;
+    target_translate_insn(c, ctx, db, cs);
     uint64_t next = FIELD(uint64_t, (char *)db, U_DCB_PC_NEXT);
-    bool may_cross = (next & ~UINT64_C(0xfff)) != ((next + INSN_MAX - 1) & ~UINT64_C(0xfff)) || (next & 0xfff) == 0;
-    if ((may_cross || machine_planted(c->m, next) || cpu_ends_block(c)) && FIELD(uint32_t, (char *)db, U_DCB_IS_JMP) == U_DCB_NEXT)
+    bool may_cross = (next & ~UINT64_C(0xfff)) != ((next + TARGET_INSN_MAX - 1) & ~UINT64_C(0xfff)) || (next & 0xfff) == 0;
+    if ((may_cross || machine_planted(c->m, next) || c->end_block) && FIELD(uint32_t, (char *)db, U_DCB_IS_JMP) == U_DCB_NEXT)
         FIELD(uint32_t, (char *)db, U_DCB_IS_JMP) = U_DCB_TOO_MANY;
 }
 
-void __wrap_translator_loop_x86_64(const void *ops, char *db, char *cs, char *tb, int max)
+void WRAP(translator_loop)(const void *ops, char *db, char *cs, char *tb, int max)
 {
     _Alignas(16) char own_ops[U_OPS_SIZE];
     struct cpu *c = cpu_of_cs(cs);
     c->translating = tb;
-    cpu_memory_begins(c);
+    target_begin_block(c);
     memcpy(own_ops, ops, sizeof own_ops);
     memcpy(&c->translate_insn, own_ops + U_OPS_TRANSLATE_INSN, sizeof c->translate_insn);
     void (*const wrapped)(void *, void *) = translate_insn_in_page;
     memcpy(own_ops + U_OPS_TRANSLATE_INSN, &wrapped, sizeof wrapped);
-    __real_translator_loop_x86_64(own_ops, db, cs, tb, max);
+    REAL(translator_loop)(own_ops, db, cs, tb, max);
     emit_overdrawn(c, FIELD(void *, (char *)c->uc, U_UC_TCG_CTX), tb);
 }
 
-void __wrap_gen_intermediate_code_x86_64(char *cs, char *tb, int max)
+void WRAP(gen_intermediate_code)(char *cs, char *tb, int max)
 {
     struct cpu *c = cpu_of_cs(cs);
     c->charge_op = NULL;
@@ -159,7 +153,7 @@ void __wrap_gen_intermediate_code_x86_64(char *cs, char *tb, int max)
     FIELD(struct cpu *, tb, U_TB_ORIG_TB) = c;        /* a field of libunicorn's that only uncached blocks use */
     if (c->m->block_limit && max > (int)c->m->block_limit)
         max = (int)c->m->block_limit;
-    __real_gen_intermediate_code_x86_64(cs, tb, max);
+    REAL(gen_intermediate_code)(cs, tb, max);
     if (c->charge_op)
         ((uintptr_t *)((char *)c->charge_op + U_TCG_OP_ARGS))[1] = FIELD(uint16_t, tb, U_TB_ICOUNT);
     if (c->m->coverage)
@@ -208,23 +202,33 @@ int64_t cpu_unretired(const struct cpu *c, uint64_t pc)
     return index < 0 ? 0 : FIELD(const uint16_t, c->block, U_TB_ICOUNT) - index;
 }
 
+static int64_t unretired(const struct cpu *c) { return cpu_unretired(c, target_linear_pc(c)); }
+
 const char *cpu_block_at(struct cpu *c, uintptr_t ra)
 {
     if (!ra)
         return NULL;
     if (c->block_ra != ra) {
         c->block_ra = ra;
-        c->block_at_ra = tcg_tb_lookup_x86_64(FIELD(void *, (char *)c->uc, U_UC_TCG_CTX), ra - 1);
+        c->block_at_ra = T(tcg_tb_lookup)(FIELD(void *, (char *)c->uc, U_UC_TCG_CTX), ra - 1);
     }
     return c->block_at_ra;
 }
 
-void __wrap_restore_state_to_opc_x86_64(char *env, char *tb, uint64_t *data)
+static bool running(struct cpu *c, uintptr_t ra, struct running *out)
+{
+    const char *block = cpu_block_at(c, ra);
+    if (block)
+        *out = (struct running){FIELD(const uint64_t, block, U_TB_PC), FIELD(const uint16_t, block, U_TB_SIZE)};
+    return block;
+}
+
+void WRAP(restore_state_to_opc)(char *env, char *tb, uint64_t *data)
 {
     struct cpu *c = cpu_of_env(env);
     c->restored_block = tb;
     c->restored_pc = data[0];
-    __real_restore_state_to_opc_x86_64(env, tb, data);
+    REAL(restore_state_to_opc)(env, tb, data);
 }
 
 /* Give back what the block did not retire, the instruction that was restored being the next one to run. */
@@ -240,14 +244,14 @@ static void give_back_restored(struct cpu *c)
     c->settled = true;
 }
 
-bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit)
+bool WRAP(cpu_restore_state)(char *cs, uintptr_t ra, bool will_exit)
 {
     struct cpu *c = cpu_of_cs(cs);
     c->restored_block = NULL;
-    ra = cpu_helper_ra(c, ra);
+    ra = target_helper_ra(c, ra);
     if (will_exit)
-        c->helper_ra = 0, c->transfer = false;
-    bool found = __real_cpu_restore_state_x86_64(cs, ra, will_exit);
+        target_restored(c);
+    bool found = REAL(cpu_restore_state)(cs, ra, will_exit);
     if (will_exit)
         give_back_restored(c);
     c->restored_block = NULL;
@@ -255,11 +259,19 @@ bool __wrap_cpu_restore_state_x86_64(char *cs, uintptr_t ra, bool will_exit)
 }
 
 /* A store into the running block: libunicorn restored the state by itself and executes the store again, alone. */
-void __wrap_cpu_loop_exit_noexc_x86_64(char *cs)
+void WRAP(cpu_loop_exit_noexc)(char *cs)
 {
     give_back_restored(cpu_of_cs(cs));
     cpu_of_cs(cs)->settled = false;
-    __real_cpu_loop_exit_noexc_x86_64(cs);
+    REAL(cpu_loop_exit_noexc)(cs);
+}
+
+void cpu_settle(struct cpu *c, uintptr_t ra, int length)
+{
+    c->block = cpu_block_at(c, ra);
+    LEFT += cpu_unretired(c, target_linear_pc(c) + (uint64_t)(int64_t)length);
+    c->block = NULL;
+    c->settled = true;
 }
 
 /* ---- what blocks call at their start, when nothing of them has run: the budget does not reach to the end, or the first
@@ -272,7 +284,7 @@ static void at_breakpoint(struct cpu *c, const char *tb)
         return;
     int64_t count = FIELD(const uint16_t, tb, U_TB_ICOUNT);
     LEFT += count;
-    cpu_gprs(c)->rip = pc - FIELD(const uint64_t, tb, U_TB_CS_BASE);
+    target_at_block(c, tb);
     if (c->ops->breakpoint(c->ops->ctx, c, pc)) {
         cpu_leave_at_breakpoint(c);
         cpu_leave_helper(c);
@@ -280,7 +292,7 @@ static void at_breakpoint(struct cpu *c, const char *tb)
     LEFT -= count;
 }
 
-void __wrap_helper_check_exit_request_x86_64(void *block, uint32_t why)
+void WRAP(helper_check_exit_request)(void *block, uint32_t why)
 {
     const char *tb = block;
     struct cpu *c = FIELD(struct cpu *const, tb, U_TB_ORIG_TB);
@@ -289,7 +301,7 @@ void __wrap_helper_check_exit_request_x86_64(void *block, uint32_t why)
         return;
     }
     LEFT += FIELD(const uint16_t, tb, U_TB_ICOUNT);
-    cpu_gprs(c)->rip = FIELD(const uint64_t, tb, U_TB_PC) - FIELD(const uint64_t, tb, U_TB_CS_BASE);
+    target_at_block(c, tb);
     if (c->watching)
         cpu_watch_next(c, FIELD(const uint16_t, tb, U_TB_ICOUNT));
     if (LEFT <= 0) {
@@ -298,5 +310,5 @@ void __wrap_helper_check_exit_request_x86_64(void *block, uint32_t why)
     }
     /* Fewer instructions left than the block has: a block of just so many, translated apart. */
     CS(uint32_t, U_CS_CFLAGS_NEXT_TB) = (uint32_t)(LEFT < U_CFLAGS_COUNT_MASK ? LEFT : U_CFLAGS_COUNT_MASK);
-    cpu_loop_exit_x86_64(c->cs);
+    T(cpu_loop_exit)(c->cs);
 }
