@@ -18,12 +18,13 @@ NATIVE_DONE := build/.native
 build: $(VENV_DONE) $(NATIVE_DONE)
 
 # The packages: what the build needs, then ourselves, editable, so that .venv/bin/hv works from anywhere.
-# The build requirements stay installed: a change in native/ then rebuilds in place, without the network.
+# The build requirements stay installed: a change in native/ then rebuilds in place, without the network. pylibfdt has
+# some of its own and is built by itself, with the first line; the second would miss them.
 $(VENV_DONE): pyproject.toml $(wildcard setup.py)
 	$(Q)echo "python   $(VENV)/ (once; fetches packages from PyPI)"
 	$(Q)$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "xenlab needs Python 3.11 or newer")'
 	$(Q)test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(Q)$(PIP) install 'setuptools>=77' 'cffi>=1.16' 'pycparser>=2.21' unicorn==2.1.4
+	$(Q)$(PIP) install 'setuptools>=77' 'cffi>=1.16' 'pycparser>=2.21' unicorn==2.1.4 'pylibfdt>=1.7.2'
 	$(Q)$(PIP) install --no-build-isolation --config-settings editable_mode=compat --editable '.[dev]'
 	$(Q)touch $@ && mkdir -p build && touch $(NATIVE_DONE)
 
