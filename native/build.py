@@ -33,6 +33,7 @@ COMMON = [
     "cpu_check_watchpoint",
     "cpu_watchpoint_address_matches",
     "tlb_reset_dirty_by_vaddr",
+    "tlb_flush",
 ]
 WRAPPED_X86 = [
     "helper_syscall",
@@ -56,6 +57,7 @@ WRAPPED_X86 = [
     "helper_debug",
     "helper_ldmxcsr", "helper_fxrstor",
     "helper_pause", "helper_hlt", "helper_rdmsr", "helper_wrmsr", "helper_read_crN", "helper_write_crN",
+    "helper_invlpg",
     "helper_ltr", "helper_ljmp_protected", "helper_lcall_protected", "helper_iret_protected", "helper_lret_protected",
     "helper_load_seg", "helper_sysret", "helper_sysexit", "tcg_gen_op3", "tcg_gen_qemu_ld_i32", "tcg_gen_qemu_ld_i64",
     "tcg_gen_qemu_st_i32", "tcg_gen_qemu_st_i64", "tcg_gen_atomic_cmpxchg_i64",

@@ -45,6 +45,8 @@ struct cpu_kind {
 extern const struct cpu_kind x86_kind __attribute__((weak));
 extern const struct cpu_kind arm_kind __attribute__((weak));
 
+enum { FETCHED_PAGES = 512 };     /* a process of Linux has about half as many between two switches */
+
 struct cpu {
     const struct cpu_kind *kind;
     struct machine *m;
@@ -74,6 +76,9 @@ struct cpu {
     bool stop_asked;              /* leave with EXIT_BREAKPOINT once the guest's own debug exception has been delivered */
     int64_t trap_at;              /* instructions retired in this run when the last exception came; -1: none came */
     uint64_t epoch;               /* machine.tlb_epoch that the cached translations belong to */
+    /* pages whose fetches have been translated since all translations were dropped; more than FETCHED_PAGES: not known which */
+    uint64_t fetched[FETCHED_PAGES];
+    unsigned fetched_count;
     struct cpu_exit exit;
     /* the translation that is being made */
     void *charge_op;              /* the operation whose operand becomes the block's instruction count */

@@ -16,15 +16,9 @@
  */
 #include "cpu.h"
 
-enum { STORES_MAX = 16, RETURNS_MAX = 4, FEW_PAGES = 4 };
+enum { STORES_MAX = 16, RETURNS_MAX = 4 };
 
 struct span { uint64_t from, to; };      /* linear addresses, of 48 bits; `to` may be 1 << 48 */
-
-static void flush_pages(struct cpu *c, const struct span *s)
-{
-    for (uint64_t va = s->from; va < s->to; va += ENGINE_PAGE_SIZE)
-        c->kind->flush_page(c, (uint64_t)((int64_t)(va << 16) >> 16));
-}
 
 /* The cached translations of these addresses go, from all cpus. */
 static void flush(struct machine *m, const struct span *s, bool everything)
@@ -34,8 +28,6 @@ static void flush(struct machine *m, const struct span *s, bool everything)
             continue;
         if (everything)
             m->cpus[i]->kind->flush(m->cpus[i]);
-        else if (s->to - s->from <= FEW_PAGES * ENGINE_PAGE_SIZE)
-            flush_pages(m->cpus[i], s);
         else
             m->cpus[i]->kind->drop_range(m->cpus[i], s->from, s->to);
     }

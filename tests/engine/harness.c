@@ -124,7 +124,7 @@ void bench_destroy(struct bench *b)
 
 struct machine *bench_machine(struct bench *b) { return b->m; }
 
-void bench_map(struct bench *b, uint64_t va, uint64_t frame, uint64_t flags)
+static void write_pte(struct bench *b, uint64_t va, uint64_t pte)
 {
     uint64_t table = ROOT;
     for (int level = 3; level > 0; level--) {
@@ -136,8 +136,19 @@ void bench_map(struct bench *b, uint64_t va, uint64_t frame, uint64_t flags)
         table = *entry >> 12 & 0xfffffffff;
     }
     machine_write_begin(b->m, table);
-    ((uint64_t *)machine_frame(b->m, table))[(va >> 12) & 511] = frame << 12 | flags;
+    ((uint64_t *)machine_frame(b->m, table))[(va >> 12) & 511] = pte;
+}
+
+void bench_map(struct bench *b, uint64_t va, uint64_t frame, uint64_t flags)
+{
+    write_pte(b, va, frame << 12 | flags);
     machine_tlb_stale(b->m);
+}
+
+void bench_remap(struct bench *b, struct cpu *c, uint64_t va, uint64_t frame, uint64_t from, uint64_t to)
+{
+    write_pte(b, va, frame << 12 | 7);
+    c->kind->drop_range(c, from, to);
 }
 
 uint64_t bench_pte(struct bench *b, uint64_t va)

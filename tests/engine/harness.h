@@ -9,6 +9,8 @@ struct bench *bench_create(uint64_t frames);
 void bench_destroy(struct bench *b);
 struct machine *bench_machine(struct bench *b);
 void bench_map(struct bench *b, uint64_t va, uint64_t frame, uint64_t flags);
+/* Map `va` to another frame, and drop of the cached translations only those of [from, to). */
+void bench_remap(struct bench *b, struct cpu *c, uint64_t va, uint64_t frame, uint64_t from, uint64_t to);
 uint64_t bench_pte(struct bench *b, uint64_t va);
 void bench_reset(struct bench *b, struct cpu *c, uint64_t rip, uint64_t rsp);
 int bench_run(struct bench *b, struct cpu *c, int64_t budget, struct cpu_exit *exit);

@@ -14,6 +14,9 @@
 
 enum { QEMU_READ = 1, QEMU_WRITE = 2, QEMU_EXEC = 4 };
 
+extern void REAL(tlb_flush)(char *cs);
+extern void T(tb_flush_jmp_cache)(void *cs, uint64_t va);
+void WRAP(tlb_flush)(char *cs);
 void WRAP(tlb_reset_dirty_by_vaddr)(void *cs, uint64_t va, uint64_t bytes);
 
 /* libunicorn goes through all cached translations for each block that it translates, to have stores to that code checked.
@@ -75,15 +78,53 @@ static void drop_executable(struct cpu *c, uint64_t frame) { drop_entries(c, fra
 
 static void drop_writable(struct cpu *c, uint64_t frame) { drop_entries(c, frame, U_TLB_ENTRY_WRITE); }
 
+/* Of one mode: an address has one place in the table, or is among the victims. */
+static void drop_of_mode(const struct tlb *tlb, uint64_t from, uint64_t bytes)
+{
+    uint64_t first = from >> ENGINE_PAGE_SHIFT, pages = bytes >> ENGINE_PAGE_SHIFT, places = pages < tlb->in_table ? pages : tlb->in_table;
+    for (uint64_t i = 0; i < places; i++)
+        if (drop_if_in_range(tlb_entry(tlb, (first + i) & (tlb->in_table - 1)), from, bytes))
+            FIELD(uint64_t, tlb->desc, U_TLB_DESC_USED)--;
+    for (uint64_t i = tlb->in_table; i < tlb->entries; i++)
+        drop_if_in_range(tlb_entry(tlb, i), from, bytes);
+}
+
+/* libunicorn remembers which block was found at an address. A block is found where a fetch has been translated. */
+static void forget_blocks_at(struct cpu *c, uint64_t from, uint64_t bytes)
+{
+    if (c->fetched_count > FETCHED_PAGES) {
+        memset(c->cs + U_CS_TB_JMP_CACHE, 0, U_CS_TB_JMP_CACHE_ENTRIES * sizeof(void *));
+        return;
+    }
+    for (unsigned i = 0; i < c->fetched_count; i++)
+        if ((c->fetched[i] << 16 >> 16) - from < bytes)
+            T(tb_flush_jmp_cache)(c->cs, c->fetched[i]);
+}
+
+static void note_fetched(struct cpu *c, uint64_t page)
+{
+    if (c->fetched_count < FETCHED_PAGES)
+        c->fetched[c->fetched_count] = page;
+    if (c->fetched_count <= FETCHED_PAGES)
+        c->fetched_count++;
+}
+
+/* Nothing is cached any more. */
+void WRAP(tlb_flush)(char *cs)
+{
+    struct cpu *c = cpu_of_cs(cs);
+    if (c)                        /* else it is being made */
+        c->fetched_count = 0;
+    REAL(tlb_flush)(cs);
+}
+
 static void drop_range(struct cpu *c, uint64_t from, uint64_t to)
 {
     for (int mode = 0; mode < U_TLB_MODES; mode++) {
         const struct tlb tlb = tlb_of(c, mode);
-        for (uint64_t i = 0; i < tlb.entries; i++)
-            if (drop_if_in_range(tlb_entry(&tlb, i), from, to - from) && i < tlb.in_table)
-                FIELD(uint64_t, tlb.desc, U_TLB_DESC_USED)--;
+        drop_of_mode(&tlb, from, to - from);
     }
-    memset(c->cs + U_CS_TB_JMP_CACHE, 0, U_CS_TB_JMP_CACHE_ENTRIES * sizeof(void *));
+    forget_blocks_at(c, from, to - from);
 }
 
 static bool next_cached(struct cpu *c, uint64_t *at, struct cached *out)
@@ -191,6 +232,7 @@ void cpu_insert(struct cpu *c, uint64_t va, const struct mapping *map, int size,
             machine_drop_writable(m, map->frame);
         *flags |= FRAME_CODE;
         prot |= QEMU_EXEC;
+        note_fetched(c, page);
     } else if (access == ACCESS_WRITE) {
         prot |= QEMU_WRITE;
         if (*flags & FRAME_CODE && store_to_code(c, pa | (va & 0xfff), size, ra)) {

@@ -22,6 +22,7 @@ void __wrap_helper_rdmsr_x86_64(char *env);
 void __wrap_helper_wrmsr_x86_64(char *env);
 void __wrap_helper_write_crN_x86_64(char *env, int reg, uint64_t value);
 uint64_t __wrap_helper_read_crN_x86_64(char *env, int reg);
+void __wrap_helper_invlpg_x86_64(char *env, uint64_t va);
 void __wrap_helper_hlt_x86_64(char *env, int length) __attribute__((noreturn));
 
 /* ---- exceptions ---- */
@@ -186,6 +187,13 @@ void __wrap_helper_wrmsr_x86_64(char *env)
         __real_helper_wrmsr_x86_64(env);
 }
 
+/* No stale translation is cached (tables.c). */
+void __wrap_helper_invlpg_x86_64(char *env, uint64_t va)
+{
+    (void)env;
+    (void)va;
+}
+
 void __wrap_helper_write_crN_x86_64(char *env, int reg, uint64_t value)
 {
     struct cpu *c = cpu_of_env(env);
@@ -195,7 +203,8 @@ void __wrap_helper_write_crN_x86_64(char *env, int reg, uint64_t value)
     c->block = NULL;
     if (!allowed)
         raise_exception_err_ra_x86_64(env, VECTOR_GP, 0, ra);
-    if (reg != 8)
+    bool same = reg == 3 && value == ENV(uint64_t, U_ENV_CR + 24);     /* nothing that is cached is stale (tables.c) */
+    if (reg != 8 && !same)
         __real_helper_write_crN_x86_64(env, reg, value);
     if (reg == 4)
         cpu_umip_changed(c);
