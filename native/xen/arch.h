@@ -43,6 +43,9 @@ struct arch {
     struct p2m *(*p2m)(struct hv *hv, const struct domain *d);           /* NULL: frame numbers are the machine's */
     void (*p2m_changed)(struct hv *hv, const struct domain *d);          /* NULL: nothing hangs on it but cached translations */
 
+    struct io_queue *(*io)(struct hv *hv, const struct vcpu *v);         /* NULL: it has no accesses to devices */
+    uint64_t *(*params)(struct hv *hv, const struct domain *d);          /* HVM_PARAM_*. NULL: it has none */
+
     /* ---- hypercalls ---- */
     bool (*address_ok)(uint64_t va);     /* can a guest name it as its own? NULL: any */
     const uint8_t *has;                  /* [NR_HYPERCALLS] 1: it has this one. NULL: all; Python refuses the unknown */

@@ -41,6 +41,10 @@ static const uint8_t *peek(struct hv *hv, const struct vcpu *v, uint64_t va)
 
 static struct p2m *p2m(struct hv *hv, const struct domain *d) { return &hvm_of(hv, d)->p2m; }
 
+static struct io_queue *io(struct hv *hv, const struct vcpu *v) { return &hvm_vcpu_of(hv, v)->io; }
+
+static uint64_t *params(struct hv *hv, const struct domain *d) { return hvm_of(hv, d)->params; }
+
 static bool wide(struct hv *hv, const struct vcpu *v) { return hvm_in_64bit(hv_cpu_of(hv, v)); }
 
 static const char *bad_register(const struct hv *hv, struct cpu *scratch, const struct hv_saved_cpu *saved)
@@ -55,7 +59,7 @@ const struct arch ARCH_HVM = {
     .vcpu = {offsetof(struct hv_state, hvm_vcpu_offset), sizeof(struct hvm_vcpu)},
     .vcpu_created = vcpu_created, .domain_emptied = shadow_forget_domain, .before_run = before_run, .gave_up = gave_up,
     .events_pending = hvm_events_pending, .can_wake = hvm_can_wake, .deadline = deadline, .expire = lapic_timer,
-    .memory = memory, .peek = peek, .p2m = p2m, .p2m_changed = shadow_forget_domain, .has = HVM_CALLS, .wide = wide,
+    .memory = memory, .peek = peek, .p2m = p2m, .p2m_changed = shadow_forget_domain, .io = io, .params = params, .has = HVM_CALLS, .wide = wide,
     .set_result = x86_set_result, .call_again = hvm_hypercall_again, .bad_register = bad_register,
     .vcpu_ok = validate_hvm_vcpu, .domain_ok = validate_hvm_domain,
 };

@@ -4,6 +4,7 @@
  * engine then asks hvm_interrupt() at each place where it could have become possible, and nowhere else.
  */
 #include "hvm.h"
+#include "../../io.h"
 #include "../../../abi/hvm.h"
 #include "../../../abi/xen.h"
 #include "../../../abi/sched.h"
@@ -86,7 +87,7 @@ void hvm_resume(struct hv *hv, struct vcpu *v)
 {
     struct cpu *cpu = hv_cpu_of(hv, v);
     cpu_set_attention(cpu, hvm_vcpu_of(hv, v)->nmi_pending || interrupt_waits(hv, v));
-    if (hv->current != v && hvm_io_under_way(hv, v))
+    if (hv->current != v && io_under_way(hv, v))
         cpu_run_alone(cpu);
 }
 
@@ -129,7 +130,7 @@ static int hvm_interrupt(void *ctx, struct cpu *cpu, uint32_t can)
     struct vcpu *v = hv->current;
     struct hvm_vcpu *h = hvm_vcpu_of(hv, v);
     int vector = -1;
-    if (hvm_io_under_way(hv, v))
+    if (io_under_way(hv, v))
         return -1;
     if (h->nmi_pending && can & TAKE_NMI) {
         h->nmi_pending = 0;
@@ -225,7 +226,7 @@ static bool hvm_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
         if (hvm_hypercall(hv, v, &go_on))
             return go_on;
     }
-    hvm_io_forget(hv, v);
+    io_forget(hv, v);
     struct trap corrected = *trap;
     if (!(trap->flags & TRAP_SOFTWARE))
         correct(hv, v, &corrected);

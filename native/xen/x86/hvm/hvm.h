@@ -88,10 +88,6 @@ bool hvm_media_undefined(struct hv *hv, struct vcpu *v);
 
 /* ---- io.c ---- */
 enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *access);
-/* The instruction is no longer about to go on: what was answered belongs to nothing. */
-void hvm_io_forget(struct hv *hv, const struct vcpu *v);
-/* Is an instruction under way that must go on before anything else? */
-bool hvm_io_under_way(struct hv *hv, const struct vcpu *v);
 
 /* ---- msr.c ---- */
 enum io_answer hvm_msr(void *ctx, struct cpu *cpu, uint32_t number, bool write, uint64_t *value, bool alone);

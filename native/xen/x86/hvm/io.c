@@ -1,12 +1,10 @@
 /* io.c - where an access to a port or to device memory goes: to a controller in C, to a block of data on its way through a
  * port, or to Python's devices.
  *
- * What Python answers leaves hv_run() with an exit record; the instruction is executed again from its beginning with the
- * answers so far (hvm_io_queue), until it gets through. The queue belongs to one instruction, known by the count at
- * which it is next: nothing else can retire in between, as interrupts wait (hvm_io_under_way()), and an exception of the
- * instruction forgets the queue.
+ * What Python answers goes through the queue of ../../io.c.
  */
 #include "hvm.h"
+#include "../../io.h"
 #include "../../p2m.h"
 
 struct video { struct hv *hv; uint64_t first; };
@@ -67,40 +65,6 @@ static bool data_port(struct hvm_domain *h, struct io_access *a)
 
 /* ---- Python's devices ---- */
 
-/* Instructions of the vcpu up to now. */
-static uint64_t count_of(struct hv *hv, const struct vcpu *v)
-{
-    return v->retired + (hv->current == v ? (uint64_t)cpu_retired(hv_cpu_of(hv, v)) : 0);
-}
-
-bool hvm_io_under_way(struct hv *hv, const struct vcpu *v)
-{
-    const struct hvm_io_queue *q = &hvm_vcpu_of(hv, v)->io;
-    return q->at == count_of(hv, v) + 1;
-}
-
-void hvm_io_forget(struct hv *hv, const struct vcpu *v) { hvm_vcpu_of(hv, v)->io.at = 0; }
-
-/* The answers to what the present instruction accesses, empty when it begins. */
-static struct hvm_io_queue *queue_of(struct hv *hv, struct vcpu *v)
-{
-    struct hvm_io_queue *q = &hvm_vcpu_of(hv, v)->io;
-    uint64_t here = count_of(hv, v) + 1;
-    if (q->at != here) {
-        q->at = here;
-        q->answered = q->met = 0;
-    }
-    return q;
-}
-
-/* C has answered what must not be asked again, should the instruction leave for another access. */
-static void note(struct hvm_io_queue *q, uint64_t value)
-{
-    if (q->answered < HVM_IO_QUEUE)
-        q->value[q->answered++] = value;
-    q->met = q->answered;
-}
-
 /* What Python's device has said of the port that was read last, which holds until it is asked anything else. A guest that waits
  * for a port to change thus leaves once for each change. */
 static bool held(struct hv *hv, const struct hvm_domain *h, struct io_access *a)
@@ -112,49 +76,18 @@ static bool held(struct hv *hv, const struct hvm_domain *h, struct io_access *a)
     return true;
 }
 
-/* Whether an access of this instruction has been answered before, and is only made again. */
-static bool answered_before(struct hv *hv, const struct vcpu *v)
-{
-    const struct hvm_io_queue *q = &hvm_vcpu_of(hv, v)->io;
-    return q->met < q->answered && hvm_io_under_way(hv, v);
-}
-
-static enum io_answer to_python(struct hv *hv, struct vcpu *v, struct cpu *cpu, struct io_access *a)
+static enum io_answer to_python(struct hv *hv, struct vcpu *v, struct io_access *a)
 {
     struct hvm_domain *h = hvm_of(hv, hv_domain(hv, v));
-    struct hvm_io_queue *q = queue_of(hv, v);
-    if (q->met < q->answered) {
-        a->value = q->value[q->met++];
+    struct io_queue *q = io_begin(hv, v);
+    if (io_replay(q, a))
         return IO_DONE;
-    }
-    if (q->answered == HVM_IO_QUEUE) {                   /* no instruction makes so many */
-        a->value = UINT64_MAX;
-        return IO_DONE;
-    }
     if (held(hv, h, a)) {
-        note(q, a->value);
+        io_note(q, a->value);
         return IO_DONE;
     }
-    q->met = 0;
     h->held.until_ns = 0;
-    struct cpu_exit *e = cpu_exit_record(cpu);
-    memset(e, 0, sizeof *e);
-    e->reason = a->port ? EXIT_IO : EXIT_MMIO;
-    e->address = a->address;
-    e->error = a->size;
-    e->flags = a->write;
-    e->aux = a->value;
-    return IO_LEAVE;
-}
-
-/* The processor waits for the bus meanwhile. So a guest that polls a register does so as often as it would on a PC, not
- * several hundred times as often. */
-void hv_io_answer(struct hv *hv, struct vcpu *v, uint64_t value, uint64_t took_ns)
-{
-    struct hvm_io_queue *q = &hvm_vcpu_of(hv, v)->io;
-    hv->s->idle_ns += took_ns;
-    if (q->answered < HVM_IO_QUEUE)
-        q->value[q->answered++] = value;
+    return io_leave(hv, v, a);
 }
 
 /* ---- controllers in C ---- */
@@ -244,19 +177,16 @@ enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *a)
     if (a->port && !port_allowed(hv, v, cpu, (uint32_t)a->address, a->size))
         return IO_FAULT;
     /* Time has passed since an answer was given: the device may have the next block ready. */
-    if (a->port && !answered_before(hv, v) && data_port(hvm_of(hv, d), a)) {
+    if (a->port && !io_answered_before(hv, v) && data_port(hvm_of(hv, d), a)) {
         if (!a->write)
-            note(queue_of(hv, v), a->value);
+            io_note(io_begin(hv, v), a->value);
         return IO_DONE;
     }
     if ((a->port || in_window(a)) && vga(hv, hvm_of(hv, d), a))
         return IO_DONE;
     if (is_controller(a)) {
         if (!a->alone) {
-            /* Of an earlier instruction's queue nothing changes: this one may be alone already, as blocks fall. */
-            if (hvm_io_under_way(hv, v))
-                hvm_vcpu_of(hv, v)->io.met = 0;
-            return IO_ALONE;
+            return io_alone(hv, v);
         }
         hvm_callback_follows(hv, d);
         if (controller(hv, v, a)) {
@@ -267,5 +197,5 @@ enum io_answer hvm_io(void *ctx, struct cpu *cpu, struct io_access *a)
     if (!a->port && a->write && p2m_get(hv, &hvm_of(hv, d)->p2m, a->address >> ENGINE_PAGE_SHIFT) & P2M_RAM)
         return IO_DONE;           /* read-only memory */
     hv_trace_io(hv, v, (uint32_t)a->address, a->size, a->value, a->write);
-    return to_python(hv, v, cpu, a);
+    return to_python(hv, v, a);
 }

@@ -6,10 +6,11 @@
 #ifndef XENLAB_CFFI
 #include <stdint.h>
 #endif
+#include "../../io_state.h"
+#include "../../p2m_state.h"
 #include "vga.h"
 
 enum {
-    HVM_IO_QUEUE = 80,            /* accesses of one instruction that Python answers: FXSAVE makes 64 */
     HVM_ACCESS_NS = 1000,         /* how long an access that Python answers takes: a cycle of the ISA bus */
     HVM_PARAMS = 40,              /* HVM_NR_PARAMS, rounded up */
     HVM_DATA_PORTS = 2,
@@ -49,15 +50,9 @@ struct hvm_ioapic {
 };
 
 /* ---- a vcpu ---- */
-/* Accesses of the instruction that the vcpu is about to execute (again), as far as Python has answered them. */
-struct hvm_io_queue {
-    uint64_t at;                  /* 1 + the count at which that instruction is next; 0: none */
-    uint32_t answered, met;       /* how many answers there are; how many this execution has come to */
-    uint64_t value[80];           /* HVM_IO_QUEUE */
-};
 struct hvm_vcpu {
     struct hvm_lapic lapic;
-    struct hvm_io_queue io;
+    struct io_queue io;
     uint64_t mtrr_base[8], mtrr_mask[8];         /* MTRR_VARIABLE */
     uint64_t mtrr_fixed[11];
     uint64_t mtrr_default;

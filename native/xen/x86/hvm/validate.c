@@ -72,7 +72,7 @@ const char *hvm_bad_register(struct cpu *scratch, const struct x86_state *s)
 static const struct limit vcpu_limits[] = {
     LIMIT_VCPU(lapic.tpr, 0xff), LIMIT_VCPU(lapic.svr, 0x3ff), LIMIT_VCPU(lapic.esr, 0xff), LIMIT_VCPU(lapic.esr_pending, 0xff),
     LIMIT_VCPU(lapic.icr_low, 0xccfff), LIMIT_VCPU(lapic.timer_divide, 0xb), LIMIT_VCPU(lapic.timer_deadline, FAR_FUTURE),
-    LIMIT_VCPU(lapic.pad, 0), LIMIT_VCPU(io.answered, HVM_IO_QUEUE), LIMIT_VCPU(io.met, HVM_IO_QUEUE),
+    LIMIT_VCPU(lapic.pad, 0), LIMIT_VCPU(io.answered, IO_QUEUE), LIMIT_VCPU(io.met, IO_QUEUE),
     LIMIT_VCPU(io.at, FAR_FUTURE), LIMIT_VCPU(upcall_vector, 0xff), LIMIT_VCPU(waits_for_sipi, 1), LIMIT_VCPU(nmi_pending, 1),
     LIMIT_VCPU(pad, 0),
 };
