@@ -30,7 +30,7 @@ def _parameters(ctx: Context, arg: dict[str, Any]) -> Any:
     if domain is None or not domain.translated:
         raise XenError("not_an_hvm_domain", domid=arg["domid"])
     ctx.own_domain(arg["domid"])
-    return lib.hv_hvm_domain(ctx.hv.native, ctx.domain.c).params
+    return lib.hv_params(ctx.hv.native, ctx.domain.c)
 
 
 @hypercall("hvm_op", sub=abi.HVMOP_set_param, arg="xen_hvm_param")

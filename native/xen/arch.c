@@ -24,6 +24,8 @@ const struct arch *hv_arch_of_kind(uint32_t kind)
     return kind < HV_KINDS ? KINDS[kind] : NULL;
 }
 
+uint64_t *hv_params(struct hv *hv, const struct domain *d) { return hv_arch(d)->params ? hv_arch(d)->params(hv, d) : NULL; }
+
 static void *element(const struct hv *hv, const struct arch_part *part, uint32_t slot)
 {
     uint64_t offset;

@@ -29,6 +29,8 @@ struct arch {
     bool (*before_run)(struct hv *hv, struct vcpu *v);
     /* SHUTDOWN_* of a processor that has given up (EXIT_SHUTDOWN) with its domain not shut down. NULL: cannot be. */
     uint8_t (*gave_up)(struct hv *hv, const struct domain *d);
+    uint64_t (*code_base)(struct cpu *cpu);                              /* what is added to the program counter. NULL: 0 */
+    uint64_t (*registers)(struct cpu *cpu, struct evidence *out);        /* fill in its registers; returns the stack's pointer */
     void (*events_pending)(struct hv *hv, struct vcpu *v);               /* the upcall has become pending. NULL: it is looked for */
     bool (*can_wake)(struct hv *hv, const struct vcpu *v);               /* does what is pending end SCHEDOP_block, HLT, WFI? */
     uint64_t (*deadline)(struct hv *hv, const struct vcpu *v);           /* ns; 0: none. NULL: it has no timers of its own */

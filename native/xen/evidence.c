@@ -4,7 +4,7 @@
  * worth copying is told by the table; what lies behind a structure's end is copied too, and ignored by the decoder.
  */
 #include <stdlib.h>
-#include "hv.h"
+#include "arch.h"
 #include "../abi/xen.h"
 #include "../abi/memory.h"
 #include "../abi/version.h"
@@ -47,10 +47,10 @@ void hv_take_evidence(struct hv *hv, const struct vcpu *v, uint64_t nr, const ui
 {
     uint32_t length;
 
-    out->registers = *cpu_gprs(hv_cpu_of(hv, v));
+    uint64_t stack = hv_arch_of(hv, v)->registers(hv_cpu_of(hv, v), out);
     length = hv_argument_area(nr, args, &out->data_va, sizeof out->data);
     out->data_length = (uint32_t)hv_peek(hv, v, out->data, out->data_va, length);
-    out->stack_length = (uint32_t)hv_peek(hv, v, out->stack, out->registers.rsp, sizeof out->stack);
+    out->stack_length = (uint32_t)hv_peek(hv, v, out->stack, stack, sizeof out->stack);
 }
 
 int hv_keep_evidence(struct hv *hv, bool on)

@@ -50,7 +50,7 @@ bool hv_crash(struct hv *hv, struct vcpu *v, const char *why)
     }
     memset(e, 0, sizeof *e);
     e->reason = EXIT_SHUTDOWN;
-    e->address = cpu_gprs(hv_cpu_of(hv, v))->rip;
+    e->address = cpu_pc(hv_cpu_of(hv, v));
     return false;
 }
 

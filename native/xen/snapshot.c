@@ -104,7 +104,7 @@ static void save_cpus(const struct hv *hv, struct hv_snapshot *snapshot)
         struct hv_saved_cpu *saved = &snapshot->cpu[snapshot->cpus++];
         saved->slot = slot;
         saved->kind = hv_arch(&hv->s->domains[hv->s->vcpus[slot].domain_slot])->kind;
-        cpu_get_state(hv->cpus[slot], &saved->state);
+        cpu_save(hv->cpus[slot], &saved->state);
     }
 }
 
@@ -236,7 +236,7 @@ int hv_snapshot_restore(struct hv *hv, const struct hv_snapshot *snapshot)
     if (error)
         return error;
     for (uint32_t i = 0; i < snapshot->cpus; i++)
-        cpu_set_state(hv->cpus[snapshot->cpu[i].slot], &snapshot->cpu[i].state);
+        cpu_load(hv->cpus[snapshot->cpu[i].slot], &snapshot->cpu[i].state);
     load_counts(hv, snapshot);
     hv->crash_reason = snapshot->crash_reason;
     hv->tlb_stale = false;

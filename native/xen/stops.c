@@ -5,7 +5,7 @@
  * HV_STOP_EVENT): the caller then goes to `when` by repeating the run. With `before` nothing stops: that is how a
  * run backwards finds its end.
  */
-#include "x86/pv.h"
+#include "arch.h"
 
 static bool meets(uint64_t wanted, uint64_t value) { return wanted == HV_STOP_ANY_VALUE || wanted == value; }
 
@@ -29,7 +29,7 @@ static const struct hv_stop *find(const struct hv *hv, const struct vcpu *v, uin
         const struct hv_stop *s = &hv->stops.point[i];
         if (s->kind == kind && meets(s->value, value) && meets(s->sub, sub & s->mask) &&
             (s->domid == HV_STOP_ANY || s->domid == v->domid) && (s->vcpu == HV_STOP_ANY || s->vcpu == v->id) &&
-            !passed(hv, s, v, when, cpu_gprs(hv->cpus[v->slot])->rip))
+            !passed(hv, s, v, when, cpu_pc(hv->cpus[v->slot])))
             return s;
     }
     return NULL;
@@ -39,12 +39,13 @@ static const struct hv_stop *find(const struct hv *hv, const struct vcpu *v, uin
 static bool met(struct hv *hv, const struct vcpu *v, const struct hv_stop *stop, uint64_t when, uint64_t rip, bool late)
 {
     struct hv_stops *s = &hv->stops;
+    const struct arch *arch = hv_arch_of(hv, v);
     if (s->before && when >= s->before)
         return false;
     s->met = true;
     s->hit = (struct hv_stop_hit){.when = when, .rip = rip, .kind = stop->kind, .id = stop->id, .domid = v->domid,
                                   .vcpu = v->id, .slot = v->slot, .late = late,
-                                  .address = rip + cpu_segment_base(hv->cpus[v->slot], SEG_CS)};
+                                  .address = rip + (arch->code_base ? arch->code_base(hv->cpus[v->slot]) : 0)};
     return !s->before;
 }
 
@@ -52,7 +53,7 @@ bool stops_breakpoint(void *ctx, struct cpu *cpu, uint64_t pc)
 {
     struct hv *hv = ctx;
     struct vcpu *v = hv->current;
-    uint64_t when = hv_retired(hv), rip = cpu_gprs(cpu)->rip;
+    uint64_t when = hv_retired(hv), rip = cpu_pc(cpu);
     const struct hv_stop *stop = find(hv, v, HV_STOP_INSTRUCTION, pc, 0, when);
     return stop && met(hv, v, stop, when, rip, !cpu_undisturbed(cpu));
 }
@@ -108,7 +109,7 @@ void stops_copied(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t len
         if (s->kind != HV_STOP_ACCESS || !(s->kinds & WATCH_WRITE) || (s->domid != HV_STOP_ANY && s->domid != v->domid) ||
             va > s->value + (s->bytes - 1) || s->value > va + (len - 1))
             continue;
-        const struct touch touch = {.pc = cpu_gprs(hv_cpu_of(hv, v))->rip, .va = va, .kinds = WATCH_WRITE};
+        const struct touch touch = {.pc = cpu_pc(hv_cpu_of(hv, v)), .va = va, .kinds = WATCH_WRITE};
         /* By a hypercall, which is counted by now; or by a delivery, behind which one stands after the next instruction. */
         if (met_access(hv, v, s, hv->began, true, &touch))
             leave_soon(hv);
@@ -121,12 +122,12 @@ bool stops_hypercall(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t sub)
     struct cpu *cpu = hv_cpu_of(hv, v);
     uint64_t when = hv_retired(hv);
     const struct hv_stop *stop = find(hv, v, HV_STOP_HYPERCALL, nr, sub, when);
-    return stop && met(hv, v, stop, when, cpu_gprs(cpu)->rip, !cpu_undisturbed(cpu));
+    return stop && met(hv, v, stop, when, cpu_pc(cpu), !cpu_undisturbed(cpu));
 }
 
 bool stops_trap(struct hv *hv, struct vcpu *v, const struct trap *trap)
 {
-    uint64_t when = hv->began, rip = cpu_gprs(hv_cpu_of(hv, v))->rip;
+    uint64_t when = hv->began, rip = cpu_pc(hv_cpu_of(hv, v));
     const struct hv_stop *stop = find(hv, v, HV_STOP_TRAP, trap->vector, 0, when);
     return stop && met(hv, v, stop, when, rip, true);
 }
@@ -144,7 +145,7 @@ void stops_event(struct hv *hv, const struct domain *d, uint32_t port)
             return;
         if (passed(hv, stop, v, when, 0))
             continue;
-        if (met(hv, v, stop, when, cpu_gprs(hv_cpu_of(hv, v))->rip, true))
+        if (met(hv, v, stop, when, cpu_pc(hv_cpu_of(hv, v)), true))
             leave_soon(hv);
         if (!s->before || when < s->before)
             s->hit.address = port;
@@ -180,7 +181,7 @@ static void pass_here(struct hv *hv)
     uint32_t slot = hv->s->running;
     struct hv_stop_passed here = {.when = hv->s->retired, .slot = slot, .id = HV_STOP_ANY};
     if (slot < HV_MAX_VCPUS && hv->cpus[slot])
-        here.rip = cpu_gprs(hv->cpus[slot])->rip;
+        here.rip = cpu_pc(hv->cpus[slot]);
     s->passed[0] = here;
     s->passed_count = s->before ? 0 : 1;
 }

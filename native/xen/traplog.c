@@ -43,7 +43,7 @@ static void fill(struct hv *hv, struct trap_record *r, const struct vcpu *v, enu
 {
     *r = (struct trap_record){
         .when = hv_retired(hv),
-        .rip = v ? cpu_gprs(hv_cpu_of(hv, v))->rip : 0,
+        .rip = v ? cpu_pc(hv_cpu_of(hv, v)) : 0,
         .domid = v ? v->domid : TRACE_NOBODY,
         .vcpu = v ? v->id : TRACE_NOBODY,
         .kind = (uint8_t)kind,

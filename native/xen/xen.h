@@ -130,10 +130,11 @@ void hv_answer_again(struct hv *hv, struct vcpu *v, const uint64_t args[6], bool
 enum { EVIDENCE_DATA = 192, EVIDENCE_STACK = 2048 };
 struct evidence {
     struct x86_gprs registers;
+    uint64_t arm_registers[33];              /* x0..x30 (r0..r14), sp, pc */
     uint64_t data_va;
     uint32_t data_length, stack_length;      /* bytes that could be read */
     uint8_t data[EVIDENCE_DATA];
-    uint8_t stack[EVIDENCE_STACK];           /* from rsp up */
+    uint8_t stack[EVIDENCE_STACK];           /* from its pointer up */
 };
 /* Keep evidence with each refusal from now on, or no longer. 0 or -ENOMEM. */
 int hv_keep_evidence(struct hv *hv, bool on);
@@ -268,6 +269,8 @@ struct hv_guest_walk {
 };
 /* With ring 0's rights, for reading; nothing is marked or kept. 0, or -EINVAL: the domain is PV. */
 int hv_guest_walk(struct hv *hv, const struct vcpu *v, uint64_t va, struct hv_guest_walk *out);
+/* HVM_PARAM_* of a domain that has a p2m; NULL: it is PV. */
+uint64_t *hv_params(struct hv *hv, const struct domain *d);
 struct hvm_domain *hv_hvm_domain(struct hv *hv, const struct domain *d);
 struct hvm_vcpu *hv_hvm_vcpu(struct hv *hv, const struct vcpu *v);
 /* The reset line of the whole machine: processors, interrupt controllers, device timers. */
@@ -384,8 +387,8 @@ struct hv_snapshot;
 enum hv_kind { HV_KIND_PV = 0, HV_KIND_WHOLE = 1, HV_KIND_ARM64 = 2, HV_KIND_ARM32 = 3, HV_KINDS };
 struct hv_saved_cpu {
     uint32_t slot;                /* of the vcpu, below HV_MAX_VCPUS */
-    uint32_t kind;                /* enum hv_kind, of its domain */
-    struct x86_state state;
+    uint32_t kind;                /* enum hv_kind, of its domain: which of these it is */
+    union { struct x86_state state; struct arm_state arm; };
 };
 /* Save all state, between two runs; the caller releases it. 0 or -ENOMEM. Costs what was written since the last one. */
 int hv_snapshot_take(struct hv *hv, struct hv_snapshot **out);

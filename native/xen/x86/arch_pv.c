@@ -59,8 +59,17 @@ void x86_set_result(struct hv *hv, const struct vcpu *v, int64_t result)
     cpu_gprs(hv_cpu_of(hv, v))->rax = hv_wide_call(hv, v) ? (uint64_t)result : (uint32_t)result;
 }
 
+uint64_t x86_code_base(struct cpu *cpu) { return cpu_segment_base(cpu, SEG_CS); }
+
+uint64_t x86_registers(struct cpu *cpu, struct evidence *out)
+{
+    out->registers = *cpu_gprs(cpu);
+    return out->registers.rsp;
+}
+
 const struct arch ARCH_PV = {
-    .kind = HV_KIND_PV, .model = CPU_X86_64, .ops = &PV_OPS, .vcpu_created = vcpu_created, .before_run = before_run,
+    .kind = HV_KIND_PV, .model = CPU_X86_64, .ops = &PV_OPS, .vcpu_created = vcpu_created, .before_run = before_run, .code_base = x86_code_base,
+    .registers = x86_registers,
     .can_wake = can_wake, .memory = pv_memory, .peek = pv_peek, .address_ok = pv_guest_address, .calls = PV_CALLS, .wide = wide,
     .set_result = x86_set_result, .call_again = pv_call_again, .bad_register = pv_bad_register, .vcpu_ok = pv_vcpu_ok,
 };

@@ -99,6 +99,8 @@ bool pv_debugregs_ok(const struct vcpu *v);
 /* ---- for the tables of arch.h ---- */
 /* What every x86 vcpu has from birth. (arch_pv.c) */
 void x86_vcpu_born(struct vcpu *v);
+uint64_t x86_code_base(struct cpu *cpu);
+uint64_t x86_registers(struct cpu *cpu, struct evidence *out);
 void x86_set_result(struct hv *hv, const struct vcpu *v, int64_t result);
 uint8_t *pv_memory(struct hv *hv, struct vcpu *v, uint64_t va, enum access access);     /* mm_memory.c */
 const uint8_t *pv_peek(struct hv *hv, const struct vcpu *v, uint64_t va);
