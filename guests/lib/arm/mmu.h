@@ -38,5 +38,7 @@ uint64_t *pt_entry(const void *va, unsigned level);
 uint64_t pt_set(const void *va, uint64_t entry);
 /* A table that is used nowhere yet; zeros. */
 uint64_t *pt_table(void);
+/* A page of memory that nobody uses; zeros. */
+void *page_alloc(void);
 #endif
 #endif

@@ -1,6 +1,6 @@
 /* tables.S (ARM) - the page tables of the start: the first 4 GiB, each address its own. What is below GUEST_GNTTAB_BASE is
  * device memory; the 2 MiB of code may be read and executed by everybody, all other memory is everybody's but not
- * executable for the kernel.
+ * executable for the kernel. The library's own data are in pages, since a block that is used cannot be split.
  */
 #include <arch.h>
 #include <abi/arch/arm.h>
@@ -34,9 +34,18 @@ page_l2:
     .endr
     .long at + CODE, 0
     .set at, at + BLOCK
-    .rept (RAM_BASE + 0x40000000 - IMAGE_BASE - BLOCK) / BLOCK
+    .long page_l3 + PTE_TABLE, 0
+    .set at, at + BLOCK
+    .rept (RAM_BASE + 0x40000000 - IMAGE_BASE - 2 * BLOCK) / BLOCK
     .long at + DATA, PRIVILEGED_XN
     .set at, at + BLOCK
+    .endr
+
+page_l3:
+    .set at, IMAGE_BASE + BLOCK
+    .rept 512
+    .long at + DATA - PTE_BLOCK + PTE_PAGE, PRIVILEGED_XN
+    .set at, at + 4096
     .endr
 
     .bss

@@ -10,7 +10,7 @@ ENVIRONMENTS = (
     Environment(
         name="arm64",
         target="aarch64-freestanding-none",
-        flags=("-mcpu=cortex_a57", "-mno-outline-atomics", "-mgeneral-regs-only", _ALIGNED),
+        flags=("-mcpu=generic-neon-fp_armv8", "-mno-outline-atomics", _ALIGNED),
         folders=("arm64", "arm", "whole", "core"),
         emulation="aarch64elf",
         kind="arm64",
