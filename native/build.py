@@ -118,10 +118,18 @@ def unicorn_folder() -> Path:
 
 
 def sources() -> list[Path]:
-    """Every C file of the engine and of the hypervisor's C side, in a fixed order."""
+    """Every C file of the engine and of the hypervisor's C side, in a fixed order; none of an architecture without an
+    engine."""
     found = sorted((NATIVE / "engine").rglob("*.c")) + sorted((NATIVE / "xen").rglob("*.c"))
     apart = ("internals", "target")  # compiled by `make internals`; included by each architecture's target.c
-    return [path for path in found if path.parent.name not in apart and not path.name.endswith("_gen.c")]
+    missing = [NATIVE / "xen" / name for name in ("x86", "arm") if name not in [folder for folder, _, _ in targets()]]
+    return [
+        path
+        for path in found
+        if path.parent.name not in apart
+        and not path.name.endswith("_gen.c")
+        and not any(folder in path.parents for folder in missing)
+    ]
 
 
 def declarations() -> str:

@@ -75,7 +75,7 @@ MUTANTS = (
     Mutant(
         "an event that waits while the guest chooses its callback is forgotten",
         "native/xen/x86/hvm/cpu.c",
-        "    if (upcall_pending(hv, v) || hvm_vcpu_of(hv, v)->upcall_vector)\n        hvm_events_pending(hv, v);\n",
+        "    if (hv_upcall_pending(hv, v) || hvm_vcpu_of(hv, v)->upcall_vector)\n        hvm_events_pending(hv, v);\n",
         "",
         (GUESTS, "-k", "hvm_callback"),
     ),

@@ -26,6 +26,12 @@ const struct arch *hv_arch_of_kind(uint32_t kind)
 
 uint64_t *hv_params(struct hv *hv, const struct domain *d) { return hv_arch(d)->params ? hv_arch(d)->params(hv, d) : NULL; }
 
+void hv_set_irq(struct hv *hv, struct domain *d, uint32_t line, bool level)
+{
+    if (hv_arch(d)->set_line)
+        hv_arch(d)->set_line(hv, d, line, level);
+}
+
 static void *element(const struct hv *hv, const struct arch_part *part, uint32_t slot)
 {
     uint64_t offset;

@@ -46,6 +46,7 @@ struct arch {
     void (*p2m_changed)(struct hv *hv, const struct domain *d);          /* NULL: nothing hangs on it but cached translations */
 
     struct io_queue *(*io)(struct hv *hv, const struct vcpu *v);         /* NULL: it has no accesses to devices */
+    void (*set_line)(struct hv *hv, struct domain *d, uint32_t line, bool level);       /* NULL: there are no interrupt lines */
     uint64_t *(*params)(struct hv *hv, const struct domain *d);          /* HVM_PARAM_*. NULL: it has none */
 
     /* ---- hypercalls ---- */

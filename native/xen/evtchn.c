@@ -100,6 +100,13 @@ void hv_mark_events_pending(struct hv *hv, struct vcpu *v)
     hv_vcpu_kick(hv, v);         /* even when upcalls are masked: this is how SCHEDOP_poll sleepers wake */
 }
 
+bool hv_upcall_pending(struct hv *hv, const struct vcpu *v)
+{
+    const uint8_t *page = v->info_pa ? machine_frame(hv->m, v->info_pa >> ENGINE_PAGE_SHIFT) : NULL;
+
+    return page != NULL && ((const struct vcpu_info *)(const void *)(page + (v->info_pa & (ENGINE_PAGE_SIZE - 1))))->evtchn_upcall_pending;
+}
+
 bool hv_event_deliverable(struct hv *hv, struct vcpu *v) { return hv_arch_of(hv, v)->can_wake(hv, v); }
 
 void evtchn_check_pollers(struct hv *hv, struct domain *d, uint32_t port)

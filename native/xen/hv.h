@@ -204,6 +204,8 @@ bool hv_make_call(struct hv *hv, struct vcpu *v, uint64_t nr, uint64_t args[6], 
 void hv_call_to_python(struct hv *hv, struct vcpu *v, uint64_t nr, const uint64_t args[6], uint64_t aux);
 /* The hypercall's result is `result`, and the vcpu leaves: HV_LEAVE. */
 int64_t hv_leave(struct hv *hv, struct vcpu *v, enum exit_reason reason, int64_t result);
+/* vcpu_info.evtchn_upcall_pending. (evtchn.c) */
+bool hv_upcall_pending(struct hv *hv, const struct vcpu *v);
 /* Does the vcpu's hypercall come from 64-bit code? */
 bool hv_wide_call(struct hv *hv, const struct vcpu *v);
 /* The vcpu's hypercall, itself no part of a multicall, has ended: put its result where the caller finds it. */

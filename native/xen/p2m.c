@@ -102,7 +102,7 @@ uint64_t hv_p2m_get(struct hv *hv, const struct domain *d, uint64_t gfn, uint32_
     const struct p2m *p2m = p2m_of(hv, d);
     uint64_t entry = p2m ? p2m_get(hv, p2m, gfn) : 0;
     *flags = entry & P2M_FLAGS;
-    return entry ? entry >> P2M_FRAME_SHIFT : ~UINT64_C(0);
+    return entry & P2M_RAM ? entry >> P2M_FRAME_SHIFT : ~UINT64_C(0);
 }
 
 uint64_t hv_highest_gfn(struct hv *hv, const struct domain *d)

@@ -1,4 +1,5 @@
 /* validate_p2m.c - is a domain's physmap from a file one that p2m.c could have made? */
+#include "arch.h"
 #include "p2m.h"
 #include "validate.h"
 
@@ -15,6 +16,8 @@ bool validate_plain_frame(const struct hv *hv, const struct domain *d, uint64_t 
 static bool leaf_ok(const struct tables *t, uint64_t gfn, uint64_t entry)
 {
     uint64_t flags = entry & P2M_FLAGS;
+    if (flags == P2M_DEVICE)
+        return entry == P2M_DEVICE && hv_arch(t->d)->kind != HV_KIND_WHOLE && gfn <= t->highest;
     return validate_plain_frame(t->c->hv, t->d, entry >> P2M_FRAME_SHIFT) &&
            (flags == P2M_RAM || flags == (P2M_RAM | P2M_WRITABLE)) && gfn <= t->highest;
 }

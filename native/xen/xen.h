@@ -211,8 +211,9 @@ uint64_t hv_audit(struct hv *hv, char *text, uint64_t len);
 /* ---- full virtualisation (native/xen/x86/hvm) ---- */
 /* How a domain ends by itself: SHUTDOWN_poweroff, SHUTDOWN_reboot. */
 enum { HVM_END_POWEROFF = 0, HVM_END_REBOOT = 1 };
-/* An entry of a domain's p2m: RAM; and writable, which read-only memory is not. */
-enum { P2M_RAM = 1, P2M_WRITABLE = 2, P2M_TABLE = 4, P2M_FLAGS = 0xff, P2M_FRAME_SHIFT = 8, P2M_FRAMES = 1 << 27 };
+/* An entry of a domain's p2m: RAM; and writable, which read-only memory is not; or (ARM, machine frame 0) a device of Python's: where
+ * an ARM domain has neither, there is nothing. */
+enum { P2M_RAM = 1, P2M_WRITABLE = 2, P2M_TABLE = 4, P2M_DEVICE = 8, P2M_FLAGS = 0xff, P2M_FRAME_SHIFT = 8, P2M_FRAMES = 1 << 27 };
 /* Have machine frame `mfn` stand at guest frame `gfn`; flags 0: nothing stands there. 0, -EINVAL (no such frame), -ENOMEM */
 int hv_p2m_set(struct hv *hv, struct domain *d, uint64_t gfn, uint64_t mfn, uint32_t flags);
 /* The same for `count` frames from `gfn` on. */
@@ -275,7 +276,17 @@ struct hvm_domain *hv_hvm_domain(struct hv *hv, const struct domain *d);
 struct hvm_vcpu *hv_hvm_vcpu(struct hv *hv, const struct vcpu *v);
 /* The reset line of the whole machine: processors, interrupt controllers, device timers. */
 void hv_hvm_reset(struct hv *hv, struct domain *d);
-/* Drive an interrupt line; see hv/devices/device.py. */
+/* ---- ARM (native/xen/arm) ---- */
+#ifdef XENLAB_ARM
+struct arm_domain *hv_arm_domain(struct hv *hv, const struct domain *d);
+struct arm_vcpu *hv_arm_vcpu(struct hv *hv, const struct vcpu *v);
+/* Interrupt controller (GICv2, GICv3) with so many shared interrupts, and timers, as a reset leaves them, once the domain has its
+ * vcpus. 0, or -EINVAL: there is no such controller, or it cannot have so many vcpus. */
+int hv_arm_reset(struct hv *hv, struct domain *d, uint32_t gic, uint32_t spis);
+/* Drive an input of it: a shared interrupt by its number, from 32. */
+void hv_arm_set_spi(struct hv *hv, struct domain *d, uint32_t intid, bool level);
+#endif
+/* Drive an interrupt line (x86: a GSI; ARM: a shared interrupt by its number); see hv/devices/device.py. */
 void hv_set_irq(struct hv *hv, struct domain *d, uint32_t gsi, bool level);
 /* The first device timer that is due, switched off; HV_TIMERS: none is. */
 uint32_t hv_take_timer(struct hv *hv, struct domain *d);

@@ -6,6 +6,7 @@
 #ifndef XENLAB_CFFI
 #include <stdint.h>
 #endif
+#include "../io_state.h"
 #include "../p2m_state.h"
 
 enum {
@@ -53,6 +54,7 @@ struct vtimer {
 };
 
 struct arm_vcpu {
+    struct io_queue io;
     struct vgic_cpu gic;
     struct vtimer timer[2];       /* VTIMERS */
 };

@@ -60,7 +60,8 @@ const struct arch ARCH_HVM = {
     .vcpu_created = vcpu_created, .domain_emptied = shadow_forget_domain, .before_run = before_run, .gave_up = gave_up, .code_base = x86_code_base,
     .registers = x86_registers,
     .events_pending = hvm_events_pending, .can_wake = hvm_can_wake, .deadline = deadline, .expire = lapic_timer,
-    .memory = memory, .peek = peek, .p2m = p2m, .p2m_changed = shadow_forget_domain, .io = io, .params = params, .has = HVM_CALLS, .wide = wide,
+    .memory = memory, .peek = peek, .p2m = p2m, .p2m_changed = shadow_forget_domain, .io = io, .params = params,
+    .set_line = hvm_set_line, .has = HVM_CALLS, .wide = wide,
     .set_result = x86_set_result, .call_again = hvm_hypercall_again, .bad_register = bad_register,
     .vcpu_ok = validate_hvm_vcpu, .domain_ok = validate_hvm_domain,
 };

@@ -11,19 +11,13 @@
 
 /* ---- what waits ---- */
 
-static bool upcall_pending(struct hv *hv, const struct vcpu *v)
-{
-    const struct vcpu_info *info = pv_info(hv, v);
-    return info && info->evtchn_upcall_pending;
-}
-
 /* The callback vector of events, while the upcall is pending; 0: none. */
 static uint32_t upcall_vector(struct hv *hv, const struct vcpu *v)
 {
     uint64_t via = hvm_of(hv, hv_domain(hv, v))->params[HVM_PARAM_CALLBACK_IRQ];
     if (via >> HVM_PARAM_CALLBACK_TYPE_SHIFT != HVM_PARAM_CALLBACK_TYPE_VECTOR || hvm_vcpu_of(hv, v)->upcall_vector)
         return 0;
-    return upcall_pending(hv, v) ? via & 0xff : 0;
+    return hv_upcall_pending(hv, v) ? via & 0xff : 0;
 }
 
 enum { PIT_PIN = 2, PIT_PIN_LINES = 1 << 0 | 1 << 2 };         /* interrupt 0 is wired to the I/O APIC's pin 2 */
@@ -63,7 +57,7 @@ static void callback_line(struct hv *hv, struct domain *d, bool level)
 void hvm_callback_follows(struct hv *hv, struct domain *d)
 {
     const struct vcpu *boot = hv_vcpu(hv, d, 0);
-    if (hvm_of(hv, d)->callback_line && !(boot && upcall_pending(hv, boot)))
+    if (hvm_of(hv, d)->callback_line && !(boot && hv_upcall_pending(hv, boot)))
         callback_line(hv, d, false);
 }
 
@@ -331,7 +325,7 @@ void hv_hvm_reset(struct hv *hv, struct domain *d)
     }
 }
 
-void hv_set_irq(struct hv *hv, struct domain *d, uint32_t gsi, bool level)
+void hvm_set_line(struct hv *hv, struct domain *d, uint32_t gsi, bool level)
 {
     struct hvm_domain *h = hvm_of(hv, d);
     if (gsi >= IOAPIC_PINS)
@@ -366,7 +360,7 @@ void hv_move_callback(struct hv *hv, struct domain *d, uint64_t lines)
 /* A vcpu with a vector of its own is interrupted in any case, as by hvm_assert_evtchn_irq() there. */
 void hv_assert_events(struct hv *hv, struct vcpu *v)
 {
-    if (upcall_pending(hv, v) || hvm_vcpu_of(hv, v)->upcall_vector)
+    if (hv_upcall_pending(hv, v) || hvm_vcpu_of(hv, v)->upcall_vector)
         hvm_events_pending(hv, v);
     hvm_kick(hv, v);
 }

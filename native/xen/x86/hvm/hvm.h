@@ -27,6 +27,7 @@ static inline unsigned hvm_cpl(struct cpu *cpu)
 }
 
 /* ---- cpu.c ---- */
+void hvm_set_line(struct hv *hv, struct domain *d, uint32_t gsi, bool level);
 extern const struct engine_ops HVM_OPS;              /* without ctx */
 /* Before cpu_run(): attention, an instruction to be executed alone. */
 void hvm_resume(struct hv *hv, struct vcpu *v);
