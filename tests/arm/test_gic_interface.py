@@ -350,6 +350,11 @@ def test_gicc_registers(make_gic: MakeGic) -> None:
     assert gic.c(0) == 0x21F
     gic.c(0xFC, 0)
     assert gic.c(0xFC) == 0x0202143B
+    gic.start().line(33, 1)
+    gic.c(0, 0x201)
+    gic.ack()
+    gic.c(0x1004, 33)
+    assert gic.d(0x304) == 2, "what is behind DIR is not DIR"
     for offset in (0x2C, 0x40, 0xD4, 0xE0, 0x1004, 0x1FFC):
         gic.c(offset, 0xFFFFFFFF)
         assert gic.c(offset) == 0

@@ -64,7 +64,8 @@ def test_features(machine: Machine) -> None:
     """PSCI_FEATURES knows what there is, in both calling conventions, and nothing else."""
     there = {VERSION, SUSPEND, SUSPEND | FN64, OFF, ON, ON | FN64, AFFINITY, AFFINITY | FN64, MIGRATE_INFO, SYSTEM_OFF,
              SYSTEM_RESET, FEATURES, 0x80000000}  # fmt: skip
-    asked = {base + n for base in (0x84000000, 0xC4000000, 0x80000000, 0) for n in range(32)}
+    bases = (0x84000000, 0xC4000000, 0x80000000, 0, 0x8400FF00, 0x8600FF00, 0x80007FF0, 0x80003FF0)
+    asked = {base + n for base in bases for n in range(32)}
     assert {fn for fn in asked if machine.call(FEATURES, fn) == SUCCESS} == there
     assert machine.call(FEATURES, MIGRATE) == NOT_SUPPORTED
 
