@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .conftest import HERE, IRQ, SPURIOUS, Gic, compile_c
+from .conftest import HERE, ICC, IRQ, SPURIOUS, Gic, compile_c, number
 
 BOTH = pytest.mark.parametrize("version", [2, 3])
 LONG = bool(os.environ.get("XENLAB_LONG_FUZZ"))
@@ -186,6 +186,25 @@ def test_validation(make_gic: Callable[..., Gic], version: int, complaint: str, 
     gic = make_gic(version, 2, 64)
     spoil(gic)
     assert gic.bad() == complaint
+
+
+@BOTH
+def test_before_there_is_a_controller(make_gic: Callable[..., Gic], version: int) -> None:
+    """All zeros: nothing reaches it and nothing is kept. Any state without one is no state."""
+    gic = make_gic(version, 2)
+    gic.ffi.memmove(gic.dist, bytes(gic.ffi.sizeof("struct vgic_dist")), gic.ffi.sizeof("struct vgic_dist"))
+    assert gic.bad() == "state without an interrupt controller"
+    gic.ffi.memmove(gic.cpus, bytes(gic.ffi.sizeof(gic.cpus)), gic.ffi.sizeof(gic.cpus))
+    assert gic.bad() is None
+    gic.line(27, 1)
+    gic.line(40, 1)
+    cell = gic.ffi.new("uint64_t *")
+    for gpa in (0x03001000, 0x03002000, 0x03020000):
+        assert gic.lib.vgic_mmio(gic.g, 0, gpa, 4, False, cell) == gic.lib.VGIC_ELSEWHERE
+    assert gic.lib.vgic_sysreg(gic.g, 0, number(*ICC["IAR0"]), False, cell) == gic.lib.VGIC_ELSEWHERE
+    assert gic.bad() is None
+    gic.cpus[1].gic.lines_out = 1
+    assert gic.bad() == "state without an interrupt controller"
 
 
 def test_validation_of_one_version(make_gic: Callable[..., Gic]) -> None:

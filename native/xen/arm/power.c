@@ -12,6 +12,17 @@ static bool is_on(void *ctx, unsigned vcpu)
     return v && v->online;
 }
 
+/* The vcpu's part of the interrupt controller, with nothing pending, and its timers off. */
+static void reset_peripherals(struct hv *hv, struct vcpu *v)
+{
+    const struct domain *d = hv_domain(hv, v);
+    struct vgic g = arm_vgic(hv, d);
+    memset(arm_vcpu_of(hv, v)->timer, 0, sizeof arm_vcpu_of(hv, v)->timer);
+    arm_expire(hv, v, hv_now(hv));
+    vgic_init_vcpu(&g, v->id);
+    arm_vgic_done(hv, d, &g);
+}
+
 static bool cpu_on(void *ctx, unsigned vcpu, uint64_t entry, uint64_t context)
 {
     const struct call *c = ctx;
@@ -19,6 +30,7 @@ static bool cpu_on(void *ctx, unsigned vcpu, uint64_t entry, uint64_t context)
     struct vcpu *v = hv_vcpu(hv, hv_domain(hv, c->v), vcpu);
     if (!v)
         return false;
+    reset_peripherals(hv, v);
     arm_reset_cpu(hv, v, entry, context);
     v->initialised = v->online = 1;
     v->blocked = 0;

@@ -45,7 +45,6 @@ bool arm_vcpu_ok(struct validation *c, struct vcpu *v)
 bool arm_domain_ok(struct validation *c, const struct domain *d)
 {
     struct vgic g = arm_vgic(c->hv, d);
-    static const struct vgic_dist none;
-    const char *bad = memcmp(g.dist, &none, sizeof none) == 0 ? NULL : vgic_bad(&g);
+    const char *bad = vgic_bad(&g);
     return !bad || validate_fail(c, "domain %u: %s of its interrupt controller", d->domid, bad);
 }

@@ -12,6 +12,8 @@ struct vgic_cpu *vgic_cpu_of(const struct vgic *g, unsigned vcpu)
     return vcpu < g->vcpus && g->slot[vcpu] != VGIC_NO_SLOT ? &g->all[g->slot[vcpu]].gic : NULL;
 }
 
+bool vgic_there(const struct vgic *g) { return g->dist->version != 0; }
+
 unsigned vgic_group(const struct vgic *g) { return g->dist->version == 3; }
 
 struct vgic_bank *vgic_bank(const struct vgic *g, unsigned vcpu, unsigned n, uint32_t *bits)
@@ -110,7 +112,7 @@ void vgic_set_line(struct vgic *g, unsigned vcpu, unsigned intid, bool level)
 {
     uint32_t bits, bit = 1u << intid % 32;
     struct vgic_bank *b = intid >= VGIC_SGIS ? vgic_bank(g, vcpu, intid / 32, &bits) : NULL;
-    if (!b || !(bits & bit) || !(b->lines & bit) == !level)
+    if (!vgic_there(g) || !b || !(bits & bit) || !(b->lines & bit) == !level)
         return;
     if (level && b->edge & bit)
         b->pending |= bit;
@@ -168,7 +170,7 @@ bool vgic_init(struct vgic *g, unsigned version, unsigned spis)
 void vgic_init_vcpu(struct vgic *g, unsigned vcpu)
 {
     struct vgic_cpu *c = vgic_cpu_of(g, vcpu);
-    if (!c)
+    if (!c || !vgic_there(g))
         return;
     uint32_t lines = c->own.lines;
     uint8_t before = c->lines_out;
@@ -185,7 +187,7 @@ void vgic_init_vcpu(struct vgic *g, unsigned vcpu)
 
 enum vgic_answer vgic_mmio(struct vgic *g, unsigned vcpu, uint64_t gpa, unsigned bytes, bool write, uint64_t *value)
 {
-    if (!vgic_cpu_of(g, vcpu))
+    if (!vgic_there(g) || !vgic_cpu_of(g, vcpu))
         return VGIC_ELSEWHERE;
     return (g->dist->version == 3 ? vgic_v3_mmio : vgic_v2_mmio)(g, vcpu, gpa, bytes, write, value);
 }

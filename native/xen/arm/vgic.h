@@ -29,7 +29,7 @@ enum vgic_answer {
 enum vgic_line { VGIC_IRQ = 1, VGIC_FIQ = 2 };
 
 /* ---- vgic.c: the life of an interrupt ---- */
-/* As a reset leaves it. `spis`: 0..988, rounded up to whole banks. False: no such version or count. */
+/* As a reset leaves it. Before this has been called (all zeros) there is no controller: nothing reaches it. `spis`: 0..988, rounded up to whole banks. False: no such version or count. */
 bool vgic_init(struct vgic *g, unsigned version, unsigned spis);
 /* A vcpu as a reset leaves it; its input lines stay as its devices hold them. */
 void vgic_init_vcpu(struct vgic *g, unsigned vcpu);

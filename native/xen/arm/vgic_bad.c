@@ -1,4 +1,5 @@
 /* vgic_bad.c - could the interrupt controller have come to this state? Asked of state that comes from a file. */
+#include <string.h>
 #include "vgic_regs.h"
 
 enum { V2_CTLR = VGIC_GROUP0 | VGIC_GROUP1 | VGIC_ACKCTL | VGIC_FIQEN | VGIC_CBPR | VGIC_EOIMODE };
@@ -54,8 +55,21 @@ static const char *bad_cpu(const struct vgic *g, unsigned vcpu)
     return c->pad || c->lines_out != vgic_computed_lines(g, vcpu) ? "the processor's interrupt inputs" : NULL;
 }
 
+/* There is no controller yet: nothing has happened to it. */
+static bool untouched(const struct vgic *g)
+{
+    static const struct vgic_dist no_dist;
+    static const struct vgic_cpu no_cpu;
+    for (unsigned vcpu = 0; vcpu < g->vcpus; vcpu++)
+        if (vgic_cpu_of(g, vcpu) && memcmp(vgic_cpu_of(g, vcpu), &no_cpu, sizeof no_cpu) != 0)
+            return false;
+    return memcmp(g->dist, &no_dist, sizeof no_dist) == 0;
+}
+
 const char *vgic_bad(struct vgic *g)
 {
+    if (!vgic_there(g))
+        return untouched(g) ? NULL : "state without an interrupt controller";
     const char *bad = bad_distributor(g);
     for (unsigned vcpu = 0; !bad && vcpu < g->vcpus; vcpu++)
         bad = vgic_cpu_of(g, vcpu) ? bad_cpu(g, vcpu) : NULL;

@@ -110,7 +110,7 @@ static bool belongs(uint32_t reg)
 
 enum vgic_answer vgic_sysreg(struct vgic *g, unsigned vcpu, uint32_t reg, bool write, uint64_t *value)
 {
-    if (!belongs(reg) || !vgic_cpu_of(g, vcpu))
+    if (!belongs(reg) || !vgic_there(g) || !vgic_cpu_of(g, vcpu))
         return VGIC_ELSEWHERE;
     if (g->dist->version == 2) {                                /* ICC_SRE_EL1 alone, which says that there is nothing else */
         *value = write ? *value : 0;

@@ -24,6 +24,8 @@ struct vgic_cpu *vgic_cpu_of(const struct vgic *g, unsigned vcpu);
 struct vgic_bank *vgic_bank(const struct vgic *g, unsigned vcpu, unsigned n, uint32_t *bits);
 uint8_t *vgic_priority(const struct vgic *g, unsigned vcpu, unsigned intid);
 uint32_t vgic_pending_bits(const struct vgic_bank *b);
+/* vgic_init() has been called: before it there is no controller. */
+bool vgic_there(const struct vgic *g);
 /* Xen gives all of a GICv2's interrupts to group 0, and all of a GICv3's to group 1 (the non-secure view). */
 unsigned vgic_group(const struct vgic *g);
 /* Something has changed: of one vcpu, of every one, of bank n. */
