@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 class Origin(NamedTuple):
     """What a domain is built of again. `firmware`: of an HVM domain; `image`: of the others. `reasons`: ends
     (SHUTDOWN_*) after which that is done. `triple_fault`: the reason that one gives.
-    `forced_emulation`: that there is the prefix. Immutable."""
+    `forced_emulation`: that there is the prefix. `machine`: choices of the architecture's. Immutable."""
 
     kind: str
     pages: int
@@ -23,3 +23,4 @@ class Origin(NamedTuple):
     reasons: tuple[int, ...]
     triple_fault: int
     forced_emulation: bool
+    machine: tuple[tuple[str, str], ...]

@@ -92,6 +92,14 @@ def address(text: str) -> tuple[str, int]:
         raise _bad(f"{text} is not [HOST:]PORT") from None
 
 
+def _machine(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    names = [name for name, _, _ in pairs]
+    if not all(name and value for name, _, value in pairs) or len(set(names)) < len(names):
+        raise _bad(f"{text}: each name wants =VALUE, and comes once; remedy: NAME=VALUE[,NAME=VALUE]")
+    return tuple(sorted((name, value) for name, _, value in pairs))
+
+
 def _serial(text: str) -> Any:
     from hv.toolstack.serial_line import parse_serial
 
@@ -162,6 +170,8 @@ GUEST_OPTIONS = (
            "translate addresses by walk of the page tables, or by shadow tables (pvh, hvm; usually shadow)", _PAGING),
     Option("--fep", _GUEST, None, False, "",
            "the forced emulation prefix, 'ud2; xen' in front of an instruction, as Xen has it with hvm_fep (pvh, hvm)"),
+    Option("--machine", _GUEST, _machine, None, "NAME=VALUE[,NAME=VALUE]",
+           "what an architecture lets choose of its domains' machine; ARM: gic_version=v2 or v3"),
     Option("--max-insns", _LIMITS, positive, None, "N", "stop after N instructions"),
     Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),
     Option("--wall-timeout", _LIMITS, _seconds, None, "SECONDS", "stop after this time on the wall"),

@@ -57,6 +57,7 @@ def config_of(options: Any) -> GuestConfig:
         kind=options.type,
         paging=options.paging,
         forced_emulation=getattr(options, "fep", None) or False,
+        machine=getattr(options, "machine", None) or (),
         disks=(*(getattr(options, "disk", None) or ()), *(getattr(options, "cdrom", None) or ())),
         firmware=getattr(options, "firmware", None),
         boot=getattr(options, "boot", None) or "",

@@ -25,6 +25,7 @@ from hv.debug.saved_config import (
     disk_facts,
     firmware_digest,
     kind_from,
+    machine_from,
     usb_names,
 )  # fmt: skip
 from hv.debug.saved_inputs import inputs_from, inputs_plain, moment_from
@@ -183,12 +184,13 @@ def read(path: str | Path) -> Recording:
 def _recording(about: Any, inputs: list[Input]) -> Recording:
     names = (
         "kernel", "ramdisk", "firmware", "roms", "kind", "boot", "usb", "vga",
-        "serial_console", "xen_platform", "triple_fault", "forced_emulation", "disks", "nics", "memory_mib", "vcpus",
-        "cmdline", "quantum", "seed", "scheduler", "name", "wallclock_ns", "stop", "end", "hashes",
+        "serial_console", "xen_platform", "triple_fault", "forced_emulation", "machine", "disks", "nics",
+        "memory_mib", "vcpus", "cmdline", "quantum", "seed", "scheduler", "name", "wallclock_ns", "stop", "end",
+        "hashes",
     )  # fmt: skip
     (
-        kernel, ramdisk, firmware, roms, kind, boot, usb, vga, serial, xen, triple, forced, disks, nics, memory, vcpus,
-        cmdline, quantum, seed, scheduler, name, wallclock, stop, end, hashes,
+        kernel, ramdisk, firmware, roms, kind, boot, usb, vga, serial, xen, triple, forced, machine, disks, nics,
+        memory, vcpus, cmdline, quantum, seed, scheduler, name, wallclock, stop, end, hashes,
     ) = record(about, "the recording", *names)  # fmt: skip
     try:
         domain_pages(number(memory, "memory", 1 << 20, 1))
@@ -212,6 +214,7 @@ def _recording(about: Any, inputs: list[Input]) -> Recording:
         boot=text(boot, "boot order", 16), usb=usb_names(usb), vga=flag(vga, "vga"),
         serial_console=flag(serial, "serial_console"), xen_platform=flag(xen, "xen_platform"),
         triple_fault=one_of(*TRIPLE_FAULTS)(triple, "triple_fault"), forced_emulation=flag(forced, "forced_emulation"),
+        machine=machine_from(machine),
     )  # fmt: skip
     places = [_hash_from(entry) for entry in items(hashes, "hashes", MAX_HASHES)]
     if [count for count, _ in places] != sorted({count for count, _ in places}):

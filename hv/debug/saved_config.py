@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hv.toolstack.launch import GuestConfig
 
 MOST_DISKS = 64
+MOST_CHOICES = 16
+"""Of the machine: far more than any has."""
 
 
 class DiskFacts(NamedTuple):
@@ -78,6 +80,7 @@ def config_plain(config: GuestConfig, disks: list[DiskFacts]) -> dict[str, Any]:
         "xen_platform": config.xen_platform,
         "triple_fault": config.triple_fault,
         "forced_emulation": config.forced_emulation,
+        "machine": [list(choice) for choice in config.machine],
         "disks": [
             [facts.options.format, facts.options.bus, facts.options.read_only, facts.options.cdrom,
              [list(file) for file in facts.files]]
@@ -92,6 +95,12 @@ def kind_from(data: Any, *, kernel: bool) -> str:
     if data not in ("auto", *KINDS) or (not kernel and data in ("pv", "pvh")):
         raise FieldError("there is no such kind of domain")
     return str(data)
+
+
+def machine_from(data: Any) -> tuple[tuple[str, str], ...]:
+    """What a recording says of the machine's choices. FieldError."""
+    found = [items(choice, "a choice of the machine's", 2, 2) for choice in items(data, "the machine", MOST_CHOICES)]
+    return tuple((text(name, "a choice", 64), text(value, "a choice", 64)) for name, value in found)
 
 
 def devices_from(disks: Any, nics: Any) -> tuple[list[DiskFacts], tuple[NicOptions, ...]]:

@@ -70,6 +70,8 @@ class GuestConfig(NamedTuple):
     """What a triple fault of a PVH or HVM domain is: "crash" or "reboot"."""
     forced_emulation: bool = False
     """Of a PVH or HVM domain: Xen's forced emulation prefix, "ud2; xen" in front of an instruction (docs/hvm.md)."""
+    machine: tuple[tuple[str, str], ...] = ()
+    """What the kernel's architecture lets choose of the machine, as names and values (`OPTIONS` of its module boot)."""
     serial_console: bool = True
     """Of an HVM domain: the first serial port is the console; else it leads nowhere until somebody takes its `sink`."""
     xen_platform: bool = True
@@ -122,6 +124,7 @@ def launch(
     kind, image = "hvm", None
     if config.kind != "hvm" and kernel is not None:
         image = kernel if isinstance(kernel, KernelImage) else load_kernel(kernel)
+        _check_machine(image, config.machine)
         kind = boot_module(image).kind_of(image, config.kind, config.forced_emulation)  # before memory is taken
     if kind == "hvm":
         if isinstance(kernel, KernelImage):
@@ -162,6 +165,16 @@ def launch(
     if config.disks or config.nics:
         _add_devices(hv, domain, config)
     return Guest(hv, domain, built, read, console, store)
+
+
+def _check_machine(image: KernelImage, choices: tuple[tuple[str, str], ...]) -> None:
+    """BuilderError: there is no such choice for a kernel's machine."""
+    options = boot_module(image).OPTIONS
+    for name, value in choices:
+        if value not in options.get(name, ()):
+            known = ", ".join(f"{name} ({' or '.join(values)})" for name, values in options.items())
+            accepted = f"a domain for {image.machine} has {known}" if known else "leave it out"
+            raise BuilderError("--machine", f"{name}={value} is no choice for {image.machine}", accepted)
 
 
 def _build(

@@ -42,6 +42,7 @@ def origin_of(
     return Origin(
         kind, domain_pages(config.memory_mib), image, config.cmdline, ramdisk, firmware, str(config.firmware),
         reasons, TRIPLE_FAULTS[config.triple_fault], config.forced_emulation,
+        config.machine,
     )  # fmt: skip
 
 

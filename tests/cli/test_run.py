@@ -162,6 +162,10 @@ BAD_INPUT = {
     "contradicting notes": (guest(UD2, entry=BASE), [], "its entry 0xffffffff80000000 lies outside the kernel"),
     "larger than memory": (HELLO, ["--memory", "2"], "does not fit into 2 MiB of memory"),
     "missing ramdisk": (HELLO, ["--ramdisk", "/nowhere"], "/nowhere: the ramdisk cannot be read: no such file"),
+    "a choice of another machine": (
+        HELLO, ["--machine", "gic_version=v3"], "--machine: gic_version=v3 is no choice for x86_64; leave it out",
+    ),
+    "no choice at all": (HELLO, ["--machine", "gic_version"], "gic_version: each name wants =VALUE, and comes once"),
     "memory 0": (HELLO, ["--memory", "0"], "--memory: 0 MiB is no size for a domain"),
     "memory beyond the host": (HELLO, ["--memory", "1000000"], "is more than the host has"),
     "vcpus": (HELLO, ["--vcpus", "65"], "--vcpus: 65 is no number of vcpus; give 1 to 64"),

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from hv.builder.origin import Origin
     from hv.domain import Domain
 
-__all__ = ["FORMATS", "MACHINES", "build", "choose", "describe", "kind_of", "reconnect"]
+__all__ = ["FORMATS", "MACHINES", "OPTIONS", "build", "choose", "describe", "kind_of", "reconnect"]
 
 MACHINES = ("aarch64", "arm")
 """KernelImage.machine of the kernels that run here."""
+OPTIONS = {"gic_version": ("v2", "v3")}
+"""Choices of the machine by name, with their values, the usual one first; xl's names (GuestConfig.machine)."""
 KINDS = {"aarch64": "arm64", "arm": "arm32"}
 """The kind of domain that each is for."""
 
@@ -43,7 +45,9 @@ def build(domain: Domain, origin: Origin) -> object:
     from hv.arch.arm.builder import build_arm
 
     assert origin.image is not None
-    return build_arm(domain, origin.image, cmdline=origin.cmdline, ramdisk=origin.ramdisk)
+    choices = {name: values[0] for name, values in OPTIONS.items()} | dict(origin.machine)
+    gic = int(choices["gic_version"].removeprefix("v"))
+    return build_arm(domain, origin.image, cmdline=origin.cmdline, ramdisk=origin.ramdisk, gic_version=gic)
 
 
 def choose(domain: Domain, origin: Origin) -> None:

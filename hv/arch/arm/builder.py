@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hv.domain import Domain
 
 ABI = "arm"
+SPIS = 32
+"""Shared interrupts, a whole bank: that of the serial port is among them."""
 MACHINE_ID = 0xFFFFFFFF
 """What an ARMv7 kernel that is given a device tree has in r1."""
 
@@ -31,10 +33,18 @@ class ArmDomain(NamedTuple):
     console: int
 
 
-def build_arm(domain: Domain, image: KernelImage, *, cmdline: str = "", ramdisk: bytes = b"") -> ArmDomain:
+def build_arm(
+    domain: Domain, image: KernelImage, *, cmdline: str = "", ramdisk: bytes = b"", gic_version: int = 2
+) -> ArmDomain:
     """Build `image` into the empty `domain` and make its vcpu 0 ready. BuilderError: it does not fit."""
     memory = int(domain.c.max_pages) << PAGE_SHIFT
-    layout, dtb = _planned(domain, image, memory, cmdline, len(ramdisk))
+    if lib.hv_arm_reset(domain.hv.native, domain.c, gic_version, SPIS):
+        problem = f"a GICv{gic_version} has no interface for {len(domain.vcpus)} vcpus"
+        raise BuilderError("--vcpus", problem, "give fewer, or choose the other (--machine gic_version=v3)")
+    described = Described(
+        image.machine, len(domain.vcpus), (), (), cmdline, (0, 0) if ramdisk else None, gic_version
+    )
+    layout, dtb = _planned(image, memory, described, len(ramdisk))
     _give_memory(domain, layout)
     console, xenstore = _magic_pages(domain)
     for segment in image.segments:
@@ -46,14 +56,10 @@ def build_arm(domain: Domain, image: KernelImage, *, cmdline: str = "", ramdisk:
     return ArmDomain(entry, layout.ramdisk if ramdisk else None, layout.device_tree, xenstore, console)
 
 
-def _planned(domain: Domain, image: KernelImage, memory: int, cmdline: str, ramdisk: int) -> tuple[Layout, bytes]:
+def _planned(image: KernelImage, memory: int, described: Described, ramdisk: int) -> tuple[Layout, bytes]:
     """Where everything goes, and the tree that says so. How large a tree is does not depend on the addresses in it."""
-    state = _state(domain)
     first = place(image, memory, ramdisk, 0)
-    described = Described(
-        image.machine, len(domain.vcpus), first.banks, first.regions, cmdline, (0, 0) if ramdisk else None,
-        int(state.gic.version),
-    )  # fmt: skip
+    described = described._replace(banks=first.banks, regions=first.regions)
     layout = place(image, memory, ramdisk, len(blob(tree(described))))
     if ramdisk:
         described = described._replace(ramdisk=(layout.ramdisk, layout.device_tree))
@@ -131,4 +137,5 @@ def _enter(domain: Domain, image: KernelImage, entry: int, device_tree: int) -> 
     else:
         state.pstate, state.x[1], state.x[2] = abi.PSR_GUEST32_INIT, MACHINE_ID, device_tree
     vcpu.set_state(state)
-    vcpu.c.online = 1
+    vcpu.c.initialised = vcpu.c.online = 1
+    lib.hv_runstate_set(domain.hv.native, vcpu.c, lib.RS_RUNNABLE)

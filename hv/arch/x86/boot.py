@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MACHINES = ("x86_64", "i386")
 """KernelImage.machine of the kernels that run here."""
+OPTIONS: dict[str, tuple[str, ...]] = {}
+"""Choices of the machine that are x86's alone (GuestConfig.machine): those of a PC have options of their own."""
 
 
 def _bzimage(name: str, data: memoryview, packing: tuple[str, ...]) -> KernelImage | None:
