@@ -35,6 +35,7 @@ __all__ = [
     "layout_names",
     "subop_name",
     "subop_of",
+    "word_size",
 ]  # fmt: skip
 
 ABIS: tuple[str, ...] = ("x86_64", "x86_32", "arm")
@@ -223,6 +224,11 @@ def layout(name: str, abi_name: str = "x86_64") -> Layout:
     if name not in table:
         raise KeyError(f"native/abi has no struct {name} for {abi_name}")
     return _layout_of(name, table)
+
+
+def word_size(abi_name: str) -> int:
+    """Bytes of a guest's long (xen_ulong_t)."""
+    return layout("vcpu_info", abi_name).field_size("evtchn_pending_sel")
 
 
 def constant(name: str, abi_name: str = "x86_64") -> int:

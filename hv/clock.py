@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from hv import abi
+from hv.arch import kind_numbered
 from hv.errors import XenError
 from hv.native import lib
 from hv.physical import read_word, write
@@ -35,7 +36,8 @@ FAR_AWAY_INSTEAD_NS = 100_000_000
 
 def guest_abi(d: Any) -> str:
     """The name of the domain's ABI, as `abi.layout` knows it."""
-    return "x86_32" if d.narrow else "x86_64"
+    kind = kind_numbered(d.type)
+    return kind.narrow_abi if d.narrow else kind.abi
 
 
 def now(c: Any) -> int:

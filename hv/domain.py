@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hv.arch import Kind, kind_numbered
 from hv.native import NO_FRAME, check, ffi, lib, view
 from hv.vcpu import Vcpu
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from hv.hypervisor import Hypervisor
 
 PAGE_SIZE = 4096
-TRANSLATED = (lib.DOMAIN_PVH, lib.DOMAIN_HVM)
 _SHUTDOWN = ("poweroff", "reboot", "suspend", "crash", "watchdog", "soft_reset")
 CONSOLE_LOG = 1 << 16
 """Bytes of console_io output that are kept while nobody takes them."""
@@ -70,14 +70,19 @@ class Domain:
         """How often that has been done."""
 
     @property
+    def kind(self) -> Kind:
+        """What it is: paravirtual or not, of which architecture."""
+        return kind_numbered(self.c.type)
+
+    @property
     def abi(self) -> str:
-        """The guest ABI that its shared pages are laid out by: x86_64 or x86_32."""
-        return "x86_32" if self.c.narrow else "x86_64"
+        """The guest ABI that its shared pages are laid out by."""
+        return self.kind.narrow_abi if self.c.narrow else self.kind.abi
 
     @property
     def translated(self) -> bool:
-        """Whether the guest has frame numbers of its own (PVH, HVM), which a p2m leads to the machine's."""
-        return int(self.c.type) in TRANSLATED
+        """Whether the guest has frame numbers of its own, which a p2m leads to the machine's."""
+        return self.kind.translated
 
     @property
     def shutdown_name(self) -> str | None:

@@ -102,10 +102,10 @@ class Context:
 
     def word_size(self) -> int:
         """Bytes of the guest's long (xen_ulong_t)."""
-        return 4 if self.abi == "x86_32" else 8
+        return abi.word_size(self.abi)
 
     def _code(self, code: str) -> str:
-        return ("I" if self.abi == "x86_32" else "Q") if code == "P" else code
+        return ("I" if self.word_size() == 4 else "Q") if code == "P" else code
 
     @property
     def subop(self) -> int:
@@ -115,7 +115,7 @@ class Context:
     def address_ok(self, address: int) -> bool:
         """Whether a guest pointer lies outside the hypervisor's part of the address space. (That the guest can
         access it is found out when it is used.)"""
-        if self.abi == "arm" or self.domain.translated:
+        if self.domain.translated:
             return True
         start, end = address_space_hole(self.abi)
         return address < start or address >= end
@@ -278,7 +278,8 @@ def serve(hv: Hypervisor, vcpu: Vcpu, out: Any) -> None:
     the entry of the multicall it is part of."""
     ctx = Context(hv, vcpu, out.nr, ffi.unpack(out.args, 6))
     if ctx.domain.translated:
-        ctx.abi = "x86_32" if out.flags & lib.HV_CALL_32 else "x86_64"
+        kind = ctx.domain.kind
+        ctx.abi = kind.narrow_abi if out.flags & lib.HV_CALL_32 else kind.abi
     try:
         result = dispatch(ctx, handlers_of(ctx.nr))
     except XenError as error:
@@ -314,8 +315,7 @@ def describe(ctx: Context) -> str:
     """The call in words, for a host error."""
     name = abi.HYPERCALLS.get(ctx.nr, str(ctx.nr))
     sub = abi.subop_name(name, ctx.subop)
-    rip = lib.cpu_gprs(ctx.vcpu.cpu).rip
     return (
         f"while serving {name} (sub-operation {sub}, arguments {[hex(a) for a in ctx.args]}) of domain "
-        f"{ctx.domain.name}, vcpu {ctx.vcpu.id}, rip {rip:#x}, instruction {int(ctx.hv.state.retired):,}"
+        f"{ctx.domain.name}, vcpu {ctx.vcpu.id}, pc {ctx.vcpu.pc:#x}, instruction {int(ctx.hv.state.retired):,}"
     )

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv import hypercall
-from hv.arch import architecture
+from hv.arch import architecture, kinds
 from hv.domain import Domain
 from hv.inputs import InputGate, Moment
 from hv.native import check, ffi, lib
@@ -35,8 +35,6 @@ EXIT_BREAKPOINT: int = lib.EXIT_BREAKPOINT
 TURN_LIMIT: int = lib.HV_TURN_LIMIT
 TURN_TIME: int = lib.HV_TURN_TIME
 TURN_DEVICE: int = lib.HV_TURN_DEVICE
-KINDS = {"pv": lib.DOMAIN_PV64, "pvh": lib.DOMAIN_PVH, "hvm": lib.DOMAIN_HVM}
-"""Kinds of domain: paravirtual; fully virtual without and with the devices of a PC."""
 PAGING = {"walk": lib.HV_PAGING_WALK, "shadow": lib.HV_PAGING_SHADOW}
 """How addresses of HVM and PVH guests are translated: by their page tables at each miss, or by shadows of these.
 Results are the same (docs/paging.md)."""
@@ -148,11 +146,11 @@ class Hypervisor:
     def create_domain(
         self, name: str, *, memory_mib: int, vcpus: int = 1, domid: int | None = None, kind: str = "pv"
     ) -> Domain:
-        """An empty domain of one of KINDS with `vcpus` vcpus, all offline. Raises NativeError when a table is full."""
+        """An empty domain of a kind (hv.arch.kinds) with `vcpus` vcpus, all offline. NativeError: a table is full."""
         if domid is None:
             domid = max((d.domid for d in self.domains.values()), default=0) + 1
         pages = memory_mib * PAGES_PER_MIB
-        slot = check(lib.hv_domain_create(self.native, domid, KINDS[kind], pages), f"domain {name}")
+        slot = check(lib.hv_domain_create(self.native, domid, kinds()[kind].number, pages), f"domain {name}")
         domain = Domain(self, slot, name)
         self.domains[slot] = domain
         for _ in range(vcpus):
@@ -349,5 +347,5 @@ class Hypervisor:
             case _:
                 raise HostError(
                     f"vcpu {vcpu.domain.name}.{vcpu.id}: exit reason {reason} (vector {out.vector}, "
-                    f"address {out.address:#x}, aux {out.aux:#x}) at rip {vcpu.registers['rip']:#x}"
+                    f"address {out.address:#x}, aux {out.aux:#x}) at pc {vcpu.pc:#x}"
                 )

@@ -10,9 +10,9 @@ from collections import Counter, deque
 from typing import Any, NamedTuple
 
 from hv import abi
+from hv.arch import kind_numbered, registers_of
 from hv.errors import XenError
 from hv.native import check, ffi, lib
-from hv.vcpu import GENERAL_REGISTERS
 
 __all__ = ["Evidence", "Refusal", "RefusalLog"]
 
@@ -23,9 +23,10 @@ _WORD = (1 << 64) - 1
 
 class Evidence(NamedTuple):
     """What was copied when a call was refused: the general registers, the memory that its arguments point to, and the
-    stack from rsp up (as much as could be read)."""
+    stack from its pointer up (as much as could be read). `stack_pointer`: which of the registers that is."""
 
     registers: dict[str, int]
+    stack_pointer: str
     data_address: int
     data: bytes
     stack: bytes
@@ -36,7 +37,7 @@ class Evidence(NamedTuple):
 
     def read_stack(self, address: int, length: int) -> bytes | None:
         """The stack by address; None outside of what was copied."""
-        return _part(self.stack, address - self.registers["rsp"], length)
+        return _part(self.stack, address - self.registers[self.stack_pointer], length)
 
 
 def _part(data: bytes, at: int, length: int) -> bytes | None:
@@ -124,7 +125,7 @@ class RefusalLog:
         if self._evidence is None:
             return None
         lib.hv_take_evidence(self._native, vcpu, number, [value & _WORD for value in args], self._evidence)
-        return _evidence_of(self._evidence[0])
+        return self._evidence_of(self._evidence[0], int(vcpu.domid))
 
     def rewind(self, when: int) -> None:
         """Time went back: forget what has not been refused yet at `when` retired instructions."""
@@ -138,7 +139,7 @@ class RefusalLog:
         count = lib.hv_refusals(self._native, out, KEPT)
         # What C refused to a Python handler is told by the handler, in the guest's terms.
         found = [
-            self._of_c(out[i], _evidence_of(self._evidence[i]) if i < known else None)
+            self._of_c(out[i], self._evidence_of(self._evidence[i], out[i].domid) if i < known else None)
             for i in range(count)
             if out[i].domid != lib.OWNER_XEN
         ] + list(self._own)
@@ -151,13 +152,16 @@ class RefusalLog:
         lib.hv_rule_counts(self._native, of_c, len(abi.RULES) + 1)
         return {name: int(of_c[rule.number]) + self._counts[name] for name, rule in abi.RULES.items()}
 
+    def _evidence_of(self, e: Any, domid: int) -> Evidence | None:
+        """None: the domain is gone, and with it what its registers are."""
+        domain = lib.hv_find_domain(self._native, domid)
+        if domain == ffi.NULL:
+            return None
+        arch = registers_of(kind_numbered(domain.type))
+        data, stack = bytes(ffi.buffer(e.data, e.data_length)), bytes(ffi.buffer(e.stack, e.stack_length))
+        return Evidence(arch.of_evidence(e), arch.STACK, int(e.data_va), data, stack)
+
     @staticmethod
     def _of_c(r: Any, evidence: Evidence | None) -> Refusal:
         error = XenError.from_number(r.rule, tuple(r.facts))
         return Refusal(r.when, r.domid, r.vcpu, r.hypercall, tuple(r.args), error, r.result, evidence)
-
-
-def _evidence_of(e: Any) -> Evidence:
-    data, stack = bytes(ffi.buffer(e.data, e.data_length)), bytes(ffi.buffer(e.stack, e.stack_length))
-    registers = {name: int(getattr(e.registers, name)) for name in GENERAL_REGISTERS}
-    return Evidence(registers, int(e.data_va), data, stack)

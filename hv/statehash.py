@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hv.arch import architecture
 from hv.native import ffi, lib, view
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def _feed_domain(hv: Hypervisor, domain: Domain, digest: Digest) -> None:
     for name, offset, capacity, used in tables:
         size = ffi.sizeof(name)
         digest.update(view(arena + offset + domain.slot * capacity * size, used * size))
-    if domain.translated:
-        digest.update(view(lib.hv_hvm_domain(hv.native, domain.c), ffi.sizeof("struct hvm_domain")))
+    for part in architecture(domain.kind.abi, "canonical").of_domain(domain):
+        digest.update(part)
     for handle, entry in _grant_mappings(hv, domain):
         digest.update(struct.pack("<I", handle) + entry)
     _feed_vcpus(domain, digest)
@@ -92,13 +93,12 @@ def _feed_domain(hv: Hypervisor, domain: Domain, digest: Digest) -> None:
 
 
 def _feed_vcpus(domain: Domain, digest: Digest) -> None:
-    cpu_state = ffi.new("struct x86_state *")
+    canonical = architecture(domain.kind.abi, "canonical")
     for vcpu in domain.vcpus:
         digest.update(view(vcpu.c, ffi.sizeof("struct vcpu")))
-        if domain.translated:
-            digest.update(view(lib.hv_hvm_vcpu(domain.hv.native, vcpu.c), ffi.sizeof("struct hvm_vcpu")))
-        lib.cpu_get_state(vcpu.cpu, cpu_state)
-        digest.update(view(cpu_state, ffi.sizeof("struct x86_state")))
+        for part in canonical.of_vcpu(vcpu):
+            digest.update(part)
+        digest.update(view(vcpu.state(), ffi.sizeof(vcpu.arch.STATE)))
 
 
 def _grant_mappings(hv: Hypervisor, domain: Domain) -> Iterator[tuple[int, bytes]]:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hv.arch import registers_of
 from hv.native import ffi, lib
 
 if TYPE_CHECKING:
     from hv.domain import Domain
-
-GENERAL_REGISTERS = (
-    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-    "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rip",
-)  # fmt: skip
 
 LAST_ADDRESS = (1 << 64) - 1
 
@@ -37,20 +33,28 @@ class Vcpu:
         return int(self.c.id)
 
     @property
+    def arch(self) -> Any:
+        """What its architecture says of registers (hv.arch)."""
+        return registers_of(self.domain.kind)
+
+    @property
     def registers(self) -> dict[str, int]:
-        """The general registers and rip, by name."""
-        gprs = lib.cpu_gprs(self.cpu)
-        return {name: int(getattr(gprs, name)) for name in GENERAL_REGISTERS}
+        """The general registers and the program counter, by name."""
+        values: dict[str, int] = self.arch.general(self.cpu)
+        return values
+
+    @property
+    def pc(self) -> int:
+        """The program counter: the next instruction, as the guest sees it."""
+        return self.registers[self.arch.PC]
 
     def state(self) -> Any:
-        """A copy of the whole architectural state, as `struct x86_state` (native/engine/engine.h)."""
-        state = ffi.new("struct x86_state *")
-        lib.cpu_get_state(self.cpu, state)
-        return state
+        """A copy of the whole architectural state, as the architecture's struct (native/engine/engine.h)."""
+        return self.arch.state(self.cpu)
 
     def set_state(self, state: Any) -> None:
         """Load the whole architectural state."""
-        lib.cpu_set_state(self.cpu, state)
+        self.arch.set_state(self.cpu, state)
 
     def read(self, address: int, length: int) -> bytes | None:
         """Guest memory by linear address with the vcpu's present rights; None where it is not mapped."""

@@ -10,14 +10,14 @@ and have 64 bits. Looking leaves no trace in the guest.
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from hv.arch import kinds, registers_of
 from hv.debug.memory import read_linear
-from hv.debug.mode import cr2_of, cr3_of
-from hv.vcpu import GENERAL_REGISTERS
 
 if TYPE_CHECKING:
     from hv.debug.symbols import Symbols
@@ -35,7 +35,6 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<number>0[xX][0-9a-fA-F]+|[0-9][0-9_]*)|(?P<load>u(?:8|16|32|64)\s*\[)|(?P<name>[A-Za-z_.$][\w.$@]*)"
     r"|(?P<operator><<|>>|==|!=|<=|>=|&&|\|\||[-+*/%&|^~!<>()\[\]]))"
 )
-_SEGMENTS = {name: at for at, name in enumerate(("es", "cs", "ss", "ds", "fs", "gs"))}
 
 
 def _divided(a: int, b: int) -> int:
@@ -80,22 +79,31 @@ def compile_expression(text: str, symbols: Symbols) -> Value:
 
 def register_value(vcpu: Vcpu, name: str) -> int | None:
     """A register by name; None when there is none of that name."""
-    if name in GENERAL_REGISTERS:
+    if name in vcpu.arch.GENERAL:
         return vcpu.registers[name]
-    if name in ("rflags", "eflags"):
-        return int(vcpu.state().rflags)
-    if name in _SEGMENTS:
-        return int(vcpu.state().segments[_SEGMENTS[name]].selector)
-    if name in ("fs_base", "gs_base"):
-        return int(vcpu.state().segments[_SEGMENTS[name[:2]]].base)
-    if name == "cr2":
-        return cr2_of(vcpu)
-    if name == "cr3":
-        return cr3_of(vcpu)
-    return None
+    other: Callable[[Vcpu], int] | None = vcpu.arch.OTHERS.get(name)
+    return None if other is None else other(vcpu)
 
 
-_REGISTERS = frozenset({*GENERAL_REGISTERS, "rflags", "eflags", *_SEGMENTS, "fs_base", "gs_base", "cr2", "cr3"})
+@functools.cache
+def _names() -> frozenset[str]:
+    """The registers of every kind of vcpu."""
+    known = [registers_of(kind) for kind in kinds().values()]
+    return frozenset(name for registers in known for name in (*registers.GENERAL, *registers.OTHERS))
+
+
+def _register(name: str, symbol: int | None) -> Value:
+    """A register; of a vcpu that has none of that name, the symbol of that name."""
+
+    def read(vcpu: Vcpu) -> int:
+        value = register_value(vcpu, name)
+        if value is None:
+            value = symbol
+        if value is None:
+            raise ValueError(f"{name} is no register of this vcpu")
+        return value
+
+    return read
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -171,9 +179,15 @@ class _Parser:
         if kind == "load":
             return self._bracket("]", int(text.rstrip("[ ")[1:]) // 8)
         register = text.removeprefix("$")
-        if register in _REGISTERS:
-            return lambda vcpu: register_value(vcpu, register) or 0
+        if register in _names():
+            return _register(register, self._symbol(text))
         return _constant(self._symbols.parse(text))
+
+    def _symbol(self, text: str) -> int | None:
+        try:
+            return self._symbols.parse(text)
+        except ValueError:
+            return None
 
 
 def _constant(number: int) -> Value:

@@ -8,8 +8,8 @@ import errno
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hv.arch import kinds
 from hv.debug.fields import FieldError, flag, items, text
-from hv.hypervisor import KINDS
 from hv.toolstack.devices import BUSES, FORMATS, DiskOptions
 from hv.toolstack.launch import MOST_NICS
 
@@ -92,7 +92,7 @@ def config_plain(config: GuestConfig, disks: list[DiskFacts]) -> dict[str, Any]:
 
 def kind_from(data: Any, *, kernel: bool) -> str:
     """A kind of domain. FieldError: there is none such, or it needs a kernel and has none."""
-    if data not in ("auto", *KINDS) or (not kernel and data in ("pv", "pvh")):
+    if data not in ("auto", *kinds()) or (not kernel and data in ("pv", "pvh")):
         raise FieldError("there is no such kind of domain")
     return str(data)
 

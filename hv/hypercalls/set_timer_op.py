@@ -12,7 +12,7 @@ from hv.hypercall import Context, hypercall
 def set_timer_op(ctx: Context, _arg: dict[str, Any]) -> int:
     """The same timer as VCPUOP_set_singleshot_timer's."""
     timeout = ctx.args[0]
-    if ctx.abi == "x86_32":  # in two halves
+    if ctx.word_size() == 4:  # in two halves
         timeout = (ctx.args[0] & 0xFFFF_FFFF) | (ctx.args[1] & 0xFFFF_FFFF) << 32
     clock.set_timer(ctx.hv.native, ctx.vcpu.c, timeout)
     return 0

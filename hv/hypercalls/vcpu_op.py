@@ -141,7 +141,7 @@ def _area(ctx: Context, struct: str, size: int) -> int:
     """The linear address of an area to be registered: of the guest's, though it need not be mapped now.
     EFAULT."""
     address = int(ctx.read_struct(struct, ctx.args[2])["addr"]["p"])
-    if ctx.abi == "x86_32":
+    if ctx.word_size() == 4:
         address &= 0xFFFF_FFFF
     last = address + size - 1
     if last >= 1 << 64 or address in HOLE or last in HOLE:

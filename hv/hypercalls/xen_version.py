@@ -74,7 +74,7 @@ def changeset(ctx: Context, arg: dict[str, Any]) -> int:
 @hypercall("xen_version", sub=abi.XENVER_platform_parameters)
 def platform_parameters(ctx: Context, arg: dict[str, Any]) -> int:
     """Where the hypervisor's part of the address space begins: translated domains have none there."""
-    start = 0 if ctx.abi == "arm" or ctx.domain.translated else abi.constant("HYPERVISOR_VIRT_START", ctx.abi)
+    start = 0 if ctx.domain.translated else abi.constant("HYPERVISOR_VIRT_START", ctx.abi)
     ctx.write_struct("xen_platform_parameters", ctx.args[1], {"virt_start": start})
     return 0
 

@@ -14,10 +14,9 @@ import errno
 from typing import TYPE_CHECKING
 
 from hv import abi
-from hv.arch import architecture
+from hv.arch import architecture, kinds
 from hv.builder.image import BuilderError, domain_pages
 from hv.builder.origin import Origin
-from hv.hypervisor import KINDS
 from hv.native import check, lib
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def _renew(domain: Domain, origin: Origin) -> None:
     hv = domain.hv
     for vcpu in domain.vcpus:
         del hv.vcpus[vcpu.slot]
-    result = lib.hv_domain_renew(hv.native, domain.slot, KINDS[origin.kind], origin.pages)
+    result = lib.hv_domain_renew(hv.native, domain.slot, kinds()[origin.kind].number, origin.pages)
     for number, vcpu in enumerate(domain.vcpus):
         vcpu.bind(check(lib.hv_vcpu_create(hv.native, domain.slot, number), f"{domain.name}: vcpu {number}"))
         hv.vcpus[vcpu.slot] = vcpu

@@ -10,7 +10,6 @@ from hv.debug.commands.outside import console_of, printable
 from hv.debug.here import around, call_here, call_lines, displays, place_text, stack_words, who
 from hv.debug.mode import mode_of
 from hv.debug.trace_text import answer, line
-from hv.vcpu import GENERAL_REGISTERS
 
 if TYPE_CHECKING:
     from hv.debug.debugger import Debugger
@@ -23,8 +22,6 @@ WINDOW = 100
 """Records of the timeline before and behind a stop that are looked up at once."""
 _STACK = 40
 """Words of the stack."""
-_VALUES = {"rflags": f"{'':5}{{:08x}}"}
-"""How a register's value is shown, if not with 16 digits: the upper half of rflags is reserved."""
 _CONSOLE = 1 << 14
 """Bytes of the console's end that are shown."""
 
@@ -77,7 +74,8 @@ def look(debugger: Debugger, before: View | None, rows: int) -> View:
     none that is made, and look_around() makes it. rows: lines of code, of which some lie before rip."""
     vcpu, symbols = debugger.vcpu, debugger.symbols
     mode = mode_of(vcpu)
-    values = vcpu.registers | {"rflags": int(vcpu.state().rflags)}
+    flags = vcpu.arch.FLAGS
+    values = vcpu.registers | {flags: vcpu.arch.OTHERS[flags](vcpu)}
     old = before.values if before else values
     count = debugger.hv.instructions
     window = Window(count, count, debugger.timeline.tip, (), (), made=False)
@@ -88,12 +86,12 @@ def look(debugger: Debugger, before: View | None, rows: int) -> View:
         count=count,
         code=_code(around(vcpu, symbols, max(rows // 3, 1), max(rows, 2)), mode.pc, symbols),
         registers=[
-            (name, _VALUES.get(name, "{:016x}").format(values[name]), values[name] != old.get(name))
-            for name in (*GENERAL_REGISTERS, "rflags")
+            (name, _shown(values[name], name == flags), values[name] != old.get(name))
+            for name in (*vcpu.arch.GENERAL, flags)
         ],
         stack=[
             f"+{at - mode.sp:<3x} {text}" for at, text in stack_words(vcpu, symbols, _STACK)
-        ] or ["rsp is not mapped"],
+        ] or [f"{vcpu.arch.STACK} is not mapped"],
         call=_call(debugger, window, count),
         displays=displays(debugger),
         console=_console(debugger),
@@ -152,6 +150,11 @@ def _call(debugger: Debugger, window: Window, count: int) -> list[str]:
         return []
     head, *fields = call_lines(made[-1].call())
     return [f"made: {head} = {answer(made[-1])}", *fields]
+
+
+def _shown(value: int, flags: bool) -> str:
+    """With 16 digits; flags with 8, as nothing is above them."""
+    return f"{'':5}{value:08x}" if flags else f"{value:016x}"
 
 
 def _console(debugger: Debugger) -> str:

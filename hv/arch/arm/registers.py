@@ -1,0 +1,56 @@
+"""The registers of an AArch64 vcpu: the general ones by name, and all of them as a `struct arm_state`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from hv.native import ffi, lib
+
+if TYPE_CHECKING:
+    from hv.vcpu import Vcpu
+
+GENERAL = (*(f"x{number}" for number in range(31)), "sp", "pc")
+PC, STACK, FLAGS = "pc", "sp", "pstate"
+STATE = "struct arm_state"
+_SP = 31
+
+
+def general(cpu: Any) -> dict[str, int]:
+    """The values of GENERAL; `sp` is the one in use."""
+    return {name: int(lib.arm_reg(cpu, number)) for number, name in enumerate(GENERAL[:-1])} | {
+        PC: int(lib.cpu_pc(cpu))
+    }
+
+
+def of_evidence(evidence: Any) -> dict[str, int]:
+    """The same of a `struct evidence`."""
+    return {name: int(evidence.arm_registers[number]) for number, name in enumerate(GENERAL)}
+
+
+def state(cpu: Any) -> Any:
+    """A copy of the whole architectural state, a STATE."""
+    out = ffi.new(f"{STATE} *")
+    lib.arm_get_state(cpu, out)
+    return out
+
+
+def set_state(cpu: Any, state: Any) -> None:
+    """Load the whole architectural state."""
+    lib.arm_set_state(cpu, state)
+
+
+def _field(name: str) -> Callable[[Vcpu], int]:
+    return lambda vcpu: int(getattr(vcpu.state(), name))
+
+
+_SYSTEM = (
+    "sp_el0", "sp_el1", "elr_el1", "spsr_el1", "sctlr", "actlr", "cpacr", "ttbr0", "ttbr1", "tcr", "mair", "amair",
+    "vbar", "esr", "far", "par", "contextidr", "tpidr_el0", "tpidrro_el0", "tpidr_el1", "cntkctl", "mdscr",
+)  # fmt: skip
+OTHERS: dict[str, Callable[[Vcpu], int]] = {
+    FLAGS: _field("pstate"), "cpsr": _field("pstate"),
+    **{name: _field(name) for name in _SYSTEM},
+    **{f"{name}_el1": _field(name) for name in _SYSTEM if "_el" not in name},
+}  # fmt: skip
+"""Further registers that have a name, and their values."""
