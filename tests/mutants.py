@@ -318,6 +318,34 @@ MUTANTS = (
         "return False",
         (GUESTS, "-k", "usb_hid"),
     ),
+    Mutant(
+        "GIC: what is being served is signalled again",
+        "native/xen/arm/vgic.c",
+        "vgic_pending_bits(b) & b->enabled & ~b->active;",
+        "vgic_pending_bits(b) & b->enabled;",
+        ("tests/arm/test_gic_interface.py",),
+    ),
+    Mutant(
+        "GIC: group 1's end drops a priority of group 0",
+        "native/xen/arm/vgic_cpu.c",
+        "    if (c->apr[group] & lowest)\n        c->apr[group] &= ~lowest;\n",
+        "    c->apr[0] &= ~lowest, c->apr[1] &= ~lowest;\n",
+        ("tests/arm/test_gic_v3.py",),
+    ),
+    Mutant(
+        "ARM timer: due one tick late",
+        "native/xen/arm/vtimer.c",
+        "t->ctl & VTIMER_ENABLE && count >= t->cval;",
+        "t->ctl & VTIMER_ENABLE && count > t->cval;",
+        ("tests/arm/test_vtimer.py",),
+    ),
+    Mutant(
+        "PSCI: an affinity of another cluster is taken for this one",
+        "native/xen/arm/vgic.c",
+        "if ((fields & 0xff) >= VGIC_CLUSTER || fields >> 16)",
+        "if ((fields & 0xff) >= VGIC_CLUSTER)",
+        ("tests/arm/test_psci.py", "tests/arm/test_gic_v3.py"),
+    ),
 )
 
 

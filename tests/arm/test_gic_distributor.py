@@ -73,6 +73,19 @@ def test_set_and_clear_registers(make_gic: MakeGic, version: int, set_at: int, c
 
 
 @BOTH
+@pytest.mark.parametrize(("set_at", "clear_at", "base"), [(0x100, 0x180, 0xFFFF), (0x200, 0x280, 0), (0x300, 0x380, 0)])
+def test_set_and_clear_private(make_gic: MakeGic, version: int, set_at: int, clear_at: int, base: int) -> None:
+    """The same of a processor's own interrupts: GICD's banked registers, or GICR_ISENABLER0 and its like."""
+    gic = make_gic(version)
+    gic.own(set_at, 0x90100000, vcpu=1)
+    assert gic.own(set_at, vcpu=1) == gic.own(clear_at, vcpu=1) == 0x90100000 | base
+    gic.own(clear_at, 0x10000000, vcpu=1)
+    assert gic.own(set_at, vcpu=1) == 0x80100000 | base
+    assert gic.own(set_at) == base
+    assert gic.bad() is None
+
+
+@BOTH
 def test_private_interrupts_are_banked(make_gic: MakeGic, version: int) -> None:
     """IHI 0048B 2.2.1, IHI 0069 1.2.1: each processor has its own SGIs and PPIs."""
     gic = make_gic(version)
@@ -246,7 +259,7 @@ def test_groups_cannot_be_chosen(make_gic: MakeGic, version: int) -> None:
 def test_reserved_registers_read_as_zero(make_gic: MakeGic, version: int) -> None:
     """IHI 0048B 4.1.2: reserved is RAZ/WI; what Xen answers at any width has any width here."""
     gic = make_gic(version)
-    for offset in (0x14, 0x20, 0x3C, 0x7FC):
+    for offset in (0x14, 0x20, 0x3C, 0x7FC, *((0xD00, 0xDFC, 0xF04, 0xFEC) if version == 2 else (0xF30, 0x8000))):
         for size in (1, 2, 4, 8):
             if offset % size == 0:
                 gic.d(offset, 0xFF, size=size)
@@ -287,6 +300,14 @@ def test_targets_of_spis(make_gic: MakeGic) -> None:
     assert [gic.lines(vcpu) for vcpu in range(4)] == [0, 0, 0, IRQ]
     assert gic.ack() == SPURIOUS
     assert gic.ack(vcpu=3) == 32
+
+
+def test_targets_of_interrupts_that_are_not_there(make_gic: MakeGic) -> None:
+    gic = make_gic(2, 2, 64)
+    gic.d(0x85C, 0x02020202)
+    gic.d(0x860, 0x02020202)
+    assert (gic.d(0x85C), gic.d(0x860)) == (0x02020202, 0)
+    assert gic.bad() is None
 
 
 def test_targets_that_are_not_there(make_gic: MakeGic) -> None:
@@ -332,6 +353,8 @@ def test_routes_that_lead_nowhere(make_gic: MakeGic) -> None:
 
 def test_interrupts_that_are_not_there_have_no_route(make_gic: MakeGic) -> None:
     gic = make_gic(3, 2, 32)
+    gic.d(0x61F8, 1, size=8)
+    assert gic.d(0x61F8, size=8) == 1
     gic.d(0x6200, 1, size=8)
     assert gic.d(0x6200, size=8) == 0
     for offset, size in ((0x6100, 2), (0x6100, 1), (0x6104, 8)):
