@@ -171,7 +171,7 @@ GUEST_OPTIONS = (
     Option("--fep", _GUEST, None, False, "",
            "the forced emulation prefix, 'ud2; xen' in front of an instruction, as Xen has it with hvm_fep (pvh, hvm)"),
     Option("--machine", _GUEST, _machine, None, "NAME=VALUE[,NAME=VALUE]",
-           "what an architecture lets choose of its domains' machine; ARM: gic_version=v2 or v3"),
+           "what an architecture lets choose of its domains' machine; ARM: gic_version=v2 or v3, vuart=sbsa_uart"),
     Option("--max-insns", _LIMITS, positive, None, "N", "stop after N instructions"),
     Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),
     Option("--wall-timeout", _LIMITS, _seconds, None, "SECONDS", "stop after this time on the wall"),

@@ -1,8 +1,7 @@
-"""The machine around an HVM domain's processors: buses, interrupt lines, timers, and the devices on them.
+"""The PC around an HVM domain's processors: what a Board has, and PCI, the A20 line, windows below 1 MiB, video memory.
 
 A Platform implements hv.devices.pci.PciMachine for one domain. What of it a run changes lies in the arena (interrupt
-controllers, timers, data ports: native/xen/x86/hvm/state.h) or in the devices, which are services of the domain and so
-are saved with it.
+controllers, timers, data ports: native/xen/x86/hvm/state.h) or in the devices.
 """
 
 from __future__ import annotations
@@ -11,70 +10,44 @@ import functools
 from typing import TYPE_CHECKING, Any, cast
 
 from hv import abi
-from hv.devices.bus import Bus
-from hv.devices.device import DataPort, Device
+from hv.devices.board import Board
+from hv.devices.device import DataPort
 from hv.devices.layout import BIOS_WINDOW, FIRMWARE_END, SHADOW
 from hv.devices.vga_window import VgaWindow, VideoMemory
 from hv.native import ffi, lib, view
 
 if TYPE_CHECKING:
+    from hv.devices.bus import Bus
     from hv.devices.pci import PciDevice
     from hv.devices.pci_bus import PciBus
     from hv.domain import Domain
-    from hv.vcpu import Vcpu
 
-PORTS = 1 << 16
-PHYSICAL = 1 << lib.ENGINE_PHYSICAL_BITS
-"""Guest-physical addresses."""
-BUS_ADDRESS = (1 << 64) - 1
-"""Address lines of a device: a bus wraps, so a ring that a guest puts at the end of them goes on at 0."""
+class Platform(Board):
+    """The PC of one domain."""
 
-
-class Platform:
-    """The machine of one domain. `devices` by name; a device is added once, before the guest runs."""
+    access_ns = lib.HVM_ACCESS_NS
 
     def __init__(self, domain: Domain) -> None:
-        self.domain = domain
-        self.ports = Bus(PORTS)
-        self.memory = Bus(PHYSICAL)
-        self.devices: dict[str, Device] = {}
-        self._native = domain.hv.native
+        super().__init__(domain)
         self._state: Any = lib.hv_hvm_domain(self._native, domain.c)
-        self._timers: dict[str, int] = {}
         self._holds: tuple[int, int, int] | None = None
         self._video: tuple[int, VideoMemory] | None = None
-        domain.platform = self
-
-    def add(self, device: Device) -> None:
-        """Put a device into the machine. ValueError: its name is taken."""
-        if device.name in self.devices:
-            raise ValueError(f"there are two devices {device.name}")
-        self._timers[device.name] = self.domain.add_timer(device.timer)
-        self.devices[device.name] = device
-        self.domain.services[device.name] = device
 
     def reset(self) -> None:
         """Power on, or the reset line: processors, controllers and devices."""
         lib.hv_hvm_reset(self._native, self.domain.c)
-        for device in self.devices.values():
-            device.reset()
+        super().reset()
 
     # ---- the guest's accesses ----
 
-    def answer(self, vcpu: Vcpu, out: Any) -> None:
-        """Answer an EXIT_IO or EXIT_MMIO."""
-        bus = self.ports if out.reason == lib.EXIT_IO else self.memory
-        address, size = int(out.address), int(out.error)
-        value, took_ns = 0, lib.HVM_ACCESS_NS
-        if out.flags:
-            bus.write(address, size, int(out.aux))
-        else:
-            self._holds = None
-            value = bus.read(address, size)
-            if self._holds is not None and bus is self.ports and (address, size) == self._holds[:2]:
-                self._have_repeated(address, size, value, self._holds[2])
-                took_ns = 0  # as of the reads that C answers in this one's place
-        lib.hv_io_answer(self._native, vcpu.c, value, took_ns)
+    def read(self, bus: Bus, address: int, size: int) -> tuple[int, int]:
+        """As a Board's; but what a device holds, C answers from now on."""
+        self._holds = None
+        value, took_ns = super().read(bus, address, size)
+        if self._holds is not None and bus is self.ports and (address, size) == self._holds[:2]:
+            self._have_repeated(address, size, value, self._holds[2])
+            took_ns = 0  # as of the reads that C answers in this one's place
+        return value, took_ns
 
     def _have_repeated(self, port: int, size: int, value: int, until_ns: int) -> None:
         """Have C answer reads of a port (native/xen/x86/hvm/io.c)."""
@@ -87,35 +60,9 @@ class Platform:
 
     # ---- hv.devices.device.Machine ----
 
-    @property
-    def now_ns(self) -> int:
-        """System time."""
-        return int(lib.hv_now(self._native))
-
-    def set_irq(self, gsi: int, level: bool) -> None:
-        """Drive an interrupt line."""
-        lib.hv_set_irq(self._native, self.domain.c, gsi, level)
-
-    def set_timer(self, device: Device, deadline_ns: int, patient: bool = False) -> None:
-        """Have `device.timer()` called at a time, or not."""
-        self.domain.set_timer(self._timers[device.name], deadline_ns, patient)
-
-    def dma_read(self, address: int, length: int) -> bytes:
-        """Memory as a device reads it."""
-        return self.domain.read_physical(address & BUS_ADDRESS, length)
-
-    def dma_write(self, address: int, data: bytes) -> None:
-        """Memory as a device writes it."""
-        self.domain.write_physical(address & BUS_ADDRESS, data)
-
     def hold(self, port: int, size: int, until_ns: int) -> None:
         """The read that is being answered gives the same until then."""
         self._holds = (port, size, until_ns)
-
-    def has_ram(self, address: int, length: int) -> bool:
-        """Whether all of that is RAM."""
-        first, last = (address & BUS_ADDRESS) >> 12, (address + max(length, 1) - 1 & BUS_ADDRESS) >> 12
-        return all(self.domain.frame_of(gfn) is not None for gfn in range(first, last + 1))
 
     def data_port(self, port: int) -> DataPort:
         """The machine's side of a data port. ValueError: it has no more of them."""
@@ -123,22 +70,6 @@ class Platform:
             if self._state.data_port[index].port in (0, port):
                 return NativeDataPort(self._state.data_port[index], port)
         raise ValueError(f"no data port is left for {port:#x}")
-
-    def power_off(self) -> None:
-        """The guest has switched itself off."""
-        self._shut_down(lib.HVM_END_POWEROFF)
-
-    def reboot(self) -> None:
-        """The guest has asked for a reset."""
-        self._shut_down(lib.HVM_END_REBOOT)
-
-    def print(self, data: bytes) -> None:
-        """Bytes for the console that the user sees."""
-        self.domain.write_console(data)
-
-    def _shut_down(self, code: int) -> None:
-        self.domain.c.shut_down = 1
-        self.domain.c.shutdown_code = code
 
     def set_a20(self, enabled: bool) -> None:
         """Address line 20: held low, or not."""

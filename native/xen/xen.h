@@ -209,8 +209,6 @@ void hv_set_work_limit(struct hv *hv, uint64_t entries);
 uint64_t hv_audit(struct hv *hv, char *text, uint64_t len);
 
 /* ---- full virtualisation (native/xen/x86/hvm) ---- */
-/* How a domain ends by itself: SHUTDOWN_poweroff, SHUTDOWN_reboot. */
-enum { HVM_END_POWEROFF = 0, HVM_END_REBOOT = 1 };
 /* An entry of a domain's p2m: RAM; and writable, which read-only memory is not; or (ARM, machine frame 0) a device of Python's: where
  * an ARM domain has neither, there is nothing. */
 enum { P2M_RAM = 1, P2M_WRITABLE = 2, P2M_TABLE = 4, P2M_DEVICE = 8, P2M_FLAGS = 0xff, P2M_FRAME_SHIFT = 8, P2M_FRAMES = 1 << 27 };

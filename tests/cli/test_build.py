@@ -8,8 +8,8 @@ import pytest
 from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 
+from hv.arch import kinds
 from hv.cli.main import main
-from hv.hypervisor import KINDS
 from hv.testing.build import ENVIRONMENTS, find_guest
 
 MINE = """\
@@ -46,7 +46,7 @@ def test_a_c_file_becomes_a_kernel(env: str, capfd: pytest.CaptureFixture[str]) 
         assert code.p_vaddr <= elf.header.e_entry < code.p_vaddr + code.p_filesz
 
 
-@pytest.mark.parametrize("env", [env.name for env in ENVIRONMENTS.values() if env.kind in KINDS])
+@pytest.mark.parametrize("env", [env.name for env in ENVIRONMENTS.values() if env.kind in kinds()])
 def test_a_c_file_becomes_a_kernel_that_runs(env: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert build("src/mine.c", "--env", env) == 0
     capfd.readouterr()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from hv.devices.board import BUS_ADDRESS
 from hv.devices.bus import Bus
 from hv.devices.device import NEVER, Device
 from hv.devices.pci import PciDevice
-from hv.devices.platform import BUS_ADDRESS
 from hv.devices.vga_window import VgaWindow, VideoMemory
 from hv.native import ffi
 

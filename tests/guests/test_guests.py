@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hv.hypervisor import KINDS
+from hv.arch import kinds
 from hv.testing.build import ENVIRONMENTS, guest_sources
 from hv.testing.metadata import read_metadata
 from hv.testing.runner import DomainUnderTest, Options, Verdict
@@ -15,7 +15,7 @@ MAX_INSNS = 100_000_000
 
 
 CASES = [
-    (path, env) for path in GUESTS for env in read_metadata(path).environments if ENVIRONMENTS[env].kind in KINDS
+    (path, env) for path in GUESTS for env in read_metadata(path).environments if ENVIRONMENTS[env].kind in kinds()
 ]
 """Whose kind of domain there is: an architecture may be missing."""
 

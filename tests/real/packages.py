@@ -29,6 +29,7 @@ def busybox(arch: str = "amd64") -> Path:
     return package("busybox-static" if arch == "amd64" else f"busybox-static:{arch}") / "bin" / "busybox"
 
 
-def ramdisk(commands: str = initramfs.SHELL, name: str = "shell") -> Path:
+def ramdisk(commands: str = initramfs.SHELL, name: str = "shell", arch: str = "amd64") -> Path:
     """An initramfs that runs `commands` and powers off; `name` tells several apart."""
-    return initramfs.write(TARGET / f"initramfs-{name}.gz", busybox(), commands)
+    plain = name if arch == "amd64" else f"{name}-{arch}"
+    return initramfs.write(TARGET / f"initramfs-{plain}.gz", busybox(arch), commands)

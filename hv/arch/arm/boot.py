@@ -10,13 +10,14 @@ from hv.native import lib
 
 if TYPE_CHECKING:
     from hv.builder.origin import Origin
+    from hv.devices.board import Board
     from hv.domain import Domain
 
 __all__ = ["FORMATS", "MACHINES", "OPTIONS", "build", "choose", "describe", "kind_of", "reconnect"]
 
 MACHINES = ("aarch64", "arm")
 """KernelImage.machine of the kernels that run here."""
-OPTIONS = {"gic_version": ("v2", "v3")}
+OPTIONS = {"gic_version": ("v2", "v3"), "vuart": ("none", "sbsa_uart")}
 """Choices of the machine by name, with their values, the usual one first; xl's names (GuestConfig.machine)."""
 KINDS = {"aarch64": "arm64", "arm": "arm32"}
 """The kind of domain that each is for."""
@@ -42,17 +43,30 @@ def describe(image: KernelImage) -> dict[str, Any]:
 
 def build(domain: Domain, origin: Origin) -> object:
     """Fill an empty domain: how it was built. BuilderError."""
-    from hv.arch.arm.builder import build_arm
+    from hv.arch.arm.builder import ArmMachine, build_arm
 
     assert origin.image is not None
     choices = {name: values[0] for name, values in OPTIONS.items()} | dict(origin.machine)
-    gic = int(choices["gic_version"].removeprefix("v"))
-    return build_arm(domain, origin.image, cmdline=origin.cmdline, ramdisk=origin.ramdisk, gic_version=gic)
+    machine = ArmMachine(int(choices["gic_version"].removeprefix("v")), choices["vuart"] != "none")
+    built = build_arm(domain, origin.image, machine, cmdline=origin.cmdline, ramdisk=origin.ramdisk)
+    make_board(domain).reset()
+    return built
 
 
 def choose(domain: Domain, origin: Origin) -> None:
     """Nothing: what an Origin leaves to choose is x86's."""
 
 
+def make_board(domain: Domain) -> Board:
+    """What stands around the processors and is not in C: the serial port, which a guest reaches if it was asked for."""
+    from hv.arch.arm.pl011 import Pl011
+    from hv.devices.board import Board
+
+    board = Board(domain)
+    board.add(Pl011(board, "serial0"))
+    return board
+
+
 def reconnect(domain: Domain) -> None:
-    """Nothing: what stands around the processors is all in C."""
+    """Make what stands around the processors of a domain that is restored or forked, not built."""
+    make_board(domain)

@@ -33,19 +33,28 @@ class ArmDomain(NamedTuple):
     console: int
 
 
+class ArmMachine(NamedTuple):
+    """What there is to choose: the version of the interrupt controller, and a serial port."""
+
+    gic_version: int = 2
+    uart: bool = False
+
+
 def build_arm(
-    domain: Domain, image: KernelImage, *, cmdline: str = "", ramdisk: bytes = b"", gic_version: int = 2
+    domain: Domain, image: KernelImage, machine: ArmMachine, *, cmdline: str = "", ramdisk: bytes = b""
 ) -> ArmDomain:
     """Build `image` into the empty `domain` and make its vcpu 0 ready. BuilderError: it does not fit."""
     memory = int(domain.c.max_pages) << PAGE_SHIFT
-    if lib.hv_arm_reset(domain.hv.native, domain.c, gic_version, SPIS):
-        problem = f"a GICv{gic_version} has no interface for {len(domain.vcpus)} vcpus"
+    if lib.hv_arm_reset(domain.hv.native, domain.c, machine.gic_version, SPIS):
+        problem = f"a GICv{machine.gic_version} has no interface for {len(domain.vcpus)} vcpus"
         raise BuilderError("--vcpus", problem, "give fewer, or choose the other (--machine gic_version=v3)")
     described = Described(
-        image.machine, len(domain.vcpus), (), (), cmdline, (0, 0) if ramdisk else None, gic_version
+        image.machine, len(domain.vcpus), (), (), cmdline, (0, 0) if ramdisk else None, *machine
     )
     layout, dtb = _planned(image, memory, described, len(ramdisk))
     _give_memory(domain, layout)
+    if machine.uart:
+        domain.map_frames(abi.GUEST_PL011_BASE >> PAGE_SHIFT, [0], lib.P2M_DEVICE)
     console, xenstore = _magic_pages(domain)
     for segment in image.segments:
         domain.write_physical(segment.paddr, segment.data)
