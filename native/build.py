@@ -67,7 +67,12 @@ WRAPPED_X86 = [
     "helper_lookup_tb_ptr", "helper_svm_check_intercept_param", "helper_set_dr", "helper_get_dr",
     "raise_exception_err", "raise_exception_err_ra", "cpu_abort",
 ]
-WRAPPED_ARM: list[str] = []
+WRAPPED_ARM = [
+    "helper_exception_with_syndrome", "helper_exception_bkpt_insn", "helper_access_check_cp_reg",
+    "helper_msr_banked", "helper_mrs_banked", "helper_get_r13_banked", "helper_wfi", "helper_wfe", "helper_yield",
+    "raise_exception_ra", "get_arm_cp_reginfo", "helper_get_cp_reg", "helper_get_cp_reg64", "helper_set_cp_reg",
+    "helper_set_cp_reg64",
+]
 
 
 def targets() -> list[tuple[str, str, list[str]]]:

@@ -37,7 +37,7 @@ def _library() -> Path:
     build = _build()
     folder = ROOT / "native" / "engine"
     parts = [path for path in sorted(folder.rglob("*.[ch]")) if path.parent.name != "internals"]
-    engine = [*parts, HERE / "harness.c", HERE / "harness.h"]
+    engine = [*parts, *sorted(HERE.glob("*harness.[ch]"))]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in engine)).hexdigest()[:16]
     library = BUILD / f"engine-{digest}.so"
     if not library.exists():
@@ -80,7 +80,7 @@ def engine() -> tuple[FFI, Any]:
     """(ffi, lib) of the harness."""
     ffi = FFI()
     text = subprocess.run(
-        ["gcc", "-E", "-P", "-DXENLAB_CFFI", *_build().defines(), f"-I{ROOT / 'native'}", str(HERE / "harness.h")],
+        ["gcc", "-E", "-P", "-DXENLAB_CFFI", *_build().defines(), f"-I{ROOT / 'native'}", str(HERE / "arm_harness.h")],
         check=True,
         capture_output=True,
         text=True,

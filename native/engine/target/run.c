@@ -21,6 +21,8 @@ int cpu_open(struct cpu *c, int arch, int mode, int model)
     c->uc = (uc_struct *)uc;
     if (model >= 0 && uc_ctl_set_cpu_model(uc, model) != UC_ERR_OK)
         return -ENOSYS;
+    if (TARGET_PAGE_VARIES && uc_ctl_set_page_size(uc, ENGINE_PAGE_SIZE) != UC_ERR_OK)
+        return -ENOSYS;
     uc_ctl_set_tcg_buffer_size(uc, CODE_BUFFER_BYTES);
     uc_ctl_exits_enable(uc);      /* with none given: else address 0 would count as `until`, and not run */
     if (uc_mem_map_ptr(uc, 0, c->m->frames * ENGINE_PAGE_SIZE, UC_PROT_ALL, c->m->base) != UC_ERR_OK)

@@ -1,6 +1,7 @@
 /* target.c - the mechanisms of ../target for libunicorn's x86-64, and the table of x86 cpus. */
 #include "cpu.h"
 
+#define TARGET_PAGE_VARIES 0
 #define TARGET_INSN_MAX 15
 #define TARGET_NATIVE(c) ((c)->ops->native)               /* else nobody looks at registers in the middle of a block */
 #define TARGET_KIND                                       \
