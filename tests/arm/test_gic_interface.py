@@ -123,6 +123,26 @@ def test_binary_point(make_gic: MakeGic, version: int, point: int) -> None:
 
 
 @BOTH
+def test_binary_point_moved_while_something_is_served(make_gic: MakeGic, version: int) -> None:
+    """IHI 0048B 3.3.3: what is compared with the running priority follows the binary point at once."""
+    gic = make_gic(version).start()
+    gic.priority(34, 0xA8)
+    gic.line(33, 1)
+    gic.ack()
+    gic.line(34, 1)
+    point = (lambda lowest: gic.c(8, lowest - 1)) if version == 2 else (lambda lowest: gic.icc("BPR1", lowest))
+    for lowest, line in ((5, 0), (6, IRQ), (3, 0)):
+        point(lowest)
+        assert gic.lines() == line
+    if version == 3:
+        gic.icc("BPR0", 5)
+        for common, line in ((1, IRQ), (0, 0)):
+            gic.icc("CTLR", common)
+            assert gic.lines() == line
+    assert gic.bad() is None
+
+
+@BOTH
 def test_end_with_eoimode(make_gic: MakeGic, version: int) -> None:
     """IHI 0048B 3.2.1, 4.4.5, 4.4.15; IHI 0069 ICC_CTLR_EL1: with EOImode the end only drops the priority."""
     gic = make_gic(version).start()

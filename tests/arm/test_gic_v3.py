@@ -20,6 +20,7 @@ def test_redistributor_type(make_gic: MakeGic) -> None:
     assert (gic.r(8, vcpu=17), gic.r(12, vcpu=17)) == (17 << 8 | 0x10, 0x101)
     gic.r(8, 0, size=8, vcpu=17)
     assert gic.r(12, vcpu=17) == 0x101
+    assert gic.r(0x10, vcpu=17) == 0
     with pytest.raises(Aborted):
         gic.r(8, size=2)
 
