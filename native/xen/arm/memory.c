@@ -23,12 +23,25 @@ static bool is_controller(const struct arm_domain *a, uint64_t ipa)
     return false;
 }
 
+/* Whose processor it is: the running one's, but for copies on the guest's behalf, which may be when none runs. */
+static const struct vcpu *vcpu_of(struct hv *hv, const struct cpu *cpu)
+{
+    if (hv->current && hv_cpu_of(hv, hv->current) == cpu)
+        return hv->current;
+    for (uint32_t slot = 0; slot < HV_MAX_VCPUS; slot++)
+        if (hv->cpus[slot] == cpu)
+            return &hv->s->vcpus[slot];
+    return NULL;
+}
+
 bool arm_stage2(void *ctx, struct cpu *cpu, uint64_t ipa, enum access access, struct mapping *map)
 {
     struct hv *hv = ctx;
-    const struct arm_domain *a = arm_of(hv, hv_domain(hv, hv->current));
+    const struct vcpu *v = vcpu_of(hv, cpu);
+    if (!v)
+        return false;
+    const struct arm_domain *a = arm_of(hv, hv_domain(hv, v));
     uint64_t gfn = ipa >> ENGINE_PAGE_SHIFT, entry = p2m_get(hv, &a->p2m, gfn);
-    (void)cpu;
     (void)access;
     if (entry & P2M_RAM) {
         uint32_t prot = MAP_READ | MAP_EXEC | (entry & P2M_WRITABLE ? MAP_WRITE : 0u);
