@@ -54,6 +54,7 @@ static uintptr_t somewhere(void)
 
 void test_main(void)
 {
+    gic_without_events();
     uint64_t count = guest_option("count", 20000), before = clock_ns();
 
     rng.state = guest_option("seed", 1);

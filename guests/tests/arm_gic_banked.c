@@ -14,6 +14,7 @@ static bool clean;
 static void other(void *arg)
 {
     (void)arg;
+    gic_without_events();
     clean = !gic_has(GICD_ISENABLER, PPI) && !gic_has(GICD_ISPENDR, PPI) && gic_acknowledge() == GIC_SPURIOUS &&
             ((volatile uint8_t *)gic_bits(GICD_IPRIORITYR, 0))[PPI] == 0;
     if (!gic_is_v3())
@@ -26,6 +27,7 @@ static void other(void *arg)
 
 void test_main(void)
 {
+    gic_without_events();
     gic_enable(PPI);
     gic_pend(PPI);
     require_eq(vcpu_start(1, other, NULL), 0);

@@ -29,6 +29,7 @@ void test_main(void)
 {
     if (gic_is_v3())
         skip("a GICv3's interrupts are in group 1");
+    gic_without_events();
     trap_set_handler(TRAP_FIQ, on_fiq);
     __asm__ volatile(FIQ_OFF : : : "memory");
     gic_enable(PPI);

@@ -11,6 +11,7 @@ enum { PPI = 20 };
 
 void test_main(void)
 {
+    gic_without_events();
     check_eq(gic_acknowledge() & GIC_ID, GIC_SPURIOUS);
     gic_priority(PPI, GIC_PRIORITY);
     gic_pend(PPI);

@@ -42,6 +42,7 @@ static bool preempts(uint8_t running, uint8_t other)
 
 void test_main(void)
 {
+    gic_without_events();
     all_pending();
     check_eq(gic_take_and_end(), FIRST + 1);
     check_eq(gic_take_and_end(), FIRST + 3);

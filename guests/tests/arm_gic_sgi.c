@@ -39,6 +39,7 @@ static void send_to_others(unsigned number)
 
 void test_main(void)
 {
+    gic_without_events();
     interrupt_watch(PING, on_ping);
     gic_enable(PING);
     gic_enable(TWICE);

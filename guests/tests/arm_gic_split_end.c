@@ -10,6 +10,7 @@ enum { ONE = 20, OTHER = 21 };
 
 void test_main(void)
 {
+    gic_without_events();
     gic_enable(ONE);
     gic_enable(OTHER);
     gic_split_end(true);

@@ -20,6 +20,7 @@ static uint64_t suspend(unsigned long state, uint64_t ns)
 
 void test_main(void)
 {
+    gic_without_events();
     gic_enable(GUEST_TIMER_VIRT_PPI);
     uint64_t took = suspend(0, 1000000);
 

@@ -26,6 +26,7 @@ static void stop(unsigned interrupt)
 
 void test_main(void)
 {
+    gic_without_events();
     unsigned interrupt = GUEST_TIMER_VIRT_PPI;
 
     gic_enable(interrupt);
