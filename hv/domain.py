@@ -231,6 +231,11 @@ class Domain:
         mfn = int(lib.hv_p2m_get(self.hv.native, self.c, gfn, flags))
         return mfn if flags[0] & lib.P2M_RAM else None
 
+    def machine_address(self, address: int) -> int | None:
+        """The machine address of a guest-physical one; None: no RAM is there."""
+        mfn = self.frame_of(address // PAGE_SIZE)
+        return None if mfn is None else mfn * PAGE_SIZE + address % PAGE_SIZE
+
     def frame(self, mfn: int) -> memoryview:
         """A read-only view of one machine frame."""
         address = lib.machine_frame(self.hv.machine, mfn)

@@ -5,17 +5,15 @@ registers, code, stack, page walk, and what happened last. For people, on stderr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hv import abi
+from hv.arch import architecture
 from hv.debug.here import BAD, decoded
-from hv.debug.mode import cr2_of, cr3_of, mode_of
-from hv.debug.walk_text import guest_walk_text
-from hv.native import lib
-from hv.paging.walk import canonical, flags, walk
+from hv.debug.mode import mode_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from hv.debug.symbols import Symbols
     from hv.debug.trace import Trap
@@ -24,17 +22,12 @@ if TYPE_CHECKING:
 
 _STACK_WORDS = 16
 _CODE_AFTER, _CODE_LINES = 48, 8
-_RFLAGS = (
-    (0, "CF"), (2, "PF"), (4, "AF"), (6, "ZF"), (7, "SF"), (8, "TF"), (9, "IF"), (10, "DF"), (11, "OF"), (14,
-    "NT"), (16, "RF"), (18, "AC"), (21, "ID"),
-)  # fmt: skip
-_SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 
 
 def crash_report(domain: Domain, vcpu: Vcpu, reason: str, traps: Sequence[Trap] | None, symbols: Symbols) -> str:
     """The whole report; `reason` is what the hypervisor says of the crash, `traps` the last of the log, oldest first
     (None: they are not known), `symbols` those of the guest's kernel."""
-    state, mode = vcpu.state(), mode_of(vcpu)
+    arch, mode = architecture(domain.kind.abi, "report"), mode_of(vcpu)
     read = vcpu.peek if domain.translated else vcpu.read
     kind = "" if mode.bits == 64 else f", {mode.name}"
     lines = [
@@ -42,76 +35,21 @@ def crash_report(domain: Domain, vcpu: Vcpu, reason: str, traps: Sequence[Trap] 
         f"after {int(domain.hv.state.retired)} instructions, in guest "
         f"{'user' if mode.user else 'kernel'} mode{kind}{_place(mode.pc, symbols)}",
         "",
-        *registers(vcpu.registers, int(state.rflags), segments(state)),
-        *control(vcpu, state),
+        *arch.register_lines(vcpu),
         *_upcalls(domain, vcpu),
         "",
-        *code(mode.pc, read, mode.bits),
+        *code(mode.pc, read, mode.code),
         "",
         *stack(mode.sp, read, mode.word),
         "",
         *call_stack(vcpu, symbols),
     ]
-    address, why = faulting_address(traps, mode.pc)
-    if domain.translated:
-        walked = [f"page walk: {why}", *(f"   {line}" for line in guest_walk_text(vcpu, address).splitlines())]
-    else:
-        walked = page_walk(domain, cr3_of(vcpu) >> 12, address, why)
-    lines += ["", *walked, ""]
+    lines += ["", *arch.walk_lines(vcpu, *faulting_address(traps, mode.pc, arch.PAGE_FAULTS)), ""]
     if traps is None:
         lines.append("last traps: they are not in the file")
     else:
         lines += [f"last {len(traps)} traps:", *([f"  {trap.line()}" for trap in traps] or ["  none"])]
     return "\n".join(lines) + "\n"
-
-
-def segments(state: Any) -> dict[str, tuple[int, int]]:
-    """Selector and base of each segment register, of a `struct x86_state`."""
-    return {
-        name: (int(state.segments[number].selector), int(state.segments[number].base))
-        for number, name in enumerate(_SEGMENTS)
-    }
-
-
-def registers(gprs: dict[str, int], rflags: int, selectors: dict[str, tuple[int, int]]) -> list[str]:
-    """General registers four a line, flags by name, selectors with the bases that count."""
-    names = [
-        "rip",
-        "rsp",
-        "rbp",
-        "rax",
-        "rbx",
-        "rcx",
-        "rdx",
-        "rsi",
-        "rdi",
-        *(f"r{number}" for number in range(8, 16)),
-    ]
-    cells = [f"{name:>3} {gprs[name]:016x}" for name in names]
-    lines = ["  " + "  ".join(cells[at : at + 4]) for at in range(0, len(cells), 4)]
-    named = " ".join(name for bit, name in _RFLAGS if rflags >> bit & 1)
-    lines.append(f"  rflags {rflags:08x} {named} iopl {rflags >> 12 & 3}")
-    lines.append(
-        "  "
-        + "  ".join(f"{name} {selector:04x}" for name, (selector, _) in selectors.items())
-        + "".join(f"  {name}_base {selectors[name][1]:x}" for name in ("fs", "gs"))
-    )
-    return lines
-
-
-def control(vcpu: Vcpu, state: Any) -> list[str]:
-    """Control registers: a whole processor's, or what the hypervisor keeps in their place for a PV guest's vcpu, whose
-    state it is."""
-    if not vcpu.domain.translated:
-        tables = f"cr3 kernel {int(vcpu.c.cr3_kernel):#x} user {int(vcpu.c.cr3_user):#x}"
-        return [f"  cr2 {cr2_of(vcpu):#x}  {tables}"]
-    bases = "  ".join(f"{name}_base {base:x}" for name, (_, base) in segments(state).items() if name[0] in "ecsd")
-    lines = [] if mode_of(vcpu).bits == 64 else [f"  {bases}"]
-    values = {"cr0": state.cr0, "cr2": cr2_of(vcpu), "cr3": state.cr3, "cr4": state.cr4, "efer": state.efer}
-    lines.append("  " + "  ".join(f"{name} {int(value):x}" for name, value in values.items()))
-    gdt, idt = ((int(getattr(state, f"{name}_base")), int(getattr(state, f"{name}_limit"))) for name in ("gdt", "idt"))
-    task = int(state.segments[lib.SEG_TR].selector)
-    return [*lines, f"  gdt {gdt[0]:x}+{gdt[1]:x}  idt {idt[0]:x}+{idt[1]:x}  tr {task:04x}"]
 
 
 def _upcalls(domain: Domain, vcpu: Vcpu) -> list[str]:
@@ -125,13 +63,13 @@ def _upcalls(domain: Domain, vcpu: Vcpu) -> list[str]:
     return [f"  events {'pending' if pending else 'none pending'}, upcalls {'masked' if mask else 'enabled'}"]
 
 
-def code(pc: int, read: Callable[[int, int], bytes | None], bits: int = 64) -> list[str]:
-    """The instructions from a linear address on, of 64, 32 or 16 bits."""
+def code(pc: int, read: Callable[[int, int], bytes | None], kind: str) -> list[str]:
+    """The instructions from a linear address on, code of a kind that isa.code knows."""
     data = readable(pc, _CODE_AFTER, read)
     if not data:
         return [f"code at rip: {pc:#x} cannot be read"]
     lines = ["code at rip:"]
-    for line in decoded(data, pc, _CODE_LINES, bits):
+    for line in decoded(data, pc, _CODE_LINES, kind):
         text = line.text if line.text != BAD else "(no instruction)"
         lines.append(f"{'->' if line.address == pc else '  '} {line.address:#018x}  {line.code.hex(' '):<30} {text}")
     return lines
@@ -177,24 +115,12 @@ def readable(address: int, length: int, read: Callable[[int, int], bytes | None]
     return out
 
 
-def faulting_address(traps: Sequence[Trap] | None, rip: int) -> tuple[int, str]:
-    """The address whose translation is of interest: that of the last page fault, else rip."""
+def faulting_address(traps: Sequence[Trap] | None, rip: int, faults: Container[int]) -> tuple[int, str]:
+    """The address whose translation is of interest: that of the last page fault (`faults`: the numbers of
+    such exceptions), else rip."""
     if traps is None:
         return rip, "rip; a page fault would not be in the file"
     for trap in reversed(traps):
-        if trap.kind == "exception" and trap.number == 14 and not trap.emulated:
+        if trap.kind == "exception" and trap.number in faults and not trap.emulated:
             return trap.address, f"the last page fault (error {trap.error:#x})"
     return rip, "rip; there was no page fault"
-
-
-def page_walk(domain: Domain, root: int, address: int, why: str) -> list[str]:
-    """How `address` is translated, entry by entry, with the owner's view of the last frame."""
-    lines = [f"page walk of {canonical(address):#018x}: {why}"]
-    if not root:
-        return [*lines, "   there is no page table for this mode"]
-    if canonical(address) != address:
-        return [*lines[:0], f"page walk of {address:#018x}: {why}", "   the address is not canonical"]
-    for step in walk(domain.frame, root, address):
-        entry = f"{step.entry:#018x} {flags(step.entry)}"
-        lines.append(f"   L{step.level} frame {step.table:#x} entry {step.slot:3}: {entry}")
-    return lines

@@ -5,28 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hv import abi
+from hv.arch import architecture
 from hv.debug.calls import Call, decode_call, show
 from hv.debug.calls import number as shown_number
 from hv.debug.memory import read_linear, reader
 from hv.debug.mode import linear_pc, mode_of
-from isa.x86.decode import disassembler
+from isa.code import decoder
 
 if TYPE_CHECKING:
-    import capstone
-
     from hv.debug.debugger import Debugger
     from hv.debug.symbols import Symbols
     from hv.vcpu import Vcpu
 
-_SYSCALL, _VMCALLS = (b"\x0f\x05",), (b"\x0f\x01\xc1", b"\x0f\x01\xd9")
-# The hypercall conventions: xen/include/public/arch-x86/xen-x86_64.h and xen-x86_32.h
-_ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
-_NARROW = ("rbx", "rcx", "rdx", "rsi", "rdi", "rbp")
-_ALL = (1 << 64) - 1
 BAD = "(bad)"
 """The text of bytes that are no instruction."""
-_LONGEST = 15
-"""Bytes of an instruction at most."""
 _BACK = 1 << 12
 """Bytes from the start of a function up to which it is decoded from there, to find where instructions begin."""
 
@@ -43,34 +35,24 @@ class Line(NamedTuple):
 def disassemble(vcpu: Vcpu, address: int, count: int) -> list[Line]:
     """`count` instructions from a linear address on, as far as memory can be read; bytes that are none are one BAD.
     They are taken for code of the kind that the vcpu is executing."""
-    return decoded(read_linear(vcpu, address, count * _LONGEST), address, count, mode_of(vcpu).bits)
+    code = mode_of(vcpu).code
+    return decoded(read_linear(vcpu, address, count * decoder(code).longest), address, count, code)
 
 
-def decoded(data: bytes, address: int, count: int, bits: int) -> list[Line]:
-    """The same of bytes that stand at an address, as code of 64, 32 or 16 bits."""
-    engine, at = disassembler(bits), 0
+def decoded(data: bytes, address: int, count: int, code: str) -> list[Line]:
+    """The same of bytes that stand at an address, as code of a kind that isa.code knows."""
+    (engine, longest, target), at = decoder(code), 0
     lines: list[Line] = []
     while at < len(data) and len(lines) < count:
-        found = next(engine.disasm(data[at : at + _LONGEST], address + at, 1), None)
+        found = next(engine.disasm(data[at : at + longest], address + at, 1), None)
         if found is None:
             lines.append(Line(address + at, data[at : at + 1], BAD, None))
             at += 1
             continue
         text = f"{found.mnemonic} {found.op_str}".rstrip()
-        lines.append(Line(address + at, bytes(found.bytes), text, _target(found)))
+        lines.append(Line(address + at, bytes(found.bytes), text, target(found)))
         at += found.size
     return lines
-
-
-def _target(instruction: capstone.CsInsn) -> int | None:
-    from capstone import x86
-
-    for operand in instruction.operands:
-        if operand.type == x86.X86_OP_IMM and instruction.group(x86.X86_GRP_BRANCH_RELATIVE):
-            return int(operand.imm) & (1 << 64) - 1
-        if operand.type == x86.X86_OP_MEM and operand.mem.base == x86.X86_REG_RIP:
-            return int(instruction.address + instruction.size + operand.mem.disp) & (1 << 64) - 1
-    return None
 
 
 def around(vcpu: Vcpu, symbols: Symbols, before: int, count: int) -> list[Line]:
@@ -96,13 +78,12 @@ def line_text(line: Line, symbols: Symbols, current: bool = False) -> str:
 
 def call_here(vcpu: Vcpu) -> Call | None:
     """The hypercall that the vcpu's next instruction makes, decoded; None when it is something else."""
-    registers, mode, whole = vcpu.registers, mode_of(vcpu), vcpu.domain.translated
-    if mode.user or read_linear(vcpu, mode.pc, 3 if whole else 2) not in (_VMCALLS if whole else _SYSCALL):
+    module = architecture(vcpu.domain.kind.abi, "mode")
+    found = module.call_at(vcpu, module.mode_of(vcpu), lambda address, length: read_linear(vcpu, address, length))
+    if found is None:
         return None
-    wide = mode.bits == 64
-    values = [registers[name] & (_ALL if wide else _ALL >> 32) for name in ("rax", *(_ARGUMENTS if wide else _NARROW))]
-    name = abi.HYPERCALLS.get(values[0], f"hypercall {values[0]}")
-    return decode_call(name, values[1:], reader(vcpu), vcpu.domain.abi if wide else "x86_32")
+    name = abi.HYPERCALLS.get(found.number, f"hypercall {found.number}")
+    return decode_call(name, found.arguments, reader(vcpu), found.abi)
 
 
 def stack_words(vcpu: Vcpu, symbols: Symbols, count: int) -> list[tuple[int, str]]:
@@ -130,8 +111,8 @@ def place_text(vcpu: Vcpu, symbols: Symbols) -> str:
     mode = mode_of(vcpu)
     where = symbols.describe(mode.pc)
     words = [f"{mode.pc:#x}", where] if where else [f"{mode.pc:#x}"]
-    if mode.segmented:
-        words.append(f"= {mode.cs:04x}:{vcpu.registers['rip']:04x}")
+    if mode.segment:
+        words.append(f"= {mode.segment}")
     if mode.bits != 64:
         words.append(f"in {mode.name}")
     return " ".join([*words, "in user mode"] if mode.user else words)

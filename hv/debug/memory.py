@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from hv import abi
-from hv.native import NO_FRAME, ffi, lib
+from hv.arch import architecture
+from hv.native import ffi, lib
 
 if TYPE_CHECKING:
     from hv.hypervisor import Hypervisor
@@ -31,25 +31,10 @@ def read_machine(hv: Hypervisor, address: int, length: int) -> bytes:
 
 def translate(vcpu: Vcpu, address: int) -> int | None:
     """The machine address behind a linear one; None: nothing is mapped there."""
-    hv, c = vcpu.domain.hv, vcpu.c
-    if vcpu.domain.translated:
-        physical = int(lib.hv_linear_page(hv.native, c, address)) if 0 <= address <= LAST_ADDRESS else NO_FRAME
-        if physical == NO_FRAME:
-            return None
-        kind = ffi.new("uint32_t *")  # read-only memory is looked at too
-        frame = int(lib.hv_p2m_get(hv.native, vcpu.domain.c, physical // PAGE, kind))
-        return frame * PAGE + address % PAGE if frame != NO_FRAME and kind[0] & lib.P2M_RAM else None
-    m2p = address - abi.MACH2PHYS_VIRT_START  # in no page table: the hypervisor shows it to every guest
-    if 0 <= m2p < int(hv.state.m2p_frames) * PAGE:
-        return int(hv.state.m2p_frame) * PAGE + m2p
-    map = ffi.new("struct mapping *")
-    roots = (c.cr3_kernel, c.cr3_user) if c.kernel_mode else (c.cr3_user, c.cr3_kernel)
-    for root in roots:
-        if root and lib.x86_translate(
-            hv.machine, root, 4, True, address, lib.ACCESS_READ, False, False, False, map, ffi.NULL
-        ):
-            return int(map.frame) * PAGE + address % PAGE
-    return None
+    if not 0 <= address <= LAST_ADDRESS:
+        return None
+    found: int | None = architecture(vcpu.domain.kind.abi, "memory").translate(vcpu, address)
+    return found
 
 
 def pieces(vcpu: Vcpu, address: int, length: int) -> Iterator[tuple[int, int]]:

@@ -14,6 +14,11 @@ from typing import Any
 import capstone
 from capstone import x86_const as x86
 
+from isa.code import Decoder
+
+LONGEST = 15
+"""Bytes of an instruction at most."""
+
 NO_REGISTER = 0xFF
 RIP = 0xFE
 
@@ -70,6 +75,20 @@ def disassembler(mode: int) -> Any:
     disassembler = capstone.Cs(capstone.CS_ARCH_X86, modes[mode])
     disassembler.detail = True
     return disassembler
+
+
+def decoder(code: str) -> Decoder:
+    """Of "x86_64", "x86_32" or "x86_16"."""
+    return Decoder(disassembler(int(code.removeprefix("x86_"))), LONGEST, _target)
+
+
+def _target(instruction: Any) -> int | None:
+    for operand in instruction.operands:
+        if operand.type == x86.X86_OP_IMM and instruction.group(x86.X86_GRP_BRANCH_RELATIVE):
+            return int(operand.imm) & (1 << 64) - 1
+        if operand.type == x86.X86_OP_MEM and operand.mem.base == x86.X86_REG_RIP:
+            return int(instruction.address + instruction.size + operand.mem.disp) & (1 << 64) - 1
+    return None
 
 
 @functools.cache

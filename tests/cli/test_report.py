@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from hv.cli.report import code, faulting_address, page_walk, readable, registers, stack
+from hv.arch.x86.report import PAGE_FAULTS, page_walk, registers
+from hv.cli.report import code, faulting_address, readable, stack
 from hv.debug.trace import Trap, result_text
 
 MEMORY = {0x1000: bytes.fromhex("50 4889e5 0f0b") + bytes(4090), 0x2000: struct.pack("<4Q", 1, 2, 3, 4) + bytes(4064)}
@@ -31,10 +32,10 @@ def test_registers_name_flags_and_selectors() -> None:
 
 
 def test_code_is_disassembled_from_rip() -> None:
-    lines = code(0x1000, read)
+    lines = code(0x1000, read, "x86_64")
     assert lines[1].startswith("-> 0x0000000000001000  50 ") and lines[1].endswith("push rax")
     assert lines[2].endswith("mov rbp, rsp") and lines[3].endswith("ud2")
-    assert code(0x5000, read) == ["code at rip: 0x5000 cannot be read"]
+    assert code(0x5000, read, "x86_64") == ["code at rip: 0x5000 cannot be read"]
 
 
 def test_stack_and_the_edge_of_mapped_memory() -> None:
@@ -46,8 +47,8 @@ def test_stack_and_the_edge_of_mapped_memory() -> None:
 
 def test_the_last_page_fault_is_the_one_that_is_walked() -> None:
     emulated = trap(address=0x1, emulated=True)
-    assert faulting_address([trap(), trap(number=13), emulated], 0x1000)[0] == 0xDEAD000
-    assert faulting_address([trap(number=13)], 0x1000) == (0x1000, "rip; there was no page fault")
+    assert faulting_address([trap(), trap(number=13), emulated], 0x1000, PAGE_FAULTS)[0] == 0xDEAD000
+    assert faulting_address([trap(number=13)], 0x1000, PAGE_FAULTS) == (0x1000, "rip; there was no page fault")
 
 
 class Frames:

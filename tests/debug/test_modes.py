@@ -87,7 +87,7 @@ def test_code_of_32_bits(debugger: Debugger) -> None:
 def test_code_of_16_bits_in_a_segment_of_its_own(debugger: Debugger) -> None:
     there = address(debugger, "protected")
     mode, vcpu = to(debugger, there), debugger.vcpu
-    assert (mode.name, mode.bits, mode.stack_bits) == ("16-bit code", 16, 16)
+    assert (mode.name, mode.bits, mode.code) == ("16-bit code", 16, "x86_16")
     assert (mode.pc, mode.sp) == (there, 0x300FE) and vcpu.registers["rip"] == there - CODE
     assert disassemble(vcpu, there, 2)[0].text == "mov cx, bx"
     assert stack_words(vcpu, debugger.symbols, 1) == [(0x300FE, "1234")]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hv.arch import architecture
 from hv.debug.commands import CommandError, command
 from hv.debug.commands.arguments import address, counts, evaluate, frame
-from hv.debug.walk_text import guest_walk_text, p2m_text
-from hv.native import NO_FRAME, ffi, lib
+from hv.native import NO_FRAME, lib
+from hv.paging.p2m import p2m_entry_text
 from hv.paging.walk import FRAME_MASK, LARGE, canonical, flags, walk
 
 if TYPE_CHECKING:
@@ -70,9 +71,7 @@ def p2m(debugger: Debugger, args: list[str]) -> str:
     pfn = evaluate(debugger, args[0], "p2m")
     native, domid = debugger.hv.native, debugger.domain.domid
     if debugger.domain.translated:
-        kind = ffi.new("uint32_t *")
-        mfn = int(lib.hv_p2m_get(native, debugger.domain.c, pfn, kind))
-        return p2m_text(pfn, 0 if mfn == NO_FRAME else mfn << int(lib.P2M_FRAME_SHIFT) | kind[0])
+        return p2m_entry_text(debugger.domain, pfn)
     pages = lib.hv_pages(native)
     found = [
         mfn
@@ -91,7 +90,7 @@ def walk_(debugger: Debugger, args: list[str]) -> str:
     va = address(debugger, args[0], "walk")
     vcpu, domain = debugger.vcpu, debugger.domain
     if domain.translated:
-        return guest_walk_text(vcpu, va)
+        return "\n".join(architecture(domain.kind.abi, "report").guest_walk(vcpu, va))
     root = int(vcpu.c.cr3_kernel if vcpu.c.kernel_mode else vcpu.c.cr3_user) >> 12
     if not root:
         raise CommandError("walk: the vcpu has no page table for this mode")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hv.cli.report import control, segments
-from hv.cli.report import registers as report
+from hv.arch import architecture
 from hv.debug.commands import CommandError, command
 from hv.debug.commands.arguments import address, counts, evaluate, limited, number
 from hv.debug.here import around, disassemble, line_text, place_text, stack_words, who
@@ -25,11 +24,8 @@ def registers(debugger: Debugger, args: list[str]) -> str:
     """General, flags, selectors, and the page tables that the hypervisor keeps for it."""
     counts(args, 0, 0, "registers")
     vcpu = debugger.vcpu
-    state = vcpu.state()
-    lines = [f"{who(vcpu)} {place_text(vcpu, debugger.symbols)}"]
-    lines += report(vcpu.registers, int(state.rflags), segments(state))
-    lines += control(vcpu, state)
-    return "\n".join(lines)
+    place = f"{who(vcpu)} {place_text(vcpu, debugger.symbols)}"
+    return "\n".join([place, *architecture(vcpu.domain.kind.abi, "report").register_lines(vcpu)])
 
 
 @command("print", "EXPRESSION", "the value of an expression: rax, symbol, *ADDRESS")

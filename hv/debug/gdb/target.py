@@ -13,7 +13,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hv.debug.mode import Mode, cr2_of, mode_in, mode_of
+from hv.arch.mode import Mode
+from hv.arch.x86.mode import mode_in, mode_of
+from hv.arch.x86.registers import cr2
 from hv.native import ffi, lib
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ REGISTERS: tuple[Register, ...] = (
     # what swapgs would load: the other mode's
     Register("k_gs_base", 64, "int64", SYSTEM, _other_gs_base),
     _plain("cr0", SYSTEM, type="x64_cr0"),
-    Register("cr2", 64, "int64", SYSTEM, lambda m: cr2_of(m.vcpu)),
+    Register("cr2", 64, "int64", SYSTEM, lambda m: cr2(m.vcpu)),
     _plain("cr3", SYSTEM),
     _plain("cr4", SYSTEM, type="x64_cr4"),
     _plain("cr8", SYSTEM),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hv.hypervisor import PAGING
 from hv.native import lib
 from hv.paging.guest import GuestWalk, ShadowStep, guest_walk
+from hv.paging.p2m import p2m_text
 from hv.paging.walk import Step, flags
 
 if TYPE_CHECKING:
@@ -31,14 +32,6 @@ def _shadow(step: ShadowStep) -> str:
     of = f"large page at gfn {step.frame:#x}" if step.kind in _LARGE else f"{_OF[step.kind]}mfn {step.frame:#x}"
     to = "nothing is kept" if not step.rights else f"mfn {step.to:#x}" if step.level == 1 else f"#{step.to}"
     return f"S{step.level} #{step.number} of {of} [{step.slot}] {step.rights}{' ' if step.rights else ''}-> {to}"
-
-
-def p2m_text(gfn: int, entry: int) -> str:
-    """What stands at a guest frame, by its entry in the p2m."""
-    if not entry & lib.P2M_RAM:
-        return f"gfn {gfn:#x}: no RAM; accesses are a device's, or nobody's"
-    writable = "" if entry & lib.P2M_WRITABLE else ", read-only"
-    return f"gfn {gfn:#x}: mfn {entry >> lib.P2M_FRAME_SHIFT:#x}, RAM{writable}"
 
 
 def _why_none(vcpu: Vcpu, walk: GuestWalk) -> str:

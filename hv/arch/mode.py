@@ -1,0 +1,35 @@
+"""How a vcpu executes what stands before it. Each architecture tells its own: hv/arch/NAME/mode.py."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mode(NamedTuple):
+    """Addresses that a debugger speaks of are linear: `pc` and `sp`, not rip and rsp where segments have bases."""
+
+    name: str
+    code: str
+    """The kind of code, as isa.code.decoder() knows it."""
+    bits: int
+    """Of operands and addresses in code that no prefix says otherwise of: 64, 32 or 16."""
+    user: bool
+    pc: int
+    """The linear address of the next instruction."""
+    sp: int
+    """The linear address of the top of the stack."""
+    segment: str = ""
+    """Where selectors are segments' addresses (real mode, virtual 8086 mode), the next instruction by these: cs:ip."""
+
+    @property
+    def word(self) -> int:
+        """Bytes of what a push in this code pushes."""
+        return self.bits // 8
+
+
+class CallAt(NamedTuple):
+    """A hypercall that the next instruction makes: its number, its arguments, and the guest ABI that they follow."""
+
+    number: int
+    arguments: tuple[int, ...]
+    abi: str

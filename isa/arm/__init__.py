@@ -1,0 +1,1 @@
+"""ARM: what the architecture is, as data."""
