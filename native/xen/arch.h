@@ -5,6 +5,7 @@
  */
 #ifndef XENLAB_ARCH_H
 #define XENLAB_ARCH_H
+#include <stddef.h>
 #include "hv.h"
 
 struct validation;
@@ -13,10 +14,19 @@ struct validation;
  * bytes 0: there is none. */
 struct arch_part { size_t at, bytes; };
 
+/* Offsets in the pages that a guest shares with Xen, and how wide the words of its event bits are: by the guest's long. */
+struct shared_layout {
+    uint32_t pending, mask;              /* bitmaps, in shared_info */
+    uint32_t selector;                   /* evtchn_pending_sel, in vcpu_info */
+    uint32_t bits;                       /* of a word */
+    uint32_t date_version, date_seconds, date_ns, date_high;             /* wc_*, in shared_info */
+};
+
 struct arch {
     uint32_t kind;                       /* enum hv_kind */
     enum cpu_model model;
     bool narrow;                         /* at birth: shared_info is laid out for 32 bits */
+    const struct shared_layout *shared[2];       /* [1]: of domains that are narrow */
     struct arch_part domain, vcpu;       /* zeroed when a domain, a vcpu is made */
     const struct engine_ops *ops;        /* without ctx */
 

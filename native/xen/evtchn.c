@@ -12,29 +12,9 @@
 #include "../abi/xen.h"
 #include "../abi/event_channel.h"
 
-/* Where the shared bits are, and how wide their words: it differs by the width of the guest's long. */
-struct event_layout {
-    uint32_t pending, mask;      /* bitmaps, in shared_info */
-    uint32_t selector;           /* evtchn_pending_sel, in vcpu_info */
-    uint32_t bits;               /* of a word */
-};
-static const struct event_layout layout64 = {
-    .pending = offsetof(struct shared_info, evtchn_pending),
-    .mask = offsetof(struct shared_info, evtchn_mask),
-    .selector = offsetof(struct vcpu_info, evtchn_pending_sel),
-    .bits = 64,
-};
-/* A 32-bit guest: the same vcpu_info[] in front (64 bytes each in either ABI), then 32 words of 32 bits, twice. */
-static const struct event_layout layout32 = {
-    .pending = offsetof(struct shared_info, evtchn_pending),
-    .mask = offsetof(struct shared_info, evtchn_pending) + 32 * sizeof(uint32_t),
-    .selector = 4,
-    .bits = 32,
-};
-
-static const struct event_layout *layout_of(const struct domain *d)
+static const struct shared_layout *layout_of(const struct domain *d)
 {
-    return d->narrow ? &layout32 : &layout64;
+    return hv_arch(d)->shared[d->narrow];
 }
 
 uint32_t hv_evtchn_capacity(const struct domain *d)
@@ -145,7 +125,7 @@ static bool shared_bit(struct hv *hv, const struct domain *d, uint32_t map, uint
 enum { BIT_CLEAR = 0, BIT_SET = 1, BIT_READ = -1 };
 
 /* Set the port's bit in its vcpu's selector word; when it is new, ask for the upcall. */
-static void select_word(struct hv *hv, const struct event_layout *layout, struct vcpu *v, uint32_t port)
+static void select_word(struct hv *hv, const struct shared_layout *layout, struct vcpu *v, uint32_t port)
 {
     uint8_t *info = (uint8_t *)vcpu_info_of(hv, v);
     uint32_t word = port / layout->bits;
@@ -159,7 +139,7 @@ static void select_word(struct hv *hv, const struct event_layout *layout, struct
 
 static void twolevel_set_pending(struct hv *hv, struct domain *d, uint32_t port)
 {
-    const struct event_layout *layout = layout_of(d);
+    const struct shared_layout *layout = layout_of(d);
     struct vcpu *v = evtchn_target(hv, d, hv_evtchn(hv, d, port));
 
     if (v == NULL || shared_bit(hv, d, layout->pending, port, BIT_SET))
@@ -171,7 +151,7 @@ static void twolevel_set_pending(struct hv *hv, struct domain *d, uint32_t port)
 
 static void twolevel_unmask(struct hv *hv, struct domain *d, uint32_t port)
 {
-    const struct event_layout *layout = layout_of(d);
+    const struct shared_layout *layout = layout_of(d);
     struct vcpu *v = evtchn_target(hv, d, hv_evtchn(hv, d, port));
 
     if (shared_bit(hv, d, layout->mask, port, BIT_CLEAR) && v != NULL

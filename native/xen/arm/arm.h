@@ -72,6 +72,7 @@ enum io_answer arm_sysreg(void *ctx, struct cpu *cpu, const struct arm_sysreg *r
 void arm_log_acknowledged(struct hv *hv, const struct vcpu *v, uint64_t intid);
 void arm_call_again(struct hv *hv, struct vcpu *v, uint64_t nr, const uint64_t *args, unsigned count);
 void arm_set_result(struct hv *hv, const struct vcpu *v, int64_t result);
+extern const struct shared_layout ARM_SHARED;         /* shared.c */
 extern const uint8_t ARM_HAS[];
 extern hypercall_fn *const ARM_CALLS[];
 

@@ -146,7 +146,7 @@ static bool wide(struct hv *hv, const struct vcpu *v)
 
 #define ARM_TABLE(of_kind, of_model)                                                                                        \
     {                                                                                                                       \
-        .kind = (of_kind), .model = (of_model), .ops = &ARM_OPS,                                                            \
+        .kind = (of_kind), .model = (of_model), .shared = {&ARM_SHARED, &ARM_SHARED}, .ops = &ARM_OPS,                     \
         .domain = {offsetof(struct hv_state, arm_domain_offset), sizeof(struct arm_domain)},                                \
         .vcpu = {offsetof(struct hv_state, arm_vcpu_offset), sizeof(struct arm_vcpu)}, .vcpu_created = vcpu_created,        \
         .before_run = before_run, .registers = registers, .events_pending = arm_events_pending, .can_wake = arm_can_wake,   \

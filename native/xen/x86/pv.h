@@ -97,6 +97,7 @@ bool seg_loadable(enum x86_segment seg, uint32_t attributes);
 bool pv_debugregs_ok(const struct vcpu *v);
 
 /* ---- for the tables of arch.h ---- */
+extern const struct shared_layout X86_SHARED_64, X86_SHARED_32;                         /* shared.c */
 /* What every x86 vcpu has from birth. (arch_pv.c) */
 void x86_vcpu_born(struct vcpu *v);
 uint64_t x86_code_base(struct cpu *cpu);

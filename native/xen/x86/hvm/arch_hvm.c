@@ -54,7 +54,7 @@ static const char *bad_register(const struct hv *hv, struct cpu *scratch, const 
 }
 
 const struct arch ARCH_HVM = {
-    .kind = HV_KIND_WHOLE, .model = CPU_X86_64, .ops = &HVM_OPS,
+    .kind = HV_KIND_WHOLE, .model = CPU_X86_64, .shared = {&X86_SHARED_64, &X86_SHARED_32}, .ops = &HVM_OPS,
     .domain = {offsetof(struct hv_state, hvm_domain_offset), sizeof(struct hvm_domain)},
     .vcpu = {offsetof(struct hv_state, hvm_vcpu_offset), sizeof(struct hvm_vcpu)},
     .vcpu_created = vcpu_created, .domain_emptied = shadow_forget_domain, .before_run = before_run, .gave_up = gave_up, .code_base = x86_code_base,
