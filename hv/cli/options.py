@@ -92,7 +92,8 @@ def address(text: str) -> tuple[str, int]:
         raise _bad(f"{text} is not [HOST:]PORT") from None
 
 
-def _machine(text: str) -> tuple[tuple[str, str], ...]:
+def machine_choices(text: str) -> tuple[tuple[str, str], ...]:
+    """NAME=VALUE[,NAME=VALUE] as names and values (GuestConfig.machine). argparse.ArgumentTypeError: it is not."""
     pairs = [part.partition("=") for part in text.split(",")]
     names = [name for name, _, _ in pairs]
     if not all(name and value for name, _, value in pairs) or len(set(names)) < len(names):
@@ -170,7 +171,7 @@ GUEST_OPTIONS = (
            "translate addresses by walk of the page tables, or by shadow tables (pvh, hvm; usually shadow)", _PAGING),
     Option("--fep", _GUEST, None, False, "",
            "the forced emulation prefix, 'ud2; xen' in front of an instruction, as Xen has it with hvm_fep (pvh, hvm)"),
-    Option("--machine", _GUEST, _machine, None, "NAME=VALUE[,NAME=VALUE]",
+    Option("--machine", _GUEST, machine_choices, None, "NAME=VALUE[,NAME=VALUE]",
            "what an architecture lets choose of its domains' machine; ARM: gic_version=v2 or v3, vuart=sbsa_uart"),
     Option("--max-insns", _LIMITS, positive, None, "N", "stop after N instructions"),
     Option("--timeout", _LIMITS, _seconds, None, "SECONDS", "stop at this guest time"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_USAGE
-from hv.cli.options import check_writable, whole
+from hv.cli.options import check_writable, machine_choices, whole
 from hv.cli.parser import Parser
 
 if TYPE_CHECKING:
@@ -61,6 +61,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--cmdline", metavar="TEXT", help="command line instead of the guest's own")
     made.add_argument("--max-insns", type=_count, metavar="N", help="a guest has hung after N instructions")
     made.add_argument("--env", default="", metavar="NAME", help="environment to build for (default: its first one)")
+    made.add_argument(
+        "--machine", type=machine_choices, default=(), metavar="NAME=VALUE[,NAME=VALUE]",
+        help="choices of an architecture's machine (ARM: gic_version=v3)",
+    )  # fmt: skip
     made.add_argument("--seed", type=whole, default=0, metavar="N", help="other lengths of turns for each N")
     made.add_argument("-v", "--verbose", action="store_true", help="print each guest's console")
     return made
@@ -76,6 +80,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         max_insns=arguments.max_insns,
         seed=arguments.seed,
         env=arguments.env,
+        machine=arguments.machine,
     )
 
 

@@ -49,6 +49,8 @@ class Options:
     """One of hv.hypervisor.PAGING."""
     env: str = ""
     """Environment; empty: the first one that the guest is for."""
+    machine: tuple[tuple[str, str], ...] = ()
+    """Choices of the machine that the architecture offers (GuestConfig.machine)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class DomainUnderTest:
             seed=options.seed,
             kind=ENVIRONMENTS[env].kind if about else "auto",
             paging=options.paging,
+            machine=options.machine,
             forced_emulation=bool(about and about.forced_emulation),
         )
         if about and about.restarts:
