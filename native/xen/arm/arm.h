@@ -68,6 +68,9 @@ bool arm_smc(void *ctx, struct cpu *cpu, uint32_t immediate);
 bool arm_power(struct hv *hv, struct vcpu *v);
 enum io_answer arm_io(void *ctx, struct cpu *cpu, struct io_access *access);
 enum io_answer arm_sysreg(void *ctx, struct cpu *cpu, const struct arm_sysreg *reg, bool write, uint64_t *value, bool alone);
+/* debug.c: the debug registers, CP14's in AArch32. */
+bool arm_is_debug(const struct arm_sysreg *reg);
+enum io_answer arm_debug(const struct arm_sysreg *reg, bool write, uint64_t *value);
 /* An interrupt was acknowledged, if it is one: for the log. */
 void arm_log_acknowledged(struct hv *hv, const struct vcpu *v, uint64_t intid);
 void arm_call_again(struct hv *hv, struct vcpu *v, uint64_t nr, const uint64_t *args, unsigned count);

@@ -74,6 +74,8 @@ enum io_answer arm_sysreg(void *ctx, struct cpu *cpu, const struct arm_sysreg *r
             *value = 0;
         return reg->el == 0 ? IO_FAULT : IO_DONE;
     }
+    if (arm_is_debug(reg))
+        return arm_debug(reg, write, value);
     if (named && (number == MPIDR || number == MIDR) && !write && reg->el == 1) {
         if (number == MIDR && !arm_narrow(hv_domain(hv, v)))
             return IO_ENGINE;
