@@ -22,7 +22,9 @@ X86_64, ARM64, ARM32 = 0, 1, 2
 
 
 def assemble(source: str, target: str = "aarch64") -> bytes:
-    """Machine code of AArch64 (or AArch32: `thumb`, `arm`) assembly; it refers to nothing but itself."""
+    """Machine code of AArch64 (or AArch32: `arm`) assembly; it refers to nothing but itself.
+
+    Thumb: `arm` with `.thumb` in the text."""
     BUILD.mkdir(parents=True, exist_ok=True)
     path = BUILD / f"{hashlib.sha256(f'{target} {source}'.encode()).hexdigest()[:20]}.bin"
     if not path.exists():
@@ -31,6 +33,7 @@ def assemble(source: str, target: str = "aarch64") -> bytes:
         subprocess.run(
             [
                 *(sys.executable, "-m", "ziglang", "cc", "-target", f"{target}-freestanding-none"),
+                *(("-mcpu=cortex_a15",) if target == "arm" else ()),
                 *("-c", f"{stem}.s", "-o", f"{stem}.elf"),
             ],
             check=True,
@@ -77,7 +80,7 @@ class ArmBench:
         self.lib.arm_get_state(self.cpus[cpu], out)
         return out
 
-    def run(self, budget: int = 1 << 40, cpu: int = 0) -> tuple[int, int]:
+    def run(self, budget: int = 1 << 22, cpu: int = 0) -> tuple[int, int]:
         """(exit reason, instructions retired)."""
         reason = self.lib.arm_bench_run(self.b, self.cpus[cpu], budget, self.exit)
         return reason, self.lib.cpu_retired(self.cpus[cpu])

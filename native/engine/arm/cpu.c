@@ -17,6 +17,17 @@ bool T(target_proven)(struct cpu *c)
     return found == probe && ENV(uint64_t, U_ENV_XREGS) == 0 && CS(uint64_t, U_CPU_MIDR) == 0x411fd070;
 }
 
+/* A Cortex-A15 has nothing of version 8: its instructions are undefined. */
+static void become_a15(struct cpu *c)
+{
+    enum { MVFR1_A15 = 0x11111111, FPSID_A15 = 0x410430f0 };
+    ENV(uint64_t, U_ENV_FEATURES) &= ~(UINT64_C(1) << U_FEATURE_V8);
+    CS(uint32_t, U_CPU_ISAR5) = CS(uint32_t, U_CPU_ISAR6) = CS(uint32_t, U_CPU_MVFR2) = 0;
+    ENV(uint32_t, U_ENV_VFP_XREGS + 4 * U_VFP_MVFR1) = MVFR1_A15;
+    ENV(uint32_t, U_ENV_VFP_XREGS + 4 * U_VFP_MVFR2) = 0;
+    ENV(uint32_t, U_ENV_VFP_XREGS + 4 * U_VFP_FPSID) = FPSID_A15;
+}
+
 int arm_create(struct machine *m, enum cpu_model model, struct cpu **out)
 {
     struct arm_cpu *a = calloc(1, sizeof *a);
@@ -38,6 +49,8 @@ int arm_create(struct machine *m, enum cpu_model model, struct cpu **out)
     }
     ENV(uint64_t, U_ENV_SCR) = SCR_NS | SCR_RES1 | SCR_HCE | SCR_RW;
     ENV(uint64_t, U_ENV_HCR) = a->narrow ? 0 : HCR_RW;
+    if (a->narrow)
+        become_a15(c);
     struct arm_state state;
     arm_get_state(c, &state);
     state.pstate = a->narrow ? START32 : START64;

@@ -2,6 +2,7 @@
 #include "cpu.h"
 
 #define TARGET_PAGE_VARIES 1              /* libunicorn's smallest page is one that we choose */
+#define TARGET_RESTARTS_STORES 0
 #define TARGET_INSN_MAX 4
 #define TARGET_NATIVE(c) true
 #define TARGET_FLUSH_PAGE arm_flush_page

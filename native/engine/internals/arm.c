@@ -72,6 +72,10 @@ int main(void)
     OFF("U_ENV_EXCLUSIVE_HIGH", CPUARMState, exclusive_high);
     OFF("U_ENV_FEATURES", CPUARMState, features);
     NUM("U_CPU_CP_REGS", offsetof(ARMCPU, cp_regs));
+    NUM("U_CPU_ISAR5", offsetof(ARMCPU, isar.id_isar5));
+    NUM("U_CPU_ISAR6", offsetof(ARMCPU, isar.id_isar6));
+    NUM("U_CPU_MVFR2", offsetof(ARMCPU, isar.mvfr2));
+    NUM("U_FEATURE_V8", ARM_FEATURE_V8);
     NUM("U_CPU_MIDR", offsetof(ARMCPU, midr));
     printf("    /* ARMCPRegInfo */\n");
     NUM("U_RI_SIZE", sizeof(ARMCPRegInfo));

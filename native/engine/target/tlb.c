@@ -186,12 +186,27 @@ static bool running_from(struct cpu *c, uint64_t frame, uintptr_t ra)
     return pages[0] >> ENGINE_PAGE_SHIFT == frame || (pages[1] != UINT64_MAX && pages[1] >> ENGINE_PAGE_SHIFT == frame);
 }
 
+/* A store into the block that does it, of which the rest is already translated: it is executed alone. */
+static void store_to_itself(struct cpu *c, uint64_t pa, int size, uintptr_t ra)
+{
+    const char *block = cpu_block_at(c, ra);
+    if (!block || FIELD(const uint16_t, block, U_TB_ICOUNT) == 1)
+        return;
+    const uint64_t *pages = (const uint64_t *)(block + U_TB_PAGE_ADDR);
+    const uint64_t start = (pages[0] & ~(uint64_t)(ENGINE_PAGE_SIZE - 1)) | (FIELD(const uint64_t, block, U_TB_PC) & (ENGINE_PAGE_SIZE - 1));
+    const uint64_t bytes = size > 0 ? (uint64_t)size : 1;
+    if (pa < start + FIELD(const uint16_t, block, U_TB_SIZE) && start < pa + bytes)
+        cpu_again_alone(c, ra);
+}
+
 /* A store is about to go to a frame that code was translated from. Returns true when the store must be checked. */
 static bool store_to_code(struct cpu *c, uint64_t pa, int size, uintptr_t ra)
 {
     struct machine *m = c->m;
     uint64_t frame = pa >> ENGINE_PAGE_SHIFT;
     uint8_t *flags = &m->flags[frame];
+    if (!TARGET_RESTARTS_STORES)
+        store_to_itself(c, pa, size, ra);
     if (!(*flags & FRAME_MIXED)) {
         if (m->flips[frame] < UINT8_MAX)
             m->flips[frame]++;

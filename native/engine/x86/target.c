@@ -2,6 +2,7 @@
 #include "cpu.h"
 
 #define TARGET_PAGE_VARIES 0
+#define TARGET_RESTARTS_STORES 1
 #define TARGET_INSN_MAX 15
 #define TARGET_NATIVE(c) ((c)->ops->native)               /* else nobody looks at registers in the middle of a block */
 #define TARGET_KIND                                       \
