@@ -21,12 +21,12 @@ static void control(uint64_t tcr)
 
 static void high_half(uint64_t tcr)
 {
-    /* 39 bits: entry 2 of the first level is at 2 GiB. */
-    const char *low = (const char *)0x80001000;
-    volatile char *high = (volatile char *)(0xffffff8000000000 + 0x80001000);
+    /* 39 bits: entry 1 of the first level is at 1 GiB, where RAM is. */
+    const char *low = page_alloc();
+    volatile char *high = (volatile char *)(0xffffff8000000000 + (uintptr_t)low);
     struct fault *f = fault_arm();
 
-    high_l1[2] = page_l1[2];
+    high_l1[1] = page_l1[1];
     sysreg_write(ttbr1_el1, high_l1);
     control((tcr & ~(1ULL << 23)) | 25ULL << 16 | 0x35ULL << 24 | 2ULL << 30);
     *high = 'h';
