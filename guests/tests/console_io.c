@@ -1,7 +1,7 @@
 /* @title  console_io
  * @fact   CONSOLEIO_write either writes or is refused with EPERM; bad pointers and commands have their errnos
  * @source xen/include/public/xen.h (CONSOLEIO_*), xen/include/xsm/dummy.h (console_io)
- * @env    pv64 pvh64 hvm64 hvm32pae pvh32
+ * @env    pv64 pvh64 hvm64 hvm32pae pvh32 arm64 arm32
  */
 #include <guest.h>
 

@@ -1,7 +1,7 @@
 /* @title  console ring
  * @fact   the console back end reads what the guest writes, more than the ring holds as well, and moves out_cons
  * @source xen/include/public/io/console.h
- * @env    pv64 pvh64 hvm64 hvm32pae pvh32
+ * @env    pv64 pvh64 hvm64 hvm32pae pvh32 arm64 arm32
  */
 #include <guest.h>
 #include <abi/io/console.h>

@@ -1,7 +1,7 @@
 /* @title  a guest that says it has crashed
  * @fact   SCHEDOP_shutdown with SHUTDOWN_crash ends the domain as crashed, and does not come back
  * @source xen/include/public/sched.h
- * @env    pv64 pvh64 hvm64 hvm32pae pvh32
+ * @env    pv64 pvh64 hvm64 hvm32pae pvh32 arm64 arm32
  * @shutdown crash
  */
 #include <guest.h>

@@ -1,7 +1,7 @@
 /* @title  event channel errors
  * @fact   bad ports, bad vcpus, bad VIRQs and double bindings have their errnos
  * @source xen/common/event_channel.c, xen/include/public/event_channel.h
- * @env    pv64 pvh64 hvm64 hvm32pae pvh32
+ * @env    pv64 pvh64 hvm64 hvm32pae pvh32 arm64 arm32
  */
 #include <guest.h>
 

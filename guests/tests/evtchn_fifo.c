@@ -1,7 +1,7 @@
 /* @title  FIFO event channels
  * @fact   after init_control and expand_array events are linked into queues by priority, and heads are consumed in order
  * @source xen/include/public/event_channel.h (FIFO-based event channels)
- * @env    pv64
+ * @env    pv64 arm64 arm32
  */
 #include <guest.h>
 

@@ -2,7 +2,7 @@
  * @fact   the two-level ABI has 4095 ports, the FIFO array 128 pages, a domain two watchdogs; one more is refused, and
  *         what is given back can be had again
  * @source xen/include/public/event_channel.h (EVTCHN_2L_NR_CHANNELS, FIFO), sched.h (SCHEDOP_watchdog)
- * @env    pv64
+ * @env    pv64 arm64 arm32
  */
 #include <guest.h>
 

@@ -1,7 +1,7 @@
 /* @title  event channel loop-back
  * @fact   a pair of ports of one domain: sending on one end makes the other pending and causes one upcall
  * @source xen/include/public/event_channel.h
- * @env    pv64 pv64low pvh64 hvm64 hvm32pae pvh32
+ * @env    pv64 pv64low pvh64 hvm64 hvm32pae pvh32 arm64 arm32
  */
 #include <guest.h>
 

@@ -1,7 +1,7 @@
 /* @title  SCHEDOP_poll
  * @fact   poll returns at once when a port is pending, at the time-out otherwise, and refuses bad lists
  * @source xen/include/public/sched.h (SCHEDOP_poll)
- * @env    pv64 pvh64 hvm64 hvm32pae pvh32
+ * @env    pv64 pvh64 hvm64 hvm32pae pvh32 arm64 arm32
  */
 #include <guest.h>
 

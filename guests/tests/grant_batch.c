@@ -2,7 +2,7 @@
  * @fact   a batch that Xen cuts into pieces comes back whole: each operation done once, with its status, also inside a
  *         multicall
  * @source xen/common/grant_table.c (continuations), xen/include/public/grant_table.h
- * @env    pv64
+ * @env    pv64 arm64 arm32
  */
 #include <guest.h>
 #include <grants.h>

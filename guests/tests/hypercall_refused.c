@@ -1,7 +1,7 @@
 /* @title  refused hypercalls
  * @fact   what belongs to the control domain, or is not built in, is refused, and nothing happens
  * @source xen/include/xsm/dummy.h, xen/common/domctl.c, sysctl.c; xen/include/public/xen.h
- * @env    pv64 pvh64 hvm64 hvm32pae pvh32
+ * @env    pv64 pvh64 hvm64 hvm32pae pvh32 arm64 arm32
  */
 #include <guest.h>
 

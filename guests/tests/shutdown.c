@@ -1,7 +1,7 @@
 /* @title  shutdown reasons
  * @fact   SCHEDOP_shutdown ends the domain with the reason given (`reason=` on the command line), and does not return
  * @source xen/include/public/sched.h (SHUTDOWN_*)
- * @env    pv64
+ * @env    pv64 arm64 arm32
  * @cmdline reason=1
  * @shutdown reboot
  */

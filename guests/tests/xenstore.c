@@ -1,7 +1,7 @@
 /* @title  xenstore
  * @fact   a guest reads, writes, lists and removes below its own path, watches it, and transactions conflict
  * @source xen/include/public/io/xs_wire.h, docs/misc/xenstore.txt
- * @env    pv64 pvh64 hvm64 hvm32pae pvh32
+ * @env    pv64 pvh64 hvm64 hvm32pae pvh32 arm64 arm32
  */
 #include <guest.h>
 #include <store.h>
