@@ -55,6 +55,9 @@ struct arch {
     struct p2m *(*p2m)(struct hv *hv, const struct domain *d);           /* NULL: frame numbers are the machine's */
     void (*p2m_changed)(struct hv *hv, const struct domain *d);          /* NULL: nothing hangs on it but cached translations */
 
+    /* mm_map_grant(), mm_replace_grant(): those of p2m_grant.c, or of direct paging. */
+    int (*map_grant)(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint32_t flags, uint64_t frame);
+    int (*replace_grant)(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint64_t new_addr, uint32_t flags, uint64_t frame);
     struct io_queue *(*io)(struct hv *hv, const struct vcpu *v);         /* NULL: it has no accesses to devices */
     void (*set_line)(struct hv *hv, struct domain *d, uint32_t line, bool level);       /* NULL: there are no interrupt lines */
     uint64_t *(*params)(struct hv *hv, const struct domain *d);          /* HVM_PARAM_*. NULL: it has none */

@@ -6,6 +6,7 @@
  * with the same number has nothing to do with them.
  */
 #include "evtchn.h"
+#include "p2m.h"
 #include "../abi/grant_table.h"
 
 enum { PER_PAGE_V1 = ENGINE_PAGE_SIZE / sizeof(struct grant_entry_v1), PER_PAGE_STATUS = ENGINE_PAGE_SIZE / 2,
@@ -57,14 +58,14 @@ static void give_back(struct hv *hv, const struct domain *granter, const struct 
         *mark &= (uint16_t)~gone;
 }
 
-/* References of a device mapping, which no page table holds. */
-static void drop_device(struct hv *hv, const struct maptrack *m)
+/* References of a mapping that no page table holds: for devices, and in a physmap. Whoever owns the frame: the granter may be
+ * gone. */
+static void drop_references(struct hv *hv, const struct domain *user, const struct maptrack *m)
 {
-    if (!(m->flags & GNTMAP_device_map))
-        return;
-    if (!(m->flags & GNTMAP_readonly))
-        hv_put_page_type(hv, NULL, m->frame);     /* whoever owns it: the granter may be gone */
-    hv_put_page(hv, m->frame);
+    if (m->flags & GNTMAP_device_map)
+        p2m_put_grant(hv, m->flags, m->frame);
+    if (m->flags & GNTMAP_host_map && p2m_of(hv, user) != NULL)
+        p2m_put_grant(hv, m->flags, m->frame);
 }
 
 static void leave_as_user(struct hv *hv, struct domain *d)
@@ -77,7 +78,7 @@ static void leave_as_user(struct hv *hv, struct domain *d)
         if (m[handle].flags == 0)
             continue;
         granter = hv_domain_by_id(hv, m[handle].domid);
-        drop_device(hv, &m[handle]);
+        drop_references(hv, d, &m[handle]);
         if (granter != NULL)
             give_back(hv, granter, &m[handle]);
         memset(&m[handle], 0, sizeof(*m));

@@ -8,6 +8,7 @@
  */
 #include "../abi/grant_table.h"
 #include "mm.h"
+#include "p2m.h"
 #include "x86/hvm/hvm.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -167,9 +168,12 @@ static void audit_domain(struct audit *a, const struct domain *d)
     if (d->rings_held & HV_RING_CONSOLE)
         hold(a, d->console_frame, PGT_writable, "console ring of domain", d->domid);
     const struct maptrack *track = &a->hv->maptracks[(size_t)d->slot * HV_MAX_MAPTRACK];
-    for (unsigned i = 0; d->maptrack_used != 0 && i < HV_MAX_MAPTRACK; i++)
+    for (unsigned i = 0; d->maptrack_used != 0 && i < HV_MAX_MAPTRACK; i++) {
+        if (track[i].flags & GNTMAP_host_map && p2m_of(a->hv, d))
+            hold(a, track[i].frame, track[i].flags & GNTMAP_readonly ? PGT_none : PGT_writable, "physmap's grant", i);
         if (track[i].flags & GNTMAP_device_map)
             hold(a, track[i].frame, track[i].flags & GNTMAP_readonly ? PGT_none : PGT_writable, "device map", i);
+    }
     for (uint64_t f = 0; f < a->hv->s->frames; f++)
         pages += a->hv->pages[f].owner == d->domid && !(a->hv->pages[f].ref_info & PGC_XEN_HEAP);
     if (pages != d->tot_pages)

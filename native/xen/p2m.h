@@ -12,6 +12,12 @@ struct p2m *p2m_of(struct hv *hv, const struct domain *d);
 uint64_t p2m_get(struct hv *hv, const struct p2m *p2m, uint64_t gfn);
 void p2m_destroy(struct hv *hv, struct p2m *p2m);
 
+/* ---- p2m_grant.c: struct arch ---- */
+int p2m_map_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint32_t flags, uint64_t frame);
+int p2m_replace_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint64_t new_addr, uint32_t flags, uint64_t frame);
+/* The references of a mapping with these flags go. */
+void p2m_put_grant(struct hv *hv, uint32_t flags, uint64_t frame);
+
 /* ---- physical.c ---- */
 /* RAM at guest-physical `gpa` of a domain that has a p2m, good to the end of its page; NULL: none there (or read-only, for
  * writing). */

@@ -2,6 +2,7 @@
 #include "arch.h"
 #include "p2m.h"
 #include "validate.h"
+#include "../abi/grant_table.h"
 
 /* Tables that have been seen: each is in one place. */
 struct tables { struct validation *c; const struct domain *d; uint8_t *seen; uint64_t highest; };
@@ -13,12 +14,23 @@ bool validate_plain_frame(const struct hv *hv, const struct domain *d, uint64_t 
     return page && page->owner == d->domid && (page_type(page) == PGT_none || page_type(page) == PGT_writable);
 }
 
+/* A frame that the domain has mapped by a grant, for writing if `writable`. */
+static bool granted_frame(const struct hv *hv, const struct domain *d, uint64_t frame, bool writable)
+{
+    const struct maptrack *m = &hv->maptracks[(size_t)d->slot * HV_MAX_MAPTRACK];
+    for (uint32_t handle = 0; d->maptrack_used != 0 && handle < HV_MAX_MAPTRACK; handle++)
+        if (m[handle].flags & GNTMAP_host_map && m[handle].frame == frame && (!writable || !(m[handle].flags & GNTMAP_readonly)))
+            return true;
+    return false;
+}
+
 static bool leaf_ok(const struct tables *t, uint64_t gfn, uint64_t entry)
 {
     uint64_t flags = entry & P2M_FLAGS;
     if (flags == P2M_DEVICE)
         return entry == P2M_DEVICE && hv_arch(t->d)->kind != HV_KIND_WHOLE && gfn <= t->highest;
-    return validate_plain_frame(t->c->hv, t->d, entry >> P2M_FRAME_SHIFT) &&
+    uint64_t frame = entry >> P2M_FRAME_SHIFT;
+    return (validate_plain_frame(t->c->hv, t->d, frame) || granted_frame(t->c->hv, t->d, frame, flags & P2M_WRITABLE)) &&
            (flags == P2M_RAM || flags == (P2M_RAM | P2M_WRITABLE)) && gfn <= t->highest;
 }
 

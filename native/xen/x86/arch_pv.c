@@ -70,6 +70,7 @@ uint64_t x86_registers(struct cpu *cpu, struct evidence *out)
 const struct arch ARCH_PV = {
     .kind = HV_KIND_PV, .model = CPU_X86_64, .shared = {&X86_SHARED_64, &X86_SHARED_32}, .ops = &PV_OPS, .vcpu_created = vcpu_created, .before_run = before_run, .code_base = x86_code_base,
     .registers = x86_registers,
-    .can_wake = can_wake, .memory = pv_memory, .peek = pv_peek, .address_ok = pv_guest_address, .calls = PV_CALLS, .wide = wide,
+    .can_wake = can_wake, .memory = pv_memory, .peek = pv_peek, .map_grant = pv_map_grant,
+    .replace_grant = pv_replace_grant, .address_ok = pv_guest_address, .calls = PV_CALLS, .wide = wide,
     .set_result = x86_set_result, .call_again = pv_call_again, .bad_register = pv_bad_register, .vcpu_ok = pv_vcpu_ok,
 };

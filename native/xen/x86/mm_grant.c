@@ -1,4 +1,4 @@
-/* mm_grant.c - the page-table half of grant mappings.
+/* mm_grant.c - the page-table half of a PV guest's grant mappings.
  *
  * Invariants. A mapping is an L1 entry that names a frame of another domain (or of the same one), and which ordinary
  * updates could not have made. Its references belong to the entry: taken here when it is written, dropped here when
@@ -7,6 +7,7 @@
  */
 #include "../../abi/grant_table.h"
 #include "../mm.h"
+#include "pv.h"
 
 /* The L1 entry that a grant operation names: by the machine address of the entry, or by what it maps. */
 static bool find_entry(struct hv *hv, const struct vcpu *v, uint64_t addr, uint32_t flags, uint64_t *table,
@@ -35,7 +36,7 @@ static uint64_t grant_pte(uint64_t frame, uint32_t flags)
     return l1e_adjust(pte);
 }
 
-int mm_map_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint32_t flags, uint64_t frame)
+int pv_map_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint32_t flags, uint64_t frame)
 {
     uint64_t table, pte = grant_pte(frame, flags);
     unsigned slot;
@@ -49,7 +50,7 @@ int mm_map_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint32_t fla
     return GNTST_okay;
 }
 
-int mm_replace_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint64_t new_addr, uint32_t flags,
+int pv_replace_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint64_t new_addr, uint32_t flags,
                      uint64_t frame)
 {
     uint64_t table, replacement = 0;
@@ -72,9 +73,4 @@ int mm_replace_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint64_t
     if (rc != GNTST_okay && (replacement & PTE_P))
         mm_l1e_put(hv, replacement);
     return rc;
-}
-
-int mm_unmap_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint32_t flags, uint64_t frame)
-{
-    return mm_replace_grant(hv, v, host_addr, 0, flags, frame);
 }

@@ -105,6 +105,8 @@ uint64_t x86_registers(struct cpu *cpu, struct evidence *out);
 void x86_set_result(struct hv *hv, const struct vcpu *v, int64_t result);
 uint8_t *pv_memory(struct hv *hv, struct vcpu *v, uint64_t va, enum access access);     /* mm_memory.c */
 const uint8_t *pv_peek(struct hv *hv, const struct vcpu *v, uint64_t va);
+int pv_map_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint32_t flags, uint64_t frame);       /* mm_grant.c */
+int pv_replace_grant(struct hv *hv, struct vcpu *v, uint64_t host_addr, uint64_t new_addr, uint32_t flags, uint64_t frame);
 extern hypercall_fn *const PV_CALLS[];                                                  /* syscall.c */
 void pv_call_again(struct hv *hv, struct vcpu *v, uint64_t nr, const uint64_t *args, unsigned count);
 struct validation;
