@@ -273,7 +273,7 @@ class Drive:
         self._dma("out", length)
 
     def _dma(self, direction: str, length: int) -> None:
-        self._begin(length, SLICE)
+        self._begin(length, 0)  # a block is what goes through the data port
         self.state.status = BSY
         self.state.dma = direction
         self.master_started()
