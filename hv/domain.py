@@ -53,6 +53,8 @@ class Domain:
         self.crash_reason = ""
         """Why Python gave the domain up, for people; empty otherwise."""
         self.c: Any = ffi.addressof(lib.hv_state(hv.native).domains[slot])
+        self.kind: Kind = kind_numbered(self.c.type)
+        """What it is, for as long as it is: paravirtual or not, of which architecture."""
         self.vcpus: list[Vcpu] = []
         self.services: dict[str, Service] = {}
         self.host_ports: dict[int, Callable[[], None]] = {}
@@ -68,11 +70,6 @@ class Domain:
         """What it is built of again when it ends, and when that is so (hv.toolstack.restart.Origin); None: never."""
         self.restarts = 0
         """How often that has been done."""
-
-    @property
-    def kind(self) -> Kind:
-        """What it is: paravirtual or not, of which architecture."""
-        return kind_numbered(self.c.type)
 
     @property
     def abi(self) -> str:

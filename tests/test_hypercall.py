@@ -167,7 +167,7 @@ def test_a_mistake_of_ours_leaves_the_run_with_the_call_described(monkeypatch):
     with pytest.raises(KeyError, match="oops") as caught:
         guest.run(10**7)
     note = caught.value.__notes__[0]
-    assert "while serving event_channel_op (sub-operation EVTCHNOP_send" in note and "rip 0x" in note
+    assert "while serving event_channel_op (sub-operation EVTCHNOP_send" in note and "pc 0x" in note
 
 
 def test_unknown_hypercalls_are_told_once_and_the_rest_each_time():

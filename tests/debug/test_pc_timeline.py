@@ -27,8 +27,8 @@ Moment = Callable[[dict[str, Any]], bool]
 MOMENTS: dict[str, Moment] = {
     "a block that is read by PIO": lambda devices: _drive(devices, 0).moving == "in",
     "a block that is written by PIO": lambda devices: _drive(devices, 0).moving == "out",
-    "a bus master that reads": lambda devices: _drive(devices, 0).dma == "in" and _drive(devices, 0).at > 0,
-    "a bus master that writes": lambda devices: _drive(devices, 0).dma == "out" and _drive(devices, 0).at > 0,
+    "a bus master that reads": lambda devices: _drive(devices, 0).dma == "in",
+    "a bus master that writes": lambda devices: _drive(devices, 0).dma == "out",
     "a packet of a CD-ROM drive": lambda devices: _drive(devices, 1).moving == "in",
     "half of a mode's registers": lambda devices: _half_a_mode(devices["vga"].state),
     "a linear mode, drawn in part": lambda devices: bool(devices["vga"].state.vbe[4] & 1),
