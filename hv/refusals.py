@@ -23,10 +23,11 @@ _WORD = (1 << 64) - 1
 
 class Evidence(NamedTuple):
     """What was copied when a call was refused: the general registers, the memory that its arguments point to, and the
-    stack from its pointer up (as much as could be read). `stack_pointer`: which of the registers that is."""
+    stack from its pointer up (as much as could be read). `arch`: what its architecture says of
+    registers (hv.arch)."""
 
     registers: dict[str, int]
-    stack_pointer: str
+    arch: Any
     data_address: int
     data: bytes
     stack: bytes
@@ -37,7 +38,7 @@ class Evidence(NamedTuple):
 
     def read_stack(self, address: int, length: int) -> bytes | None:
         """The stack by address; None outside of what was copied."""
-        return _part(self.stack, address - self.registers[self.stack_pointer], length)
+        return _part(self.stack, address - self.registers[self.arch.STACK], length)
 
 
 def _part(data: bytes, at: int, length: int) -> bytes | None:
@@ -159,7 +160,7 @@ class RefusalLog:
             return None
         arch = registers_of(kind_numbered(domain.type))
         data, stack = bytes(ffi.buffer(e.data, e.data_length)), bytes(ffi.buffer(e.stack, e.stack_length))
-        return Evidence(arch.of_evidence(e), arch.STACK, int(e.data_va), data, stack)
+        return Evidence(arch.of_evidence(e), arch, int(e.data_va), data, stack)
 
     @staticmethod
     def _of_c(r: Any, evidence: Evidence | None) -> Refusal:

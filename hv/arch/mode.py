@@ -27,6 +27,19 @@ class Mode(NamedTuple):
         return self.bits // 8
 
 
+class FrameRecord(NamedTuple):
+    """How calls are found on the stack of a kind of vcpu whose compilers keep frame records: two words, the caller's
+    frame pointer and the return address, that begin where the frame pointer points."""
+
+    frame: str
+    """The register that is the frame pointer."""
+    link: str
+    """The one that holds the return address when a function is entered."""
+    stack: str
+    word: int
+    """Bytes."""
+
+
 class CallAt(NamedTuple):
     """A hypercall that the next instruction makes: its number, its arguments, and the guest ABI that they follow."""
 

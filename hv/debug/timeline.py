@@ -313,8 +313,8 @@ class Timeline:
         """What does not count for a run that begins here: the instruction of the vcpu that runs, and what was met here,
         which may be another's (a trap at the beginning of its turn)."""
         here, slot = self.hv.instructions, int(self.hv.state.running)
-        rip = int(lib.cpu_gprs(self.hv.vcpus[slot].cpu).rip) if slot in self.hv.vcpus else 0
-        return [Passed(here, rip, slot), *self._met]
+        pc = int(lib.cpu_pc(self.hv.vcpus[slot].cpu)) if slot in self.hv.vcpus else 0
+        return [Passed(here, pc, slot), *self._met]
 
     def _exactly_here(self) -> None:
         self.hv.inputs.moment = Moment.COUNT
@@ -324,7 +324,7 @@ class Timeline:
         """At the first moment of a hit's count: if its instruction is not the next one, go on inside the count."""
         if hit.point.kind not in (lib.HV_STOP_INSTRUCTION, lib.HV_STOP_HYPERCALL):
             return
-        if self.hv.state.running == hit.slot and lib.cpu_gprs(self.hv.vcpus[hit.slot].cpu).rip == hit.rip:
+        if self.hv.state.running == hit.slot and lib.cpu_pc(self.hv.vcpus[hit.slot].cpu) == hit.rip:
             return
         self._look_for([stops.instruction(hit.address, domid=hit.domid, vcpu=hit.vcpu)])
         self.hv.run(max_insns=hit.count + 1)

@@ -50,7 +50,7 @@ def failures(
     found: dict[Any, Failure] = {}
     for refusal in hv.refusals.collect() if refusals is None else refusals:
         evidence = refusal.evidence
-        where = evidence and evidence.registers["rip"], evidence and evidence.read_stack(evidence.registers["rsp"], 32)
+        where = evidence and _place(evidence)
         kind = (refusal.hypercall, refusal.args[0] & 0xFFFF, refusal.error.rule, where)
         if kind in found:
             found[kind] = found[kind]._replace(times=found[kind].times + 1)
@@ -59,6 +59,12 @@ def failures(
             stack = () if evidence is None else tuple(call_stack(evidence, known, code))
             found[kind] = Failure(refusal, 1, _decode(refusal), stack)
     return list(found.values())
+
+
+def _place(evidence: Evidence) -> tuple[int, bytes | None]:
+    """Where the guest was: its program counter, and who called, as far as the top of the stack tells."""
+    registers, arch = evidence.registers, evidence.arch
+    return registers[arch.PC], evidence.read_stack(registers[arch.STACK], 32)
 
 
 class _Copy(Memory):
@@ -78,8 +84,9 @@ def call_stack(evidence: Evidence, symbols: Symbols, code: ReadMemory) -> list[F
         symbol = symbols.table.at(address)
         return code(address, length) if symbol and symbol.code else evidence.read_stack(address, length)
 
-    registers = dict(evidence.registers)
-    return unwind(Cursor(registers.pop("rip"), registers, True, HERE), symbols, _Copy(read), DEPTH)
+    registers, arch = dict(evidence.registers), evidence.arch
+    cursor = Cursor(registers.pop(arch.PC), registers, True, HERE)
+    return unwind(cursor, symbols, _Copy(read), DEPTH, arch.RECORD)
 
 
 def _memory_now(hv: Hypervisor, domid: int, symbols: Symbols) -> ReadMemory:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from hv.arch.mode import FrameRecord
 from hv.native import ffi, lib
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 GENERAL = (*(f"x{number}" for number in range(31)), "sp", "pc")
 PC, STACK, FLAGS = "pc", "sp", "pstate"
 STATE = "struct arm_state"
+RECORD = FrameRecord("x29", "x30", STACK, 8)
+"""Procedure Call Standard for the Arm 64-bit Architecture (AAPCS64), 6.4.6."""
 _SP = 31
 
 

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from hv.arch.arm.registers import OTHERS as OTHERS_64
 from hv.arch.arm.registers import STATE, set_state, state
+from hv.arch.mode import FrameRecord
 from hv.native import lib
 
 if TYPE_CHECKING:
     from hv.vcpu import Vcpu
 
-__all__ = ["FLAGS", "GENERAL", "OTHERS", "PC", "STACK", "STATE", "general", "of_evidence", "set_state", "state"]
+__all__ = [
+    "FLAGS", "GENERAL", "OTHERS", "PC", "RECORD", "STACK", "STATE", "general", "of_evidence", "set_state", "state",
+]  # fmt: skip
 
 GENERAL = (*(f"r{number}" for number in range(13)), "sp", "lr", "pc")
 PC, STACK, FLAGS = "pc", "sp", "cpsr"
+RECORD = FrameRecord("r11", "lr", STACK, 4)
 
 
 def general(cpu: Any) -> dict[str, int]:

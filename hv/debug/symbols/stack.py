@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hv.debug.symbols.cursor import Cursor, Memory
-from hv.debug.symbols.frames import GUESS, by_pointer, by_scan
+from hv.debug.symbols.frames import GUESS, POINTER, by_pointer, by_scan
 
 if TYPE_CHECKING:
+    from hv.arch.mode import FrameRecord
     from hv.debug.symbols import Symbols
     from hv.debug.symbols.table import Place
     from hv.vcpu import Vcpu
@@ -43,23 +44,27 @@ def backtrace(vcpu: Vcpu, symbols: Symbols, limit: int = 32) -> list[Frame]:
 
     In guest user mode, of a program that the symbols do not know, only where it is.
     """
-    registers = dict(vcpu.registers)
-    return unwind(Cursor(registers.pop("rip"), registers, True, HERE), symbols, Memory(vcpu.peek), limit)
+    registers, arch = dict(vcpu.registers), vcpu.arch
+    cursor = Cursor(registers.pop(arch.PC), registers, True, HERE)
+    return unwind(cursor, symbols, Memory(vcpu.peek), limit, arch.RECORD)
 
 
-def unwind(cursor: Cursor, symbols: Symbols, memory: Memory, limit: int) -> list[Frame]:
-    """The frames from `cursor` on."""
-    frames = [_frame(cursor, symbols)]
-    seen = {(cursor.pc, cursor.registers.get("rsp"))}
+def unwind(
+    cursor: Cursor, symbols: Symbols, memory: Memory, limit: int, record: FrameRecord | None = None
+) -> list[Frame]:
+    """The frames from `cursor` on. `record`: how they are linked, of an architecture that keeps frame records."""
+    stack = record.stack if record else "rsp"
+    frames = [_frame(cursor, symbols, stack)]
+    seen = {(cursor.pc, cursor.registers.get(stack))}
     while len(frames) < limit and not cursor.last:
         if frames[-1].place is None and not cursor.exact:
             break  # out of what is known: a return address into nowhere leads nowhere
-        following = _caller(cursor, symbols, memory)
-        if following is None or (following.pc, following.registers.get("rsp")) in seen:
+        following = by_record(cursor, symbols, memory, record) if record else _caller(cursor, symbols, memory)
+        if following is None or (following.pc, following.registers.get(stack)) in seen:
             break
         cursor = following
-        seen.add((cursor.pc, cursor.registers.get("rsp")))
-        frames.append(_frame(cursor, symbols))
+        seen.add((cursor.pc, cursor.registers.get(stack)))
+        frames.append(_frame(cursor, symbols, stack))
     return frames
 
 
@@ -75,9 +80,24 @@ def _caller(cursor: Cursor, symbols: Symbols, memory: Memory) -> Cursor | None:
     return by_pointer(cursor, symbols.table, memory) or by_scan(cursor, symbols.table, memory)
 
 
-def _frame(cursor: Cursor, symbols: Symbols) -> Frame:
+def by_record(cursor: Cursor, symbols: Symbols, memory: Memory, record: FrameRecord) -> Cursor | None:
+    """The caller by the frame record in use; at a function's first instruction, by the register that it returns to."""
+    registers = cursor.registers
+    symbol = symbols.table.at(cursor.look_up)
+    if cursor.how == HERE and symbol is not None and cursor.pc == symbol.start:
+        return Cursor(registers[record.link], registers, False, POINTER)
+    frame = registers[record.frame]
+    data = memory.read(frame, 2 * record.word) if frame else None
+    if data is None:
+        return None
+    older, pc = (int.from_bytes(data[at : at + record.word], "little") for at in (0, record.word))
+    found = registers | {record.frame: older, record.stack: frame + 2 * record.word}
+    return Cursor(pc, found, False, POINTER, last=older == 0) if pc else None
+
+
+def _frame(cursor: Cursor, symbols: Symbols, stack: str) -> Frame:
     place = symbols.at(cursor.look_up)
     if place is not None and not cursor.exact:
         place = place._replace(offset=place.offset + 1)
     file, line = symbols.line(cursor.look_up) or (None, None)
-    return Frame(cursor.pc, cursor.registers.get("rsp", 0), place, file, line, cursor.how)
+    return Frame(cursor.pc, cursor.registers.get(stack, 0), place, file, line, cursor.how)

@@ -1,0 +1,59 @@
+"""The debugger on ARM guests: what it says of a vcpu, and time in both directions."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from hv.cli.main import main
+from hv.debug.timeline import Timeline
+from hv.testing.build import build_guest, find_guest
+from hv.toolstack.launch import Guest, launch
+
+ENVIRONMENTS = ("arm64", "arm32")
+
+
+def start(environment: str) -> Guest:
+    return launch(build_guest(find_guest("evtchn_loopback"), environment))
+
+
+def said(environment: str, *commands: str, capsys: pytest.CaptureFixture[str]) -> str:
+    words = [word for command in commands for word in ("--command", command)]
+    assert main(["debug", str(build_guest(find_guest("evtchn_loopback"), environment)), *words]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_calls_code_and_hypercalls_are_told(environment: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(
+        environment, "break test_main", "continue", "backtrace", "break-hypercall event_channel_op.alloc_unbound",
+        "continue", "print pc", "reverse-step", "step", "print pc", "registers", capsys=capsys,
+    )  # fmt: skip
+    assert re.search(r"test_main \(evtchn_loopback.c:\d+\).*\n-> 0x\w+  \w+ .*(sp|lr)", text)
+    first, second = (text.index(f"#{number} 0x") for number in (0, 1))
+    assert "test_main" in text[first:second] and "guest_start" in text[second:].splitlines()[0]
+    assert "hvc #0xea1\n   event_channel_op(EVTCHNOP_alloc_unbound, {dom=" in text
+    places = [line for line in text.splitlines() if line.startswith("0x") and " (" in line]
+    assert len(places) == 2 and places[0] == places[1]
+    assert "sctlr " in text and "ttbr0 " in text
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_back_and_forth_is_a_straight_run(environment: str) -> None:
+    straight = start(environment)
+    straight.hv.run()
+    end = straight.hv.instructions
+    seed = random.Random(environment)
+    counts = sorted(seed.randrange(end) for _ in range(6))
+    straight, hashes = start(environment), {}
+    for count in counts:
+        straight.hv.run(max_insns=count)
+        hashes[straight.hv.instructions] = straight.hv.state_hash
+    timeline = Timeline(start(environment).hv, interval=3000)
+    order = list(hashes) * 2
+    seed.shuffle(order)
+    for count in order:
+        timeline.goto(count)
+        assert timeline.hv.state_hash == hashes[count], count
