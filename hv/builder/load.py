@@ -79,7 +79,7 @@ def parse_kernel(name: str, content: bytes) -> KernelImage:
     raise BuilderError(
         name,
         f"it is neither an ELF file nor a {known} nor one of these packed (it begins with {begins})",
-        "give a kernel file",
+        "give a kernel file; a disk's image is for --type hvm --disk FILE",
     )
 
 

@@ -80,7 +80,8 @@ def _pv_notes(image: KernelImage) -> XenNotes:
         raise BuilderError(
             image.name,
             "it is no Xen kernel: it has neither Xen notes nor a section __xen_guest",
-            "build it with Xen PV support (Linux: CONFIG_XEN_PV)",
+            "build it with Xen PV support (Linux: CONFIG_XEN_PV) or a note PHYS32_ENTRY, "
+            "or enter it in the place of a PC's firmware: --type hvm --firmware FILE",
         )
     if notes.xen_version is None and notes.phys32_entry is not None:
         raise BuilderError(

@@ -221,7 +221,8 @@ class CommandLine(NamedTuple):
         parser = self.parser()
         options = parser.parse_args(argv)
         if options.kernel is None and getattr(options, "type", "") != "hvm":
-            parser.error("missing: KERNEL")
+            found = [f"--{name}" for name in ("disk", "cdrom", "firmware") if getattr(options, name, None)]
+            parser.error("missing: KERNEL" + (f"; {found[0]} without one wants --type hvm" if found else ""))
         return options
 
     def _parse_plain(self, argv: list[str]) -> SimpleNamespace | None:

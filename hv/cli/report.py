@@ -38,9 +38,9 @@ def crash_report(domain: Domain, vcpu: Vcpu, reason: str, traps: Sequence[Trap] 
         *arch.register_lines(vcpu),
         *_upcalls(domain, vcpu),
         "",
-        *code(mode.pc, read, mode.code),
+        *code(mode.pc, read, mode.code, vcpu.arch.PC),
         "",
-        *stack(mode.sp, read, mode.word),
+        *stack(mode.sp, read, mode.word, vcpu.arch.STACK),
         "",
         *call_stack(vcpu, symbols),
     ]
@@ -63,25 +63,25 @@ def _upcalls(domain: Domain, vcpu: Vcpu) -> list[str]:
     return [f"  events {'pending' if pending else 'none pending'}, upcalls {'masked' if mask else 'enabled'}"]
 
 
-def code(pc: int, read: Callable[[int, int], bytes | None], kind: str) -> list[str]:
+def code(pc: int, read: Callable[[int, int], bytes | None], kind: str, name: str = "rip") -> list[str]:
     """The instructions from a linear address on, code of a kind that isa.code knows."""
     data = readable(pc, _CODE_AFTER, read)
     if not data:
-        return [f"code at rip: {pc:#x} cannot be read"]
-    lines = ["code at rip:"]
+        return [f"code at {name}: {pc:#x} cannot be read"]
+    lines = [f"code at {name}:"]
     for line in decoded(data, pc, _CODE_LINES, kind):
         text = line.text if line.text != BAD else "(no instruction)"
         lines.append(f"{'->' if line.address == pc else '  '} {line.address:#018x}  {line.code.hex(' '):<30} {text}")
     return lines
 
 
-def stack(sp: int, read: Callable[[int, int], bytes | None], word: int = 8) -> list[str]:
+def stack(sp: int, read: Callable[[int, int], bytes | None], word: int = 8, name: str = "rsp") -> list[str]:
     """Words of so many bytes from the top of the stack up, four a line."""
     data = readable(sp, _STACK_WORDS * word, read)
     if len(data) < word:
-        return [f"stack: rsp {sp:#x} cannot be read"]
+        return [f"stack: {name} {sp:#x} cannot be read"]
     words = [int.from_bytes(data[at : at + word], "little") for at in range(0, len(data) - word + 1, word)]
-    return ["stack at rsp:"] + [
+    return [f"stack at {name}:"] + [
         f"   {sp + word * at:#018x}  " + " ".join(f"{value:0{2 * word}x}" for value in words[at : at + 4])
         for at in range(0, len(words), 4)
     ]
@@ -119,8 +119,8 @@ def faulting_address(traps: Sequence[Trap] | None, rip: int, faults: Container[i
     """The address whose translation is of interest: that of the last page fault (`faults`: the numbers of
     such exceptions), else rip."""
     if traps is None:
-        return rip, "rip; a page fault would not be in the file"
+        return rip, "the next instruction; a page fault would not be in the file"
     for trap in reversed(traps):
         if trap.kind == "exception" and trap.number in faults and not trap.emulated:
             return trap.address, f"the last page fault (error {trap.error:#x})"
-    return rip, "rip; there was no page fault"
+    return rip, "the next instruction; there was no page fault"

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 _OWN = ("console", "xenstore", BACKENDS)
 """Services that have their own places in a file. The others are the devices of a PC."""
-_CPU = ffi.typeof("struct x86_state")
+_X86, _ARM = ("state", ffi.typeof("struct x86_state")), ("arm", ffi.typeof("struct arm_state"))
+_CPUS = {lib.HV_KIND_PV: _X86, lib.HV_KIND_WHOLE: _X86, lib.HV_KIND_ARM64: _ARM, lib.HV_KIND_ARM32: _ARM}
+"""By the kind of a saved cpu: where its registers are in `struct hv_saved_cpu`, and what they are."""
 _COUNTS = ffi.typeof("struct hv_counts")
 _DEVICES = 256
 _TYPED = 1 << 24
@@ -80,7 +82,13 @@ def moment_plain(snapshot: Snapshot, tables: Tables) -> dict[str, Any]:
 def _cpus_plain(native: Any) -> list[Any]:
     count = ffi.new("uint32_t *")
     cpus = lib.hv_snapshot_cpus(native, count)
-    return [[int(cpus[i].slot), int(cpus[i].kind), plain(cpus[i].state, _CPU)] for i in range(count[0])]
+    return [[int(cpus[i].slot), int(cpus[i].kind), plain(*_registers(cpus[i]))] for i in range(count[0])]
+
+
+def _registers(cpu: Any) -> tuple[Any, Any]:
+    """The registers of a saved cpu, and their type."""
+    field, kind = _CPUS[int(cpu.kind)]
+    return getattr(cpu, field), kind
 
 
 def _domain_plain(domain: SavedDomain, snapshot: Snapshot, tables: Tables) -> dict[str, Any]:
@@ -176,10 +184,10 @@ def _cpus_from(hv: Hypervisor, before: Snapshot | None, data: Any) -> Any:
     native = ffi.gc(out[0], lib.hv_snapshot_release)
     cpus = lib.hv_snapshot_cpus(native, ffi.new("uint32_t *"))
     for i, entry in enumerate(entries):
-        slot, whole, state = items(entry, f"cpu {i}", 3, 3)
+        slot, kind, state = items(entry, f"cpu {i}", 3, 3)
         cpus[i].slot = number(slot, f"slot of cpu {i}", int(lib.HV_MAX_VCPUS) - 1)
-        cpus[i].kind = number(whole, f"kind of cpu {i}", 1)
-        fill(cpus[i].state, _CPU, state, f"cpu {i}")
+        cpus[i].kind = number(kind, f"kind of cpu {i}", int(lib.HV_KINDS) - 1)
+        fill(*_registers(cpus[i]), state, f"cpu {i}")
     return native
 
 

@@ -16,11 +16,11 @@ from hv.toolstack.launch import Guest, GuestConfig, launch
 USB_DISK_SECTORS = 64
 
 
-def launch_tested(kernel: Path, config: GuestConfig, about: Metadata | None, *, loaded: bool = False) -> Guest:
+def launch_tested(kernel: Path | None, config: GuestConfig, about: Metadata | None, *, loaded: bool = False) -> Guest:
     """A guest with its devices; `loaded`: by a PC's firmware. ValueError: it asks for what its kind of domain has not;
     BuilderError, as launch()."""
     if about is None:
-        return launch(*((None, config._replace(firmware=kernel)) if config.kind == "hvm" else (kernel, config)))
+        return launch(kernel, config)
     if config.kind == "hvm":
         usb = tuple(name for name in about.usb if name != "disk")
         nics = (NicOptions(model=about.nic),) if about.nic else ()

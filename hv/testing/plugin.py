@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from hv.testing.runner import DomainUnderTest, Options
 
+NAMES = {field.name for field in dataclasses.fields(Options)}
 Boot = Callable[..., DomainUnderTest]
 
 
@@ -25,9 +27,17 @@ def boot() -> Boot:
 
     `guest` is the name of a guest in guests/, the path of a C file, or the path of a kernel. The guest runs when
     `.run()` is called. What is not given comes from the header comment of the guest's C file.
+
+    A PC: `boot(type="hvm", disks=["disk.img"], cdrom=FILE, boot="cd", firmware=FILE)`, with or without a kernel; its
+    screen is `dom.screen`. TypeError: an option that there is not.
     """
 
-    def launch(guest: str | Path, **options: object) -> DomainUnderTest:
+    def launch(guest: str | Path | None = None, **options: object) -> DomainUnderTest:
+        unknown = options.keys() - NAMES
+        if unknown:
+            raise TypeError(f"boot has no option {', '.join(sorted(unknown))}; it has {', '.join(sorted(NAMES))}")
+        if guest is None and options.get("type") != "hvm":
+            raise TypeError('boot wants a guest; only a PC (type="hvm") can do without')
         return DomainUnderTest(guest, Options(**options))  # type: ignore[arg-type] # checked by the dataclass
 
     return launch

@@ -6,6 +6,7 @@ import enum
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hv.builder.image import BuilderError
 from hv.cli import statistics
@@ -14,7 +15,12 @@ from hv.native import ffi, lib
 from hv.testing.build import ENVIRONMENTS, BuildError, build_guest, find_guest
 from hv.testing.devices import launch_tested
 from hv.testing.metadata import DEFAULT_MEMORY_MIB, Metadata, read_metadata
+from hv.toolstack.devices import DiskOptions, parse_disk
 from hv.toolstack.launch import Guest, GuestConfig
+from hv.toolstack.screenshot import screen_of
+
+if TYPE_CHECKING:
+    from hv.devices.screen import Screen
 
 DEFAULT_MAX_INSNS = 2_000_000_000
 _VERDICT = re.compile(r"^Test result: (SUCCESS|SKIP|ERROR|FAILURE)\s*$", re.MULTILINE)
@@ -51,6 +57,15 @@ class Options:
     """Environment; empty: the first one that the guest is for."""
     machine: tuple[tuple[str, str], ...] = ()
     """Choices of the machine that the architecture offers (GuestConfig.machine)."""
+    type: str = "auto"
+    """Kind of domain of a kernel that is no test of its own: as `hv run --type`."""
+    disks: tuple[str, ...] = ()
+    """Each as `hv run --disk` has it: FILE[,format=raw|qcow2][,bus=ide|xvd|usb][,ro]."""
+    cdrom: str | Path | None = None
+    firmware: str | Path | None = None
+    """Of an HVM domain; None: SeaBIOS."""
+    boot: str = ""
+    """Of an HVM domain: the order, as `hv run --boot`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +116,28 @@ def resolve(guest: str | Path, env: str = "") -> tuple[Path, Metadata | None, st
     return build_guest(path, env), metadata, env
 
 
+def _disks(options: Options) -> tuple[DiskOptions, ...]:
+    """ValueError: one of them is no text of a disk."""
+    disks = tuple(parse_disk(text) for text in options.disks)
+    cdrom = options.cdrom
+    return disks if cdrom is None else (*disks, DiskOptions(str(cdrom), read_only=True, cdrom=True))
+
+
 class DomainUnderTest:
     """One launched guest. `run()` it, then look: console, verdict, traps, hypercalls, instructions, state_hash.
 
     Raises BuildError, MetadataError and BuilderError when there is nothing to launch.
     """
 
-    def __init__(self, guest: str | Path, options: Options | None = None) -> None:
+    def __init__(self, guest: str | Path | None, options: Options | None = None) -> None:
+        """guest: None: there is no kernel; the firmware of an HVM domain boots from its disks."""
         options = options or Options()
-        kernel, self.metadata, env = resolve(guest, options.env)
-        about = self.metadata
+        kernel: Path | None = None
+        about: Metadata | None = None
+        env = ""
+        if guest is not None:
+            kernel, about, env = resolve(guest, options.env)
+        self.metadata = about
         config = GuestConfig(
             memory_mib=options.memory or (about.memory_mib if about else DEFAULT_MEMORY_MIB),
             vcpus=options.vcpus or (about.vcpus if about else 1),
@@ -118,14 +145,16 @@ class DomainUnderTest:
             ramdisk=options.ramdisk,
             quantum=options.quantum,
             seed=options.seed,
-            kind=ENVIRONMENTS[env].kind if about else "auto",
+            kind=ENVIRONMENTS[env].kind if about else "hvm" if kernel is None else options.type,
             paging=options.paging,
             machine=options.machine,
             forced_emulation=bool(about and about.forced_emulation),
         )
+        if about is None:
+            config = config._replace(disks=_disks(options), firmware=options.firmware, boot=options.boot)
         if about and about.restarts:
             config = config._replace(on_reboot="restart", triple_fault="reboot")
-        self.name = about.name if about else kernel.name
+        self.name = about.name if about else kernel.name if kernel else config.name
         self.max_insns = options.max_insns or (about.max_insns if about else None) or DEFAULT_MAX_INSNS
         self.guest: Guest = launch_tested(kernel, config, about, loaded=about is not None and ENVIRONMENTS[env].loaded)
         self.hv = self.guest.hv
@@ -145,6 +174,11 @@ class DomainUnderTest:
     def console(self) -> str:
         """Everything it has printed."""
         return self.guest.console.text()
+
+    @property
+    def screen(self) -> Screen:
+        """What its VGA shows: `screen.text()`, the rows of a text mode; `screen.png()`. NoScreenError: it has none."""
+        return screen_of(self.domain)
 
     @property
     def verdict(self) -> Verdict:

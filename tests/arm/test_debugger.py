@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,26 @@ def test_calls_code_and_hypercalls_are_told(environment: str, capsys: pytest.Cap
     places = [line for line in text.splitlines() if line.startswith("0x") and " (" in line]
     assert len(places) == 2 and places[0] == places[1]
     assert "sctlr " in text and "ttbr0 " in text
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_crash_is_reported(environment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kernel = str(build_guest(find_guest("crash_shutdown"), environment))
+    assert main(["run", kernel, "--on-crash", "snapshot", "--snapshot", str(tmp_path / "crash")]) == 1
+    report = capsys.readouterr().err
+    assert "crashed on vcpu 0" in report and "sctlr " in report
+    assert "test_main" in report.partition("call stack")[2] and "guest-physical 0x" in report
+    assert main(["debug", str(tmp_path / "crash"), "--command", "backtrace"]) == 0
+    assert "test_main" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_what_gdb_cannot_have_is_refused(environment: str, capsys: pytest.CaptureFixture[str]) -> None:
+    kernel = str(build_guest(find_guest("crash_shutdown"), environment))
+    for words in (["gdb", kernel, "--listen", "0"], ["run", kernel, "--gdb", "0"], ["run", kernel, "--core", "core"]):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert environment in said and "yet" in said and said.count("\n") == 1
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

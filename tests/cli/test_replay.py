@@ -241,7 +241,7 @@ def test_a_crash_whose_traps_are_not_known_is_not_said_to_have_had_none(hv: Any)
         save(path, loaded.hv, loaded.snapshots, loaded.about | {"crash": other})
         code, _, shown = hv("snapshot", "load", path)
         assert code == 1 and "last traps: they are not in the file" in shown
-        assert "rip; a page fault would not be in the file" in shown and "no page fault" not in shown
+        assert "the next instruction; a page fault would not be in the file" in shown and "no page fault" not in shown
         assert hv("snapshot", "info", path)[0] == 0
 
 

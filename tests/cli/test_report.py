@@ -48,7 +48,8 @@ def test_stack_and_the_edge_of_mapped_memory() -> None:
 def test_the_last_page_fault_is_the_one_that_is_walked() -> None:
     emulated = trap(address=0x1, emulated=True)
     assert faulting_address([trap(), trap(number=13), emulated], 0x1000, PAGE_FAULTS)[0] == 0xDEAD000
-    assert faulting_address([trap(number=13)], 0x1000, PAGE_FAULTS) == (0x1000, "rip; there was no page fault")
+    found = faulting_address([trap(number=13)], 0x1000, PAGE_FAULTS)
+    assert found == (0x1000, "the next instruction; there was no page fault")
 
 
 class Frames:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from hv.builder.image import BuilderError
+from hv.testing.build import build_guest, find_guest
 from hv.testing.plugin import Boot
 from hv.testing.runner import Verdict
+from hv.toolstack.screenshot import NoScreenError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,3 +69,16 @@ void test_main(void)
 def test_the_plugin_is_registered() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"]["xenlab"] == "hv.testing.plugin"
+
+
+def test_what_a_pc_is_made_of_is_said_and_a_wrong_word_is_told(boot: Boot) -> None:
+    with pytest.raises(TypeError, match="boot has no option memroy; it has boot, cdrom, cmdline"):
+        boot("hello", memroy=8)
+    with pytest.raises(TypeError, match='only a PC \\(type="hvm"\\) can do without'):
+        boot(disks=["disk.img"])
+    with pytest.raises(BuilderError, match="nowhere.img"):
+        boot(type="hvm", disks=["nowhere.img"], firmware=build_guest(find_guest("ide_pio"), "hvm64"))
+    pc = boot(type="hvm", firmware=build_guest(find_guest("ide_pio"), "hvm64"), memory=16)
+    assert pc.screen.text() == []
+    with pytest.raises(NoScreenError, match="it has no screen"):
+        boot("hello").screen.text()

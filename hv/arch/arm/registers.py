@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 GENERAL = (*(f"x{number}" for number in range(31)), "sp", "pc")
 PC, STACK, FLAGS = "pc", "sp", "pstate"
 STATE = "struct arm_state"
+GDB = False
+"""gdb cannot be told of them yet."""
 RECORD = FrameRecord("x29", "x30", STACK, 8)
 """Procedure Call Standard for the Arm 64-bit Architecture (AAPCS64), 6.4.6."""
 _SP = 31

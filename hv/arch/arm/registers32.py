@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from hv.arch.arm.registers import GDB, STATE, set_state, state
 from hv.arch.arm.registers import OTHERS as OTHERS_64
-from hv.arch.arm.registers import STATE, set_state, state
 from hv.arch.mode import FrameRecord
 from hv.native import lib
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from hv.vcpu import Vcpu
 
 __all__ = [
-    "FLAGS", "GENERAL", "OTHERS", "PC", "RECORD", "STACK", "STATE", "general", "of_evidence", "set_state", "state",
+    "FLAGS", "GDB", "GENERAL", "OTHERS", "PC", "RECORD", "STACK", "STATE", "general", "of_evidence",
+    "set_state", "state",
 ]  # fmt: skip
 
 GENERAL = (*(f"r{number}" for number in range(13)), "sp", "lr", "pc")
