@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hv import abi
 from hv.devices import keys
 from hv.hypervisor import Stop
-from hv.native import lib
 from hv.toolstack.launch import Guest, GuestConfig, launch
 from hv.toolstack.screenshot import screen_of
 from tests.real import packages
@@ -67,7 +67,7 @@ def powers_off(guest: Guest, most: int) -> None:
     """Run until the guest is off, by itself, and all is in order."""
     result = guest.hv.run(max_insns=guest.hv.instructions + most)
     assert result.stop is Stop.SHUTDOWN, f"{result}; the screen says:\n{text(guest)}"
-    assert guest.domain.c.shutdown_code == lib.HVM_END_POWEROFF and guest.hv.audit() == ""
+    assert guest.domain.c.shutdown_code == abi.SHUTDOWN_poweroff and guest.hv.audit() == ""
 
 
 def picture(guest: Guest, name: str) -> bytes:

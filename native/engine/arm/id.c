@@ -33,7 +33,7 @@ static const struct identification A57[] = {
 };
 
 static const struct identification A15[] = {
-    {ARM_ID(0, 0, 1, 0), 0x00001131},                     /* ID_PFR0, 1 */
+    {ARM_ID(0, 0, 1, 0), 0x00000131},                     /* ID_PFR0, 1; without ThumbEE, whose registers are not here */
     {ARM_ID(0, 0, 1, 1), 0x00010001},
     {ARM_ID(0, 0, 1, 2), 0x00010555},                     /* ID_DFR0 */
     {ARM_ID(0, 0, 1, 4), 0x10201105},                     /* ID_MMFR0..3 */
