@@ -209,3 +209,17 @@ def test_a_line_that_is_up_is_in_a_snapshot(program: bytes, tmp_path: Path) -> N
         assert lib.hv_hvm_domain(again.native, next(iter(again.domains.values())).c).callback_line == 1
         again.run(max_insns=100_000)
         assert state_hash(again) == straight
+
+
+def test_each_line_is_a_pin_of_its_own() -> None:
+    """Lines of PCI slots are as high as 47; 0 and 2 share the pin of the timer."""
+    hv = Hypervisor(memory_mib=16)
+    domain = hv.create_domain("pc", memory_mib=8, kind="hvm")
+    machine = Platform(domain)
+    state = lib.hv_hvm_domain(hv.native, domain.c)
+    state.has_ioapic = state.has_pic = 1
+    for gsi in range(lib.IOAPIC_PINS):
+        machine.set_irq(gsi, True)
+        assert state.ioapic.lines == 1 << (gsi or 2), gsi
+        machine.set_irq(gsi, False)
+        assert state.ioapic.lines == 0

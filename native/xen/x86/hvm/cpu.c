@@ -33,7 +33,7 @@ static void drive(struct hv *hv, struct domain *d, uint64_t lines)
             continue;
         if (h->has_pic)
             pic_set_line(h, gsi, up >> gsi & 1);
-        if (h->has_ioapic && 1u << gsi & PIT_PIN_LINES)
+        if (h->has_ioapic && UINT64_C(1) << gsi & PIT_PIN_LINES)
             ioapic_set_pin(hv, d, PIT_PIN, up & PIT_PIN_LINES);
         else if (h->has_ioapic)
             ioapic_set_pin(hv, d, gsi, up >> gsi & 1);
