@@ -91,7 +91,7 @@ def _check(hv: Hypervisor, change: dict[str, Any]) -> None:
 
 
 def _settable(vcpu: Vcpu) -> dict[str, Any]:
-    found: dict[str, Any] = architecture(vcpu.domain.abi, "settable").REGISTERS
+    found: dict[str, Any] = architecture(vcpu.domain.kind.abi, "settable").registers(vcpu)
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hv import changes
 from hv.cli.main import main
 from hv.debug.timeline import Timeline
 from hv.testing.build import build_guest, find_guest
@@ -78,3 +79,23 @@ def test_back_and_forth_is_a_straight_run(environment: str) -> None:
     for count in order:
         timeline.goto(count)
         assert timeline.hv.state_hash == hashes[count], count
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_registers_are_set_or_refused(environment: str) -> None:
+    guest = start(environment)
+    guest.hv.run(max_insns=5_000)
+    vcpu, first, width = guest.domain.vcpus[0], *(("x0", 8) if environment == "arm64" else ("r0", 4))
+    pc = vcpu.pc
+    values = {name: (0x1230 + at).to_bytes(width, "little") for at, name in enumerate((first, "sp", "pc"))}
+    values["pc"] = (pc + 4).to_bytes(width, "little")
+    values[vcpu.arch.FLAGS] = (0xA000_0000).to_bytes(4, "little")
+    status = int(vcpu.state().pstate)
+    changes.change_registers(vcpu, values)
+    assert (vcpu.registers[first], vcpu.registers["sp"], vcpu.pc) == (0x1230, 0x1231, pc + 4)
+    assert int(vcpu.state().pstate) == status & 0x0FFF_FFFF | 0xA000_0000
+    before = guest.hv.state_hash
+    for name, data in (("sctlr", bytes(8)), ("rax", bytes(8)), (first, bytes(2)), ("pc", b"\x01" + bytes(width - 1))):
+        with pytest.raises(changes.ChangeRefused):
+            changes.change_registers(vcpu, {name: data})
+    assert guest.hv.state_hash == before

@@ -4,27 +4,17 @@ as it likes."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from hv.native import ffi, lib
+from hv.arch.settable import Settable, put_bytes, put_field
+from hv.native import lib
+
+if TYPE_CHECKING:
+    from hv.vcpu import Vcpu
 
 RFLAGS = 0x250DD5
 """CF PF AF ZF SF TF DF OF NT AC ID: what popf may change at CPL 3."""
 MXCSR = 0xFFFF
-
-
-class Settable(NamedTuple):
-    """One register: its size in bytes, how it is put into a `struct x86_state`, and what is wrong with a number."""
-
-    size: int
-    put: Callable[[Any, bytes], None]
-    wrong: Callable[[int], str] = lambda value: ""
-
-    def refuse(self, data: bytes) -> str:
-        """Why it cannot hold this; empty: it can."""
-        if len(data) != self.size:
-            return f"{len(data)} bytes are not its {self.size}"
-        return self.wrong(int.from_bytes(data, "little"))
 
 
 def _canonical(value: int) -> str:
@@ -39,19 +29,8 @@ def _put_gpr(name: str) -> Callable[[Any, bytes], None]:
     return lambda state, data: setattr(state.gprs, name, int.from_bytes(data, "little"))
 
 
-def _put_field(name: str, bits: int) -> Callable[[Any, bytes], None]:
-    return lambda state, data: setattr(state, name, int.from_bytes(data, "little") & (1 << bits) - 1)
-
-
 def _put_base(segment: int) -> Callable[[Any, bytes], None]:
     return lambda state, data: setattr(state.segments[segment], "base", int.from_bytes(data, "little"))
-
-
-def _put_bytes(field: str, start: int) -> Callable[[Any, bytes], None]:
-    def put(state: Any, data: bytes) -> None:
-        ffi.buffer(getattr(state, field))[start : start + len(data)] = data
-
-    return put
 
 
 def _put_flags(state: Any, data: bytes) -> None:
@@ -65,17 +44,22 @@ def _put_tags(state: Any, data: bytes) -> None:
 
 
 _GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", *(f"r{number}" for number in range(8, 16)))
-REGISTERS: dict[str, Settable] = {
+_REGISTERS: dict[str, Settable] = {
     **{name: Settable(8, _put_gpr(name)) for name in _GENERAL},
     "rip": Settable(8, _put_gpr("rip"), _canonical),
     "eflags": Settable(4, _put_flags),
-    **{f"st{number}": Settable(10, _put_bytes("x87", 16 * number)) for number in range(8)},
-    "fctrl": Settable(4, _put_field("fcw", 16)),
-    "fstat": Settable(4, _put_field("fsw", 16)),
+    **{f"st{number}": Settable(10, put_bytes("x87", 16 * number)) for number in range(8)},
+    "fctrl": Settable(4, put_field("fcw", 16)),
+    "fstat": Settable(4, put_field("fsw", 16)),
     "ftag": Settable(4, _put_tags),
-    "fop": Settable(4, _put_field("fop", 11)),
-    **{f"xmm{number}": Settable(16, _put_bytes("xmm", 16 * number)) for number in range(16)},
-    "mxcsr": Settable(4, _put_field("mxcsr", 16), _mxcsr),
+    "fop": Settable(4, put_field("fop", 11)),
+    **{f"xmm{number}": Settable(16, put_bytes("xmm", 16 * number)) for number in range(16)},
+    "mxcsr": Settable(4, put_field("mxcsr", 16), _mxcsr),
     "fs_base": Settable(8, _put_base(lib.SEG_FS), _canonical),
     "gs_base": Settable(8, _put_base(lib.SEG_GS), _canonical),
 }
+
+
+def registers(vcpu: Vcpu) -> dict[str, Settable]:
+    """Those of a vcpu."""
+    return _REGISTERS
