@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv import hypercall
-from hv.arch import architecture, kinds
+from hv.arch import architecture, kind_named
 from hv.domain import Domain
 from hv.inputs import InputGate, Moment
 from hv.native import check, ffi, lib
@@ -150,7 +150,7 @@ class Hypervisor:
         if domid is None:
             domid = max((d.domid for d in self.domains.values()), default=0) + 1
         pages = memory_mib * PAGES_PER_MIB
-        slot = check(lib.hv_domain_create(self.native, domid, kinds()[kind].number, pages), f"domain {name}")
+        slot = check(lib.hv_domain_create(self.native, domid, kind_named(kind).number, pages), f"domain {name}")
         domain = Domain(self, slot, name)
         self.domains[slot] = domain
         for _ in range(vcpus):

@@ -2,17 +2,26 @@
 asks here, by the kind or the guest ABI of the domain in question, and the folder is imported when a domain first needs
 it. A folder may be missing: then its kinds of domain are not there (docs/adr/0010).
 
-Each folder has at least these modules:
+Each folder has these modules:
 
-    kinds       KINDS, the kinds of domain that run on it (Kind)
-    registers   names and values of a vcpu's registers, its whole architectural state
-    canonical   what of it belongs to the state hash beside what every domain has
+    kinds         KINDS, the kinds of domain that run on it (Kind)
+    boot          the formats of its kernel files, and from one of them to a domain (KernelFormat, Origin)
+    registers     names and values of a vcpu's registers, the struct that has them all (Kind may name another)
+    canonical     what of a domain belongs to the state hash beside what every domain has
+    environments  ENVIRONMENTS, how its test guests are compiled (hv.arch.environment)
+    mode          how a vcpu executes now, and the hypercall that it is about to make (hv.arch.mode)
+    memory        where a linear address leads, for who looks on
+    report        what only it has in a crash report: registers and the walk of the page tables
+    settable      registers that a change may set (hv.changes)
+
+x86 alone has `decode`: instructions that the hypervisor carries out for a guest.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Iterator
 from types import ModuleType
 from typing import NamedTuple
 
@@ -47,27 +56,44 @@ def registers_of(kind: Kind) -> ModuleType:
     return architecture(kind.abi, kind.registers)
 
 
-@functools.cache
-def installed(module: str) -> tuple[ModuleType, ...]:
-    """`module` of each architecture that is there and has one: a folder may be missing."""
-    found = []
+def installed(module: str) -> Iterator[ModuleType]:
+    """`module` of each architecture that is there and has one, imported when its turn comes: who has found what was
+    wanted does not import the others."""
     for folder in dict.fromkeys(FOLDERS.values()):
         name = f"hv.arch.{folder}"
         try:
-            found.append(importlib.import_module(f"{name}.{module}"))
+            found = importlib.import_module(f"{name}.{module}")
         except ModuleNotFoundError as error:
             if error.name not in (name, f"{name}.{module}"):
                 raise
-    return tuple(found)
+        else:
+            yield found
+
+
+def _each() -> Iterator[Kind]:
+    for module in installed("kinds"):
+        yield from module.KINDS
 
 
 @functools.cache
 def kinds() -> dict[str, Kind]:
     """The kinds of domain that there are, by name."""
-    return {kind.name: kind for module in installed("kinds") for kind in module.KINDS}
+    return {kind.name: kind for kind in _each()}
+
+
+@functools.cache
+def kind_named(name: str) -> Kind:
+    """The kind of that name. KeyError: there is none."""
+    for kind in _each():
+        if kind.name == name:
+            return kind
+    raise KeyError(name)
 
 
 @functools.cache
 def kind_numbered(number: int) -> Kind:
     """The kind of a domain whose `domain.type` is `number`. KeyError: there is none."""
-    return {kind.number: kind for kind in kinds().values()}[number]
+    for kind in _each():
+        if kind.number == number:
+            return kind
+    raise KeyError(number)

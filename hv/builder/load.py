@@ -9,6 +9,7 @@ from hv.builder import elf
 from hv.builder.image import BuilderError, why_not
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import ModuleType
 
@@ -83,9 +84,9 @@ def parse_kernel(name: str, content: bytes) -> KernelImage:
     )
 
 
-def _formats() -> tuple[KernelFormat, ...]:
+def _formats() -> Iterator[KernelFormat]:
     """The formats of kernel files beside ELF, of every architecture that is there."""
-    return tuple(format for module in installed("boot") for format in module.FORMATS)
+    return (format for module in installed("boot") for format in module.FORMATS)
 
 
 def _read(name: str, data: memoryview, packing: tuple[str, ...]) -> KernelImage | None:

@@ -14,7 +14,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from hv import abi
-from hv.arch import architecture, kinds
+from hv.arch import architecture, kind_named
 from hv.builder.image import BuilderError, domain_pages
 from hv.builder.origin import Origin
 from hv.native import check, lib
@@ -89,7 +89,7 @@ def _renew(domain: Domain, origin: Origin) -> None:
     hv = domain.hv
     for vcpu in domain.vcpus:
         del hv.vcpus[vcpu.slot]
-    result = lib.hv_domain_renew(hv.native, domain.slot, kinds()[origin.kind].number, origin.pages)
+    result = lib.hv_domain_renew(hv.native, domain.slot, kind_named(origin.kind).number, origin.pages)
     for number, vcpu in enumerate(domain.vcpus):
         vcpu.bind(check(lib.hv_vcpu_create(hv.native, domain.slot, number), f"{domain.name}: vcpu {number}"))
         hv.vcpus[vcpu.slot] = vcpu

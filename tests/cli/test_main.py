@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from hv import abi
 from hv.cli.main import COMMANDS, EXIT_NO_READER, main
 from hv.testing.build import build_guest, find_guest
+from tests.cli.machinecode import guest, shutdown
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,3 +116,14 @@ def test_the_frame_imports_nothing_heavy() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert shown.stdout == "[]\n"
+
+
+def test_a_guest_imports_no_other_architecture(tmp_path: Path) -> None:
+    kernel = tmp_path / "kernel"
+    kernel.write_bytes(guest(shutdown(abi.SHUTDOWN_poweroff)))
+    code = (
+        f"import sys; from hv.cli.main import main; assert main(['run', {str(kernel)!r}, '--memory', '8']) == 0; "
+        "print(sorted({m.split('.')[2] for m in sys.modules if m.startswith('hv.arch.')}))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert shown.stdout == "['x86']\n"
