@@ -46,15 +46,17 @@ class Vcpu:
     @property
     def pc(self) -> int:
         """The program counter: the next instruction, as the guest sees it."""
-        return self.registers[self.arch.PC]
+        return int(lib.cpu_pc(self.cpu))
 
     def state(self) -> Any:
         """A copy of the whole architectural state, as the architecture's struct (native/engine/engine.h)."""
-        return self.arch.state(self.cpu)
+        state = ffi.new(f"{self.arch.STATE} *")
+        lib.cpu_save(self.cpu, state)
+        return state
 
     def set_state(self, state: Any) -> None:
         """Load the whole architectural state."""
-        self.arch.set_state(self.cpu, state)
+        lib.cpu_load(self.cpu, state)
 
     def read(self, address: int, length: int) -> bytes | None:
         """Guest memory by linear address with the vcpu's present rights; None where it is not mapped."""

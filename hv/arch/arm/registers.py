@@ -1,4 +1,4 @@
-"""The registers of an AArch64 vcpu: the general ones by name, and all of them as a `struct arm_state`."""
+"""The registers of an AArch64 vcpu: their names, and the values of those that a debugger names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hv.arch.mode import FrameRecord
-from hv.native import ffi, lib
+from hv.native import lib
 
 if TYPE_CHECKING:
     from hv.vcpu import Vcpu
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 GENERAL = (*(f"x{number}" for number in range(31)), "sp", "pc")
 PC, STACK, FLAGS = "pc", "sp", "pstate"
 STATE = "struct arm_state"
+"""The whole architectural state (native/engine/engine.h)."""
 GDB = False
 """gdb cannot be told of them yet."""
 RECORD = FrameRecord("x29", "x30", STACK, 8)
@@ -31,18 +32,6 @@ def general(cpu: Any) -> dict[str, int]:
 def of_evidence(evidence: Any) -> dict[str, int]:
     """The same of a `struct evidence`."""
     return {name: int(evidence.arm_registers[number]) for number, name in enumerate(GENERAL)}
-
-
-def state(cpu: Any) -> Any:
-    """A copy of the whole architectural state, a STATE."""
-    out = ffi.new(f"{STATE} *")
-    lib.arm_get_state(cpu, out)
-    return out
-
-
-def set_state(cpu: Any, state: Any) -> None:
-    """Load the whole architectural state."""
-    lib.arm_set_state(cpu, state)
 
 
 def _field(name: str) -> Callable[[Vcpu], int]:

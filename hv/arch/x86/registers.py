@@ -1,11 +1,11 @@
-"""The registers of an x86 vcpu: the general ones by name, and all of them as a `struct x86_state` (native/engine)."""
+"""The registers of an x86 vcpu: their names, and the values of those that a debugger names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hv.native import ffi, lib
+from hv.native import lib
 
 if TYPE_CHECKING:
     from hv.vcpu import Vcpu
@@ -22,6 +22,7 @@ GDB = True
 RECORD = None
 """Callers are found by what describes the code (hv.debug.symbols)."""
 STATE = "struct x86_state"
+"""The whole architectural state (native/engine/engine.h)."""
 _SEGMENTS = {name: number for number, name in enumerate(("es", "cs", "ss", "ds", "fs", "gs"))}
 
 
@@ -37,18 +38,6 @@ def of_evidence(evidence: Any) -> dict[str, int]:
 
 def _named(gprs: Any) -> dict[str, int]:
     return {name: int(getattr(gprs, name)) for name in GENERAL}
-
-
-def state(cpu: Any) -> Any:
-    """A copy of the whole architectural state, a STATE."""
-    out = ffi.new(f"{STATE} *")
-    lib.cpu_get_state(cpu, out)
-    return out
-
-
-def set_state(cpu: Any, state: Any) -> None:
-    """Load the whole architectural state."""
-    lib.cpu_set_state(cpu, state)
 
 
 def cr2(vcpu: Vcpu) -> int:
