@@ -8,7 +8,7 @@ a guest that could write a raw disk would choose it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from hv.disk import qcow2_header
@@ -106,11 +106,19 @@ def _find_backing(image: str, name: bytes, policy: str) -> HostFile:
         raise ImageError(image, f"its backing file {shown} is no file but a protocol", "fetch it and rebase the image")
     folder = os.path.dirname(image) or "."
     if policy == "anywhere":
-        return open_named(os.path.join(folder, path))
+        return _behind(image, shown, lambda: open_named(os.path.join(folder, path)))
     above, plain = os.path.split(path)
     same = os.path.realpath(os.path.join(folder, above)) == os.path.realpath(folder)
     if not same or plain in ("", ".", ".."):
         raise ImageError(
             image, f"its backing file {shown} is in another folder", "allow it (backing=anywhere), or move it there"
         )
-    return open_beside(image, plain)
+    return _behind(image, shown, lambda: open_beside(image, plain))
+
+
+def _behind(image: str, shown: str, opened: Callable[[], HostFile]) -> HostFile:
+    """A backing file; that it cannot be opened is told with the image that wants it."""
+    try:
+        return opened()
+    except ImageError as error:
+        raise ImageError(image, f"its backing file {shown} cannot be opened", str(error)) from None

@@ -236,6 +236,7 @@ def test_backing_files_refused(tmp_path: Path, backing: bytes, said: str) -> Non
     with pytest.raises(ImageError) as error:
         open_image(path)
     assert said in str(error.value) and str(error.value).isprintable()
+    assert str(error.value).startswith(f"{path}: ")  # the image that wants it
 
 
 def test_backing_files_allowed(tmp_path: Path) -> None:
