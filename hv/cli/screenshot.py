@@ -73,8 +73,9 @@ def _of_snapshot(options: Any) -> int:
     from hv.debug.snapshot_file import load
     from hv.toolstack.screenshot import find_screen
 
-    if options.until is not None:
-        raise BuilderError("--until", "a snapshot does not go on", "leave it out, or give a guest to run")
+    for flag in ("--until", "--max-insns", "--timeout", "--wall-timeout"):
+        if getattr(options, flag[2:].replace("-", "_")) is not None:
+            raise BuilderError(flag, "a snapshot does not go on", "leave it out, or give a guest to run")
     _write(find_screen(load(options.kernel).hv), options)
     return EXIT_OK
 

@@ -85,7 +85,10 @@ def test_refusals(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         ([str(kernel), "--memory", "8", "-o", out], "domain guest: it has no screen; remedy: "),
         ([str(kernel), "-o", "/nowhere/x.png"], "--output: /nowhere/x.png cannot be written: no such file"),
         ([str(tmp_path / "noise.snapshot"), "-o", out], "noise.snapshot"),
-        ([str(tmp_path / "noise.snapshot"), "-o", out, "--until", "x"], "--until: a snapshot does not go on"),
+        *(
+            ([str(tmp_path / "noise.snapshot"), "-o", out, flag, "3"], f"{flag}: a snapshot does not go on")
+            for flag in ("--until", "--timeout", "--max-insns", "--wall-timeout")
+        ),
         ([str(kernel), "--memory", "8", "-o", out, "--vga", "none"], "--vga: only an HVM domain has a screen"),
     ):
         assert main(["screenshot", *arguments]) == 2
