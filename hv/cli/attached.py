@@ -118,7 +118,7 @@ def _check(options: Any, domain: Domain) -> None:
 
 def _serve(domain: Domain, where: tuple[str, int], given: str | None) -> VncServer:
     from hv.toolstack.screenshot import NoScreenError, screen_of
-    from hv.toolstack.vnc.auth import new_password
+    from hv.toolstack.vnc.auth import new_password, password_key
     from hv.toolstack.vnc.gate import GateInputs
     from hv.toolstack.vnc.server import LOOPBACK_HOSTS, VncServer, listen
 
@@ -127,6 +127,11 @@ def _serve(domain: Domain, where: tuple[str, int], given: str | None) -> VncServ
         problem = f"without a password, everybody who reaches {host} would have the guest"
         raise BuilderError("--vnc", problem, "give a password, or leave out the host")
     password = new_password() if given is None else given or None
+    if given:
+        try:
+            password_key(given)
+        except ValueError as error:
+            raise BuilderError("--vnc-password", str(error), "give another one") from None
     try:
         screen = screen_of(domain)
         server = VncServer(screen, GateInputs(domain), listen(host, port), password=password, name=domain.name)

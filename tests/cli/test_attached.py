@@ -210,7 +210,7 @@ def test_what_a_pv_guest_has_not(
 @pytest.mark.parametrize(("options", "said"), [
     (("--vnc", "0", "--vga", "none"), "--vnc: the machine has no screen (--vga none); say --vga std"),
     (("--vnc", "0.0.0.0:0", "--vnc-password", ""), "--vnc: without a password, everybody who reaches 0.0.0.0"),
-    (("--vnc", "0", "--vnc-password", "far too long"), "--vnc: a VNC password has 1 to 8 characters, not 12"),
+    (("--vnc", "0", "--vnc-password", "far too long"), "--vnc-password: a VNC password has 1 to 8 characters, not 12"),
     (("--vnc", "1.2.3.4:0"), "--vnc: 1.2.3.4:0 cannot be listened on: cannot assign requested address"),
     (("--serial", "unix:/nowhere/socket"), "--serial: /nowhere/socket cannot be listened on: no such file"),
     (("--serial", "file:/nowhere/com1"), "--serial: /nowhere/com1 cannot be written: no such file"),
