@@ -63,8 +63,8 @@ def _upcalls(domain: Domain, vcpu: Vcpu) -> list[str]:
     return [f"  events {'pending' if pending else 'none pending'}, upcalls {'masked' if mask else 'enabled'}"]
 
 
-def code(pc: int, read: Callable[[int, int], bytes | None], kind: str, name: str = "rip") -> list[str]:
-    """The instructions from a linear address on, code of a kind that isa.code knows."""
+def code(pc: int, read: Callable[[int, int], bytes | None], kind: str, name: str) -> list[str]:
+    """The instructions from a linear address on, code of a kind that isa.code knows. name: the register's."""
     data = readable(pc, _CODE_AFTER, read)
     if not data:
         return [f"code at {name}: {pc:#x} cannot be read"]
@@ -75,8 +75,8 @@ def code(pc: int, read: Callable[[int, int], bytes | None], kind: str, name: str
     return lines
 
 
-def stack(sp: int, read: Callable[[int, int], bytes | None], word: int = 8, name: str = "rsp") -> list[str]:
-    """Words of so many bytes from the top of the stack up, four a line."""
+def stack(sp: int, read: Callable[[int, int], bytes | None], word: int, name: str) -> list[str]:
+    """Words of so many bytes from the top of the stack up, four a line. name: the register's."""
     data = readable(sp, _STACK_WORDS * word, read)
     if len(data) < word:
         return [f"stack: {name} {sp:#x} cannot be read"]
@@ -87,8 +87,8 @@ def stack(sp: int, read: Callable[[int, int], bytes | None], word: int = 8, name
     ]
 
 
-def _place(rip: int, symbols: Symbols) -> str:
-    where = symbols.describe(rip)
+def _place(pc: int, symbols: Symbols) -> str:
+    where = symbols.describe(pc)
     return f", at {where}" if where else ""
 
 
@@ -115,12 +115,12 @@ def readable(address: int, length: int, read: Callable[[int, int], bytes | None]
     return out
 
 
-def faulting_address(traps: Sequence[Trap] | None, rip: int, faults: Container[int]) -> tuple[int, str]:
+def faulting_address(traps: Sequence[Trap] | None, pc: int, faults: Container[int]) -> tuple[int, str]:
     """The address whose translation is of interest: that of the last page fault (`faults`: the numbers of
-    such exceptions), else rip."""
+    such exceptions), else the next instruction's, `pc`."""
     if traps is None:
-        return rip, "the next instruction; a page fault would not be in the file"
+        return pc, "the next instruction; a page fault would not be in the file"
     for trap in reversed(traps):
         if trap.kind == "exception" and trap.number in faults and not trap.emulated:
             return trap.address, f"the last page fault (error {trap.error:#x})"
-    return rip, "the next instruction; there was no page fault"
+    return pc, "the next instruction; there was no page fault"

@@ -32,15 +32,16 @@ def test_registers_name_flags_and_selectors() -> None:
 
 
 def test_code_is_disassembled_from_rip() -> None:
-    lines = code(0x1000, read, "x86_64")
+    lines = code(0x1000, read, "x86_64", "rip")
     assert lines[1].startswith("-> 0x0000000000001000  50 ") and lines[1].endswith("push rax")
     assert lines[2].endswith("mov rbp, rsp") and lines[3].endswith("ud2")
-    assert code(0x5000, read, "x86_64") == ["code at rip: 0x5000 cannot be read"]
+    assert code(0x5000, read, "x86_64", "rip") == ["code at rip: 0x5000 cannot be read"]
 
 
 def test_stack_and_the_edge_of_mapped_memory() -> None:
-    assert stack(0x2000, read)[1] == "   0x0000000000002000  " + " ".join(f"{word:016x}" for word in (1, 2, 3, 4))
-    assert stack(0x9000, read) == ["stack: rsp 0x9000 cannot be read"]
+    words = " ".join(f"{word:016x}" for word in (1, 2, 3, 4))
+    assert stack(0x2000, read, 8, "rsp")[1] == f"   0x0000000000002000  {words}"
+    assert stack(0x9000, read, 8, "rsp") == ["stack: rsp 0x9000 cannot be read"]
     assert len(readable(0x2FF0, 64, read)) == 16
     assert readable((1 << 64) - 8, 64, read) == b""
 

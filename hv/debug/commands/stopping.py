@@ -9,7 +9,7 @@ from hv.debug import stops
 from hv.debug.commands import CommandError, command
 from hv.debug.commands.arguments import address, counts, limited, number
 from hv.debug.commands.conditions import on_expression, on_field
-from hv.debug.records import VECTORS
+from hv.debug.records import VECTORS, vector_name
 from hv.native import NativeError, lib
 
 if TYPE_CHECKING:
@@ -126,8 +126,7 @@ def break_trap(debugger: Debugger, args: list[str]) -> str:
         vector = number(word, "break-trap")
         if vector > 255:
             raise CommandError(f"break-trap: there is no vector {vector}; give 0 to 255")
-    label = VECTORS[vector] if vector < len(VECTORS) else f"int {vector:#x}"
-    return _add(debugger, stops.trap(vector, f"trap {label}"))
+    return _add(debugger, stops.trap(vector, f"trap {vector_name(vector)}"))
 
 
 @command("break-event", "PORT|any", "stop when an event channel has become pending")

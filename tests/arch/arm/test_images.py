@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 import struct
+from collections.abc import Callable
 
 import pytest
 
@@ -91,9 +92,9 @@ def test_broken_files_are_one_line(case: str) -> None:
 
 
 @pytest.mark.parametrize("make", [image, zimage, lambda: zboot(gzip.compress(image(), mtime=0))])
-def test_damaged_files_are_kernels_or_refused(make: object) -> None:
+def test_damaged_files_are_kernels_or_refused(make: Callable[[], bytes]) -> None:
     """Bytes flipped at random in the header, and files cut anywhere."""
-    whole = make()  # type: ignore[operator]
+    whole = make()
     rng = random.Random(5)
     for _ in range(2000):
         content = bytearray(whole[: rng.choice((len(whole), rng.randrange(len(whole))))])
