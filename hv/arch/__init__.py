@@ -1,6 +1,6 @@
 """What the hypervisor does differently on each architecture: one folder each. Neutral code imports none of them: it
 asks here, by the kind or the guest ABI of the domain in question, and the folder is imported when a domain first needs
-it. A folder may be missing: then its kinds of domain are not there (docs/adr/0010).
+it. A folder may be missing: then its kinds of domain are not there (docs/adr/0014).
 
 Each folder has these modules:
 
@@ -8,6 +8,7 @@ Each folder has these modules:
     boot          the formats of its kernel files, and from one of them to a domain (KernelFormat, Origin)
     registers     names and values of a vcpu's registers, the struct that has them all (Kind may name another)
     canonical     what of a domain belongs to the state hash beside what every domain has
+    hvm           which operations and parameters of hvm_op a guest has
     environments  ENVIRONMENTS, how its test guests are compiled (hv.arch.environment)
     mode          how a vcpu executes now, and the hypercall that it is about to make (hv.arch.mode)
     memory        where a linear address leads, for who looks on

@@ -1,7 +1,7 @@
-"""hvm_op: what an HVM or PVH domain asks about itself.
+"""hvm_op: what a domain that has a physmap asks about itself.
 
-Parameters, the vector of events, the time. Source: do_hvm_op() and hvm_{set,get}_param() in xen/arch/x86/hvm/hvm.c of
-Xen 4.17.
+Parameters, the vector of events, the time; which of it there is, the architecture says (hv/arch/NAME/hvm.py).
+Source: do_hvm_op() and hvm_{set,get}_param() in xen/arch/x86/hvm/hvm.c and xen/arch/arm/hvm.c of Xen 4.17.
 """
 
 from __future__ import annotations
@@ -9,17 +9,23 @@ from __future__ import annotations
 from typing import Any
 
 from hv import abi
+from hv.arch import architecture
 from hv.errors import XenError
 from hv.hypercall import Context, hypercall
 from hv.native import lib
 
-GUEST_MAY_SET = frozenset({abi.HVM_PARAM_CALLBACK_IRQ, abi.HVM_PARAM_VM86_TSS, abi.HVM_PARAM_ACPI_IOPORTS_LOCATION})
-"""The others are the toolstack's."""
-SET_ONCE = frozenset({abi.HVM_PARAM_ACPI_IOPORTS_LOCATION})
-GUEST_MAY_READ = GUEST_MAY_SET | {
+EVERYONE_MAY_READ = frozenset({
     abi.HVM_PARAM_STORE_PFN, abi.HVM_PARAM_STORE_EVTCHN, abi.HVM_PARAM_CONSOLE_PFN, abi.HVM_PARAM_CONSOLE_EVTCHN,
-}
+})  # fmt: skip
 FIRST_VECTOR = 0x10
+
+
+def _arch(ctx: Context) -> Any:
+    """The architecture's part. XenError: it has no such operation."""
+    arch = architecture(ctx.domain.kind.abi, "hvm")
+    if ctx.subop not in arch.OPERATIONS:
+        raise XenError("unknown_subop", hypercall=ctx.nr, subop=ctx.subop)
+    return arch
 
 
 def _parameters(ctx: Context, arg: dict[str, Any]) -> Any:
@@ -37,14 +43,13 @@ def _parameters(ctx: Context, arg: dict[str, Any]) -> Any:
 def set_param(ctx: Context, arg: dict[str, Any]) -> int:
     """Set a parameter of the caller's own."""
     params, index, value = _parameters(ctx, arg), arg["index"], arg["value"]
-    if index not in GUEST_MAY_SET:
+    arch = _arch(ctx)
+    if index not in arch.GUEST_MAY_SET:
         raise XenError("hvm_param_fixed", index=index)
-    if index in SET_ONCE and params[index]:
+    if index in arch.SET_ONCE and params[index]:
         raise XenError("hvm_param_again", index=index, value=int(params[index]))
     if index == abi.HVM_PARAM_CALLBACK_IRQ:
-        lib.hv_latch_width(ctx.hv.native, ctx.vcpu.c)
-        lines = ctx.domain.platform.callback_lines(value)
-        lib.hv_set_callback(ctx.hv.native, ctx.domain.c, value, lines)
+        arch.set_callback(ctx.vcpu, value)
     else:
         params[index] = value
     return 0
@@ -54,15 +59,17 @@ def set_param(ctx: Context, arg: dict[str, Any]) -> int:
 def get_param(ctx: Context, arg: dict[str, Any]) -> int:
     """Read a parameter of the caller's own."""
     params = _parameters(ctx, arg)
-    if arg["index"] not in GUEST_MAY_READ:
+    if arg["index"] not in EVERYONE_MAY_READ | _arch(ctx).GUEST_MAY_READ:
         raise XenError("hvm_param_fixed", index=arg["index"])
     arg["value"] = int(params[arg["index"]])
     return 0
 
 
-def _hvm(ctx: Context) -> None:
+def _hvm(ctx: Context) -> Any:
+    """The architecture's part, for an operation that PV domains have not. XenError."""
     if not ctx.domain.translated:
         raise XenError("hvm_only", hypercall=ctx.nr, subop=ctx.subop)
+    return _arch(ctx)
 
 
 @hypercall("hvm_op", sub=abi.HVMOP_flush_tlbs)
@@ -94,14 +101,13 @@ def get_time(ctx: Context, arg: dict[str, Any]) -> int:
 @hypercall("hvm_op", sub=abi.HVMOP_set_evtchn_upcall_vector, arg="xen_hvm_evtchn_upcall_vector")
 def set_evtchn_upcall_vector(ctx: Context, arg: dict[str, Any]) -> int:
     """Have a vcpu's events come as an interrupt of its local APIC."""
-    _hvm(ctx)
+    arch = _hvm(ctx)
     if arg["vector"] < FIRST_VECTOR:
         raise XenError("hvm_upcall_vector", vector=arg["vector"])
     found = lib.hv_find_vcpu(ctx.hv.native, ctx.domain.c, arg["vcpu"])
     if not found:
         raise XenError("no_such_vcpu", vcpu=arg["vcpu"])
-    lib.hv_hvm_vcpu(ctx.hv.native, found).upcall_vector = arg["vector"]
-    lib.hv_assert_events(ctx.hv.native, found)
+    arch.set_upcall_vector(ctx.vcpu, found, arg["vector"])
     return 0
 
 

@@ -1,4 +1,4 @@
-/* arch.h - what Xen does differently for each kind of domain: one constant table a kind (docs/adr/0012).
+/* arch.h - what Xen does differently for each kind of domain: one constant table a kind (docs/adr/0013).
  *
  * The other files of this folder ask the table of a vcpu's domain and know no architecture. A table is found by
  * the domain's type; where the folder of an architecture is missing, its tables are, and such domains cannot be made.

@@ -1,6 +1,6 @@
 """The device tree of a domain: what Xen's tools tell its kernel about it.
 
-The blob is written by libfdt (the package pylibfdt; docs/adr/0016). Source: tools/libs/light/libxl_arm.c of Xen 4.17;
+The blob is written by libfdt (the package pylibfdt; docs/adr/0012). Source: tools/libs/light/libxl_arm.c of Xen 4.17;
 Devicetree Specification 0.4; Linux, Documentation/devicetree/bindings.
 """
 

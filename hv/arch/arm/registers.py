@@ -19,7 +19,6 @@ GDB = False
 """gdb cannot be told of them yet."""
 RECORD = FrameRecord("x29", "x30", STACK, 8)
 """Procedure Call Standard for the Arm 64-bit Architecture (AAPCS64), 6.4.6."""
-_SP = 31
 
 
 def general(cpu: Any) -> dict[str, int]:
