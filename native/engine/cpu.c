@@ -155,8 +155,6 @@ void cpu_tlb_sync(struct cpu *c)
 
 void cpu_tlb_flush(struct cpu *c) { c->kind->flush(c); }
 
-void cpu_tlb_flush_page(struct cpu *c, uint64_t va) { c->kind->flush_page(c, va); }
-
 bool cpu_next_cached(struct cpu *c, uint64_t *at, struct cached *out)
 {
     return c->epoch == c->m->tlb_epoch && c->kind->next_cached(c, at, out);

@@ -29,7 +29,6 @@ struct cpu_kind {
     void (*load)(struct cpu *c, const void *in);
     void (*next_alone)(struct cpu *c);
     void (*flush)(struct cpu *c);                             /* all cached translations */
-    void (*flush_page)(struct cpu *c, uint64_t va);
     void (*drop_range)(struct cpu *c, uint64_t from, uint64_t to);     /* linear addresses of 48 bits */
     void (*drop_executable)(struct cpu *c, uint64_t frame);   /* cached translations of a frame, by what they allow */
     void (*drop_writable)(struct cpu *c, uint64_t frame);

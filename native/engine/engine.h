@@ -335,7 +335,6 @@ size_t cpu_state_bytes(enum cpu_model model);
 void cpu_save(struct cpu *cpu, void *out);
 void cpu_load(struct cpu *cpu, const void *in);
 void cpu_tlb_flush(struct cpu *cpu);
-void cpu_tlb_flush_page(struct cpu *cpu, uint64_t va);
 
 /* ---- ARM registers ---- */
 #ifdef XENLAB_ARM                 /* the architecture's folder is there (native/build.py) */
@@ -346,6 +345,7 @@ void arm_set_reg(struct cpu *cpu, int n, uint64_t value);
 uint64_t arm_pstate(struct cpu *cpu);
 void arm_get_state(struct cpu *cpu, struct arm_state *out);
 void arm_set_state(struct cpu *cpu, const struct arm_state *in);
+uint64_t arm_cntkctl(struct cpu *cpu);         /* which registers of the timer EL0 may use */
 /* Levels of the interrupt inputs. One that is up is taken as soon as PSTATE lets it. */
 void cpu_set_lines(struct cpu *cpu, bool irq, bool fiq);
 /* What the guest's own tables (or none, while its MMU is off) make of an address: *ipa, its guest-physical address, and what

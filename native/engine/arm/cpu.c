@@ -132,18 +132,6 @@ void T(target_enter)(struct cpu *c)
 
 void T(target_back)(struct cpu *c) { (void)c; }
 
-/* Addresses differ above bit 47 by their half, and by a tag that is not part of them. */
-void arm_flush_page(struct cpu *c, uint64_t va)
-{
-    const uint64_t low = va << 16 >> 16;
-    if (ARM(c)->tagged) {
-        c->kind->drop_range(c, low, low + ENGINE_PAGE_SIZE);
-        return;
-    }
-    tlb_flush_page_aarch64(c->cs, low);
-    tlb_flush_page_aarch64(c->cs, low | UINT64_C(0xffff) << 48);
-}
-
 /* ---- a guest's own data breakpoints: Xen gives its guests none ---- */
 
 uint32_t target_watched(struct cpu *c, uint64_t va, uint64_t size)

@@ -13,7 +13,6 @@
 struct arm_cpu {
     struct cpu c;
     bool narrow;                  /* EL1 is in AArch32 state */
-    bool tagged;                  /* a translation is cached of an address whose top byte is not part of it */
     bool refusing;                /* the next access to device page `refused` is an external abort (traps.c) */
     uint64_t refused;
     unsigned lines;               /* LINE_* */
@@ -66,7 +65,6 @@ void arm_destroy(struct cpu *c);
 int arm_set_ops(struct cpu *c);
 uint64_t arm_pc(struct cpu *c);
 void arm_set_pc(struct cpu *c, uint64_t pc);
-void arm_flush_page(struct cpu *c, uint64_t va);
 
 /* ---- state.c ---- */
 void arm_save(struct cpu *c, void *out);

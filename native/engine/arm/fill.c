@@ -85,7 +85,6 @@ bool T(target_tlb_fill)(void *cs, uint64_t va, int size, int access, int mmu, bo
     struct cpu *c = cpu_of_cs(cs);
     struct mapping map = {0};
     struct arm_fault fault;
-    const uint64_t above = va >> 48;
     if (!find(c, va, (enum access)access, mmu == U_MMU_USER, &map, &fault)) {
         if (probe)
             return false;
@@ -96,7 +95,6 @@ bool T(target_tlb_fill)(void *cs, uint64_t va, int size, int access, int mmu, bo
         fault.status = FAULT_EXTERNAL;
         arm_abort(c, va, (enum access)access, &fault, ra);
     }
-    ARM(c)->tagged |= above != 0 && above != 0xffff;
     cpu_insert(c, va, &map, size, (enum access)access, mmu, ra);
     return true;
 }

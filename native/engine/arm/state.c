@@ -198,6 +198,8 @@ void arm_set_state(struct cpu *c, const struct arm_state *in)
     c->kind->flush(c);
 }
 
+uint64_t arm_cntkctl(struct cpu *c) { return ENV(uint64_t, U_ENV_CNTKCTL); }
+
 void arm_save(struct cpu *c, void *out) { arm_get_state(c, out); }
 
 void arm_load(struct cpu *c, const void *in) { arm_set_state(c, in); }

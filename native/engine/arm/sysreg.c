@@ -227,10 +227,8 @@ static struct regime regime_of(struct cpu *c)
 static void settle_regime(struct cpu *c, const struct regime *before)
 {
     const struct regime now = regime_of(c);
-    if (memcmp(before, &now, sizeof now) == 0)
-        return;
-    c->kind->flush(c);
-    ARM(c)->tagged = false;
+    if (memcmp(before, &now, sizeof now) != 0)
+        c->kind->flush(c);
 }
 
 void __wrap_helper_set_cp_reg64_aarch64(char *env, const char *reg, uint64_t value)

@@ -5,7 +5,6 @@
 #define TARGET_RESTARTS_STORES 0
 #define TARGET_INSN_MAX 4
 #define TARGET_NATIVE(c) true
-#define TARGET_FLUSH_PAGE arm_flush_page
 #define TARGET_KIND                                       \
     .state_bytes = sizeof(struct arm_state),              \
     .create = arm_create,                                 \

@@ -61,7 +61,6 @@ extern int T(cpu_exec)(uc_struct *uc, void *cs);
 extern void T(cpu_loop_exit)(void *cs) __attribute__((noreturn));
 extern void T(cpu_loop_exit_restore)(void *cs, uintptr_t ra) __attribute__((noreturn));
 extern void T(tlb_flush)(void *cs);
-extern void T(tlb_flush_page)(void *cs, uint64_t va);
 extern void T(tlb_set_page)(void *cs, uint64_t va, uint64_t pa, int prot, int mmu, uint64_t size);
 extern void T(tb_flush)(void *cs);
 extern void T(tb_invalidate_phys_range)(uc_struct *uc, uint64_t start, uint64_t end);

@@ -171,11 +171,6 @@ static void flush_code(struct cpu *c)
 
 static void flush(struct cpu *c) { T(tlb_flush)(c->cs); }
 
-#ifndef TARGET_FLUSH_PAGE
-#define TARGET_FLUSH_PAGE flush_page
-static void flush_page(struct cpu *c, uint64_t va) { T(tlb_flush_page)(c->cs, va); }
-#endif
-
 /* Does the block that is running at `ra` come from `frame`? */
 static bool running_from(struct cpu *c, uint64_t frame, uintptr_t ra)
 {

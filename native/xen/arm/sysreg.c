@@ -21,14 +21,8 @@ void arm_log_acknowledged(struct hv *hv, const struct vcpu *v, uint64_t intid)
 static enum io_answer timer(struct hv *hv, struct vcpu *v, const struct arm_sysreg *reg, uint32_t number, bool write,
                             uint64_t *value)
 {
-    uint64_t cntkctl = 0;
-    if (reg->el == 0) {
-        struct arm_state s;
-        arm_get_state(hv_cpu_of(hv, v), &s);
-        cntkctl = s.cntkctl;
-    }
-    switch (vtimer_sysreg(arm_vcpu_of(hv, v)->timer, arm_of(hv, hv_domain(hv, v))->cntvoff, cntkctl, reg->el, hv_now(hv), number,
-                          write, value)) {
+    switch (vtimer_sysreg(arm_vcpu_of(hv, v)->timer, arm_of(hv, hv_domain(hv, v))->cntvoff, arm_cntkctl(hv_cpu_of(hv, v)), reg->el,
+                          hv_now(hv), number, write, value)) {
     case VTIMER_DONE:
         if (write)
             arm_timers_written(hv, v);
