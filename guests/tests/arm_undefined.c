@@ -1,7 +1,7 @@
 /* @title  undefined instructions on ARM
  * @fact   an undefined instruction is reported at itself, with class 0 and no syndrome, from the kernel and from user mode; so
- *         are registers that are not there, or not at this level
- * @source Arm DDI 0487, D1.10.4, D17.2.37; DDI 0406C, B1.9.5
+ *         are registers that are not there, or not at this level, and calls of the hypervisor with a number that it has not
+ * @source Arm DDI 0487, D1.10.4, D17.2.37; DDI 0406C, B1.9.5; xen/arch/arm/traps.c (do_trap_hvc_smccc, do_trap_smc)
  * @env    arm64 arm32
  */
 #include <guest.h>
@@ -12,6 +12,7 @@ static unsigned long user_udf(unsigned long x)
     return x;
 }
 
+/* The last ones: HVC #1, HVC #0xea2, and of AArch64 SMC #1: no syndrome tells the number of an SMC in AArch32. */
 #ifdef __aarch64__
 static unsigned long user_kernel_register(unsigned long x)
 {
@@ -24,7 +25,10 @@ static unsigned long user_kernel_register(unsigned long x)
     CASE("mrs x0, s3_0_c5_c7_7") \
     CASE("mrs x0, s3_4_c1_c0_0") \
     CASE("msr s3_4_c1_c1_0, x0") \
-    CASE("mrs x0, s3_6_c1_c1_0")
+    CASE("mrs x0, s3_6_c1_c1_0") \
+    CASE("hvc #1") \
+    CASE("hvc #0xea2") \
+    CASE(".inst 0xd4000023")
 #else
 static unsigned long user_kernel_register(unsigned long x)
 {
@@ -35,7 +39,9 @@ static unsigned long user_kernel_register(unsigned long x)
     CASE("udf #0") \
     CASE(".inst 0xe7f7f7f7") \
     CASE("mrc p15, 7, r0, c15, c15, 7") \
-    CASE("mrc p15, 4, r0, c1, c1, 0")
+    CASE("mrc p15, 4, r0, c1, c1, 0") \
+    CASE(".inst 0xe1400071") \
+    CASE(".inst 0xe140ea72")
 #endif
 
 #define IN_KERNEL(insn) \

@@ -345,6 +345,8 @@ void arm_set_reg(struct cpu *cpu, int n, uint64_t value);
 uint64_t arm_pstate(struct cpu *cpu);
 void arm_get_state(struct cpu *cpu, struct arm_state *out);
 void arm_set_state(struct cpu *cpu, const struct arm_state *in);
+/* The answer of ops.hvc or ops.smc where there is no such call: the guest takes the exception of an undefined instruction, there. */
+bool arm_undefined_call(struct cpu *cpu);
 uint64_t arm_cntkctl(struct cpu *cpu);         /* which registers of the timer EL0 may use */
 /* Levels of the interrupt inputs. One that is up is taken as soon as PSTATE lets it. */
 void cpu_set_lines(struct cpu *cpu, bool irq, bool fiq);

@@ -38,6 +38,17 @@ static void take(struct cpu *c, uint32_t number)
     cpu_tlb_sync(c);
 }
 
+bool arm_undefined_call(struct cpu *c)
+{
+    enum { CALL_BYTES = 4 };      /* in A64, A32 and T32 */
+    arm_set_pc(c, arm_pc(c) - CALL_BYTES);
+    cpu_unretire(c);
+    ENV(uint32_t, U_ENV_SYNDROME) = ESR_IL;
+    CS(int32_t, U_CS_EXCEPTION_INDEX) = U_EXCP_UDEF;
+    take(c, U_EXCP_UDEF);
+    return !c->leaving;
+}
+
 void T(target_exception)(uc_struct *uc, uint32_t number, void *user)
 {
     (void)uc;

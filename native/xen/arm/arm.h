@@ -10,10 +10,6 @@
 #include "vgic.h"
 #include "vtimer.h"
 
-/* ESR: classes of exceptions (DDI 0487, D17.2.37), and the bit of a 32-bit instruction. */
-enum { EC_UNKNOWN = 0 };
-#define ESR_IL (UINT32_C(1) << 25)
-
 static inline struct arm_domain *arm_of(const struct hv *hv, const struct domain *d)
 {
     return (struct arm_domain *)(void *)((uint8_t *)hv->s + hv->s->arm_domain_offset) + d->slot;
@@ -53,8 +49,6 @@ void arm_reset_cpu(struct hv *hv, struct vcpu *v, uint64_t entry, uint64_t x0);
 bool arm_wait(struct hv *hv, struct vcpu *v);
 /* The vcpu leaves hv_run() for `reason`, with nothing for Python to answer. Always false. */
 bool arm_leave(struct cpu *cpu, enum exit_reason reason);
-/* The instruction behind which the program counter is, is undefined: EL1 takes that exception. Always true. */
-bool arm_undefined(struct hv *hv, struct vcpu *v);
 
 /* ---- memory.c ---- */
 bool arm_stage2(void *ctx, struct cpu *cpu, uint64_t ipa, enum access access, struct mapping *map);

@@ -61,13 +61,12 @@ bool arm_hvc(void *ctx, struct cpu *cpu, uint32_t immediate)
     hv->began = hv_retired(hv) - 1;
     if (immediate == XEN_HYPERCALL_TAG)
         return hypercall(hv, v, cpu);
-    return immediate == STANDARD_CALL ? arm_power(hv, v) : arm_undefined(hv, v);
+    return immediate == STANDARD_CALL ? arm_power(hv, v) : arm_undefined_call(cpu);
 }
 
 bool arm_smc(void *ctx, struct cpu *cpu, uint32_t immediate)
 {
     struct hv *hv = ctx;
-    (void)cpu;
     hv->began = hv_retired(hv) - 1;
-    return immediate == STANDARD_CALL ? arm_power(hv, hv->current) : arm_undefined(hv, hv->current);
+    return immediate == STANDARD_CALL ? arm_power(hv, hv->current) : arm_undefined_call(cpu);
 }

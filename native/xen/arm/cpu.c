@@ -55,8 +55,7 @@ const struct engine_ops ARM_OPS = {
 
 /* ---- registers ---- */
 
-enum { PSR_THUMB = 1 << 5, PSR_MASKS = 0x3c0, MODE_MASK = 0xf, MODE_EL1H = 5 };
-#define PSR_FLAGS UINT64_C(0xf0000000)
+enum { PSR_THUMB = 1 << 5 };
 
 void arm_reset_cpu(struct hv *hv, struct vcpu *v, uint64_t entry, uint64_t x0)
 {
@@ -71,29 +70,6 @@ void arm_reset_cpu(struct hv *hv, struct vcpu *v, uint64_t entry, uint64_t x0)
     s.x[0] = x0;
     arm_set_state(hv_cpu_of(hv, v), &s);
     arm_show_lines(hv, v);
-}
-
-/* EL1 takes the exception (DDI 0487, D1.3.2). In AArch32 it would be undefined mode, with banks that the engine keeps. */
-bool arm_undefined(struct hv *hv, struct vcpu *v)
-{
-    enum { INSTRUCTION = 4, VECTOR_SAME_SP0 = 0, VECTOR_SAME = 0x200 };
-    struct cpu *cpu = hv_cpu_of(hv, v);
-    if (arm_narrow(hv_domain(hv, v)))
-        return hv_crash(hv, v, "hvc or smc with a number that Xen has not, of 32-bit code; remedy: hvc #0xea1 or #0");
-    struct arm_state s;
-    arm_get_state(cpu, &s);
-    const struct trap trap = {.vector = EC_UNKNOWN, .error = ESR_IL};
-    cpu_set_pc(cpu, s.pc - INSTRUCTION);
-    cpu_unretire(cpu);
-    if (!on_exception(hv, cpu, &trap))
-        return false;
-    s.elr_el1 = s.pc - INSTRUCTION;
-    s.spsr_el1 = s.pstate;
-    s.esr = ESR_IL;
-    s.pc = s.vbar + ((s.pstate & MODE_MASK) == MODE_EL1H ? VECTOR_SAME : VECTOR_SAME_SP0);
-    s.pstate = (s.pstate & PSR_FLAGS) | PSR_MASKS | MODE_EL1H;
-    arm_set_state(cpu, &s);
-    return true;
 }
 
 /* ---- the tables of arch.h ---- */
