@@ -226,6 +226,7 @@ def layout(name: str, abi_name: str = "x86_64") -> Layout:
     return _layout_of(name, table)
 
 
+@cache
 def word_size(abi_name: str) -> int:
     """Bytes of a guest's long (xen_ulong_t)."""
     return layout("vcpu_info", abi_name).field_size("evtchn_pending_sel")
