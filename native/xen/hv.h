@@ -125,8 +125,9 @@ void hv_unlog_trap(struct hv *hv, const struct vcpu *v);
 /* Forget the records not read yet that were made after `when` retired instructions. */
 void hv_traps_rewind(struct hv *hv, uint64_t when);
 
-/* Which parts of the arena are in use (snapshot.c); how many. */
-enum { HV_SPANS_MAX = 5 + 4 * HV_MAX_DOMAINS };
+/* Which parts of the arena are in use (snapshot.c); how many. Four of the root, four of each domain, and what vcpus have beside,
+ * once a kind. */
+enum { HV_SPANS_MAX = 4 + 4 * HV_MAX_DOMAINS + HV_KINDS };
 uint32_t hv_spans_in_use(const struct hv *hv, struct arena_span spans[HV_SPANS_MAX]);
 /* Where the tables lie in the arena of a machine of this size, and the version of the layout; returns its size. (hv.c) */
 uint64_t hv_lay_out(struct hv_state *s, uint64_t frames);

@@ -70,6 +70,28 @@ def test_hypercalls_go_to_c_and_to_python_and_their_results_come_back() -> None:
     assert (d.c.shut_down, d.c.shutdown_code) == (1, 0)
 
 
+REFUSED = {
+    lib.DOMAIN_ARM64: f"movz x0, #{DATA >> 16:#x}, lsl #16\nmovk x0, #{DATA & 0xFFFF:#x}\nmov sp, x0\n"
+    "mov x0, #7\nmov x1, #0\n" + hypercall(VCPU_OP),
+    lib.DOMAIN_ARM32: f"movw r0, #{DATA & 0xFFFF:#x}\nmovt r0, #{DATA >> 16:#x}\nmov sp, r0\n"
+    f"mov r0, #7\nmov r1, #0\nmov r12, #{VCPU_OP}\nhvc #0xea1\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_evidence_of_a_refusal_has_the_stack(kind: int) -> None:
+    d = ArmDomains(REFUSED[kind] + "1: b 1b\n", kind=kind)
+    d.write(DATA, b"what lies on the stack")
+    assert lib.hv_keep_evidence(d.native, True) == 0
+    with pytest.raises(AssertionError):
+        d.run(limit=100)
+    found = ffi.new("struct evidence *")
+    assert lib.hv_refusal_evidence(d.native, found, 1) == 1
+    assert bytes(ffi.buffer(found.stack, 22)) == b"what lies on the stack"
+    assert found.stack_length == lib.EVIDENCE_STACK
+    assert lib.hv_keep_evidence(d.native, False) == 0
+
+
 def test_a_call_that_is_to_be_made_again_is_made_with_other_arguments() -> None:
     d = ArmDomains(START + "mov x0, #3\nmov x1, #5\n" + hypercall(SCHED_OP) + "str x0, [x20]\n" + off())
     assert d.run() == lib.EXIT_HYPERCALL

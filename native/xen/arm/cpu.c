@@ -98,11 +98,11 @@ static bool before_run(struct hv *hv, struct vcpu *v)
 
 static uint64_t registers(struct cpu *cpu, struct evidence *out)
 {
-    enum { SP = 31, PC = 32 };
+    enum { SP = 31, SP_NARROW = 13, PC = 32, PSR_NARROW = 1 << 4 };
     for (int i = 0; i <= SP; i++)
         out->arm_registers[i] = arm_reg(cpu, i);
     out->arm_registers[PC] = cpu_pc(cpu);
-    return out->arm_registers[SP];
+    return out->arm_registers[arm_pstate(cpu) & PSR_NARROW ? SP_NARROW : SP];
 }
 
 static struct p2m *p2m(struct hv *hv, const struct domain *d) { return &arm_of(hv, d)->p2m; }
