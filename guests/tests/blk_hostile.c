@@ -2,7 +2,7 @@
  * @fact   random indices, requests, grants and nodes end a connection at worst; the next proper driver finds the disk
  *         as it was
  * @source xen/include/public/io/blkif.h
- * @env    pv64 pvh64
+ * @env    pv64 pvh64 arm64 arm32
  * @disk   64
  */
 #include <guest.h>

@@ -2,7 +2,7 @@
  * @fact   a back end says what its disk is; reads, writes, flushes and indirect requests do what they say, in rings of
  *         one and of several pages; what it has not offered or cannot be is refused
  * @source xen/include/public/io/blkif.h
- * @env    pv64 pvh64
+ * @env    pv64 pvh64 arm64 arm32
  * @disk   256
  */
 #include <guest.h>

@@ -1,5 +1,6 @@
 /* @title  SCHEDOP_poll
- * @fact   poll returns at once when a port is pending, at the time-out otherwise, and refuses bad lists
+ * @fact   poll returns at once when a port is pending, at the time-out otherwise, and refuses bad lists; an event of another port
+ *         that waits, while the vcpu does not take events, does not end it
  * @source xen/include/public/sched.h (SCHEDOP_poll)
  * @env    pv64 pvh64 hvm64 hvm32pae pvh32 arm64 arm32
  */
@@ -36,6 +37,18 @@ void test_main(void)
     before = clock_ns();
     check_eq(hcall(sched_op, SCHEDOP_poll, &poll), 0);
     check(clock_ns() - before < 1000000);
+
+    /* Another port's upcall is pending, and kept away. */
+    long waiting = event_bind_ipi(0);
+
+    require(waiting > 0);
+    events_disable();
+    event_watch((uint32_t)waiting, NULL);
+    event_send((uint32_t)waiting);
+    check_eq(guest_vcpu_info()->evtchn_upcall_pending, 1);
+    before = clock_ns();
+    check_eq(event_poll((uint32_t)port, before + 5000000), 0);
+    check(clock_ns() - before >= 5000000);
 
     poll.nr_ports = 129;
     check_eq(hcall(sched_op, SCHEDOP_poll, &poll), -XEN_EINVAL);

@@ -2,7 +2,7 @@
  * @fact   frames go out and come in, also after the driver has closed and begun again; checksums that are left blank are
  *         filled in; frames that are none are answered with an error, and a frame that does not end breaks the ring
  * @source xen/include/public/io/netif.h
- * @env    pv64 pvh64
+ * @env    pv64 pvh64 arm64 arm32
  * @nic    nat
  */
 #include <guest.h>

@@ -1,7 +1,7 @@
 """Requests of the PV block device: from the bytes in the ring to what is read or written.
 
-Facts: xen/include/public/io/blkif.h. Both layouts of a ring are known, for front ends of 64 and of 32 bits; which one
-it is the front end says (`protocol`).
+Facts: xen/include/public/io/blkif.h. The layouts of a ring for front ends of 64 and of 32 bits, and ARM's, are known;
+which one it is the front end says (`protocol`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ MAX_INDIRECT_SEGMENTS = 64
 PROTOCOLS: dict[str, str] = {
     str(abi.XEN_IO_PROTO_ABI_X86_64): "x86_64",
     str(abi.XEN_IO_PROTO_ABI_X86_32): "x86_32",
+    str(abi.XEN_IO_PROTO_ABI_ARM): "arm",
 }
 """Names in xenstore of the layouts of a ring."""
 _LAST_SECTOR = PAGE_SIZE // SECTOR - 1

@@ -343,6 +343,7 @@ uint64_t arm_reg(struct cpu *cpu, int n);
 void arm_set_reg(struct cpu *cpu, int n, uint64_t value);
 /* PSTATE as SPSR_EL1 would hold it, or the CPSR. */
 uint64_t arm_pstate(struct cpu *cpu);
+void arm_unmask_irq(struct cpu *cpu);          /* PSTATE.I is cleared */
 void arm_get_state(struct cpu *cpu, struct arm_state *out);
 void arm_set_state(struct cpu *cpu, const struct arm_state *in);
 /* The answer of ops.hvc or ops.smc where there is no such call: the guest takes the exception of an undefined instruction, there. */

@@ -42,7 +42,9 @@ struct arch {
     uint64_t (*code_base)(struct cpu *cpu);                              /* what is added to the program counter. NULL: 0 */
     uint64_t (*registers)(struct cpu *cpu, struct evidence *out);        /* fill in its registers; returns the stack's pointer */
     void (*events_pending)(struct hv *hv, struct vcpu *v);               /* the upcall has become pending. NULL: it is looked for */
-    bool (*can_wake)(struct hv *hv, const struct vcpu *v);               /* does what is pending end SCHEDOP_block, HLT, WFI? */
+    bool (*can_wake)(struct hv *hv, const struct vcpu *v);               /* would it take what is pending now? SCHEDOP_poll, _block */
+    /* SCHEDOP_block lets events through before it waits. NULL: by vcpu_info.evtchn_upcall_mask. */
+    void (*enable_events)(struct hv *hv, struct vcpu *v);
     uint64_t (*deadline)(struct hv *hv, const struct vcpu *v);           /* ns; 0: none. NULL: it has no timers of its own */
     void (*expire)(struct hv *hv, struct vcpu *v, uint64_t now);         /* with `deadline` */
 

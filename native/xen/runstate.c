@@ -7,6 +7,7 @@
  * VMASST_TYPE_runstate_update_flag asks for XEN_RUNSTATE_UPDATE in state_entry_time while an update is under way.
  * All vcpus of the guest stand still during ours, so no guest can ever see the flag set: the area is simply written.
  */
+#include "arch.h"
 #include "evtchn.h"
 #include "../abi/xen.h"
 #include "../abi/vcpu.h"
@@ -94,18 +95,22 @@ uint32_t hv_turn(struct hv *hv)
 
 void hv_yield(struct hv *hv) { hv->s->quantum_end = hv_retired(hv); }
 
+static void unmask_upcalls(struct hv *hv, struct vcpu *v)
+{
+    uint8_t *page = v->info_pa ? machine_frame(hv->m, v->info_pa >> ENGINE_PAGE_SHIFT) : NULL;
+
+    if (page == NULL)
+        return;
+    machine_write_begin(hv->m, v->info_pa >> ENGINE_PAGE_SHIFT);
+    ((struct vcpu_info *)(void *)(page + (v->info_pa & (ENGINE_PAGE_SIZE - 1))))->evtchn_upcall_mask = 0;
+}
+
 void hv_block(struct hv *hv, struct vcpu *v)
 {
-    if (v->info_pa != 0) {
-        struct vcpu_info *info;
-        uint8_t *page = machine_frame(hv->m, v->info_pa >> ENGINE_PAGE_SHIFT);
+    const struct arch *arch = hv_arch_of(hv, v);
 
-        if (page != NULL) {      /* events are enabled first, so that one that waits already ends the sleep */
-            machine_write_begin(hv->m, v->info_pa >> ENGINE_PAGE_SHIFT);
-            info = (void *)(page + (v->info_pa & (ENGINE_PAGE_SIZE - 1)));
-            info->evtchn_upcall_mask = 0;
-        }
-    }
+    /* events are enabled first, so that one that waits already ends the sleep */
+    (arch->enable_events ? arch->enable_events : unmask_upcalls)(hv, v);
     v->blocked = !hv_event_deliverable(hv, v);
 }
 

@@ -40,6 +40,8 @@ uint64_t arm_pstate(struct cpu *c)
            (ENV(uint32_t, U_ENV_VF) & PSTATE_N) >> 3 | ENV(uint32_t, U_ENV_PSTATE) | (uint32_t)ENV(uint64_t, U_ENV_DAIF);
 }
 
+void arm_unmask_irq(struct cpu *c) { ENV(uint64_t, U_ENV_DAIF) &= ~(uint64_t)PSTATE_I; }
+
 static void set_pstate64(struct cpu *c, uint32_t value)
 {
     ENV(uint32_t, U_ENV_AARCH64) = 1;

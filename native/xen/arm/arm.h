@@ -30,9 +30,12 @@ void arm_vgic_done(struct hv *hv, const struct domain *d, struct vgic *g);
  * at where the guest does something that Xen would see, before that is done; not where a run begins: where it was cut must
  * not show. */
 void arm_events_follow(struct hv *hv, struct vcpu *v);
+/* An interrupt is at the processor's inputs: WFI ends with it, whether PSTATE masks it or not. */
+bool arm_interrupt_waits(struct hv *hv, const struct vcpu *v);
 /* struct arch */
 void arm_events_pending(struct hv *hv, struct vcpu *v);
 bool arm_can_wake(struct hv *hv, const struct vcpu *v);
+void arm_enable_events(struct hv *hv, struct vcpu *v);
 uint64_t arm_deadline(struct hv *hv, const struct vcpu *v);
 void arm_expire(struct hv *hv, struct vcpu *v, uint64_t now);
 /* The vcpu has written to its timers, by an instruction that it executes alone: they may be due before the end of the run. */

@@ -15,7 +15,7 @@ bool arm_leave(struct cpu *cpu, enum exit_reason reason)
 bool arm_wait(struct hv *hv, struct vcpu *v)
 {
     arm_events_follow(hv, v);
-    if (arm_can_wake(hv, v))
+    if (arm_interrupt_waits(hv, v))
         return true;
     v->blocked = 1;
     return arm_leave(hv_cpu_of(hv, v), EXIT_IDLE);
@@ -127,7 +127,8 @@ static bool wide(struct hv *hv, const struct vcpu *v)
         .domain = {offsetof(struct hv_state, arm_domain_offset), sizeof(struct arm_domain)},                                \
         .vcpu = {offsetof(struct hv_state, arm_vcpu_offset), sizeof(struct arm_vcpu)}, .vcpu_created = vcpu_created,        \
         .before_run = before_run, .registers = registers, .events_pending = arm_events_pending, .can_wake = arm_can_wake,   \
-        .deadline = arm_deadline, .expire = arm_expire, .memory = arm_memory, .peek = arm_peek, .p2m = p2m, .io = io, .map_grant = p2m_map_grant, .replace_grant = p2m_replace_grant,       \
+        .enable_events = arm_enable_events, .deadline = arm_deadline, .expire = arm_expire, .memory = arm_memory,           \
+        .peek = arm_peek, .p2m = p2m, .io = io, .map_grant = p2m_map_grant, .replace_grant = p2m_replace_grant,             \
         .params = params, .set_line = set_line, .has = ARM_HAS, .calls = ARM_CALLS, .wide = wide,                           \
         .set_result = arm_set_result, .call_again = arm_call_again, .bad_register = arm_bad_register,                       \
         .vcpu_ok = arm_vcpu_ok, .domain_ok = arm_domain_ok,                                                                 \

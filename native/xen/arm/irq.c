@@ -7,6 +7,8 @@
 #include "../io.h"
 #include "../../abi/arch/arm.h"
 
+enum { PSR_FIQ_MASK = 1 << 6, PSR_IRQ_MASK = 1 << 7 };
+
 struct vgic arm_vgic(struct hv *hv, const struct domain *d)
 {
     return (struct vgic){.dist = &arm_of(hv, d)->gic, .all = arm_vcpus(hv), .slot = d->vcpu_slot, .vcpus = d->vcpu_count};
@@ -50,8 +52,16 @@ void arm_events_follow(struct hv *hv, struct vcpu *v)
 
 void arm_events_pending(struct hv *hv, struct vcpu *v) { set_private_line(hv, v, GUEST_EVTCHN_PPI, true); }
 
-/* WFI ends with an interrupt that waits, whether PSTATE masks it or not. */
-bool arm_can_wake(struct hv *hv, const struct vcpu *v) { return arm_vcpu_of(hv, v)->gic.lines_out != 0; }
+bool arm_interrupt_waits(struct hv *hv, const struct vcpu *v) { return arm_vcpu_of(hv, v)->gic.lines_out != 0; }
+
+bool arm_can_wake(struct hv *hv, const struct vcpu *v)
+{
+    uint64_t pstate = arm_pstate(hv_cpu_of(hv, v));
+    unsigned masked = (pstate & PSR_IRQ_MASK ? VGIC_IRQ : 0) | (pstate & PSR_FIQ_MASK ? VGIC_FIQ : 0);
+    return arm_vcpu_of(hv, v)->gic.lines_out & ~masked;
+}
+
+void arm_enable_events(struct hv *hv, struct vcpu *v) { arm_unmask_irq(hv_cpu_of(hv, v)); }
 
 uint64_t arm_deadline(struct hv *hv, const struct vcpu *v)
 {

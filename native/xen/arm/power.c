@@ -50,7 +50,7 @@ static void suspend(void *ctx)
 {
     struct call *c = ctx;
     arm_events_follow(c->hv, c->v);
-    if (arm_can_wake(c->hv, c->v))
+    if (arm_interrupt_waits(c->hv, c->v))
         return;
     c->v->blocked = 1;
     c->leaves = true;
