@@ -65,7 +65,7 @@ class Domain:
         self.platform: Any = None
         """The machine around an HVM domain's processors (hv.devices.platform.Platform); None: there is none."""
         self.machine: Any = None
-        """What that machine was made of (hv.builder.pc.PcMachine); None: it has no devices."""
+        """What that machine was made of (hv.arch.x86.builder.pc.PcMachine); None: it has no devices."""
         self.origin: Any = None
         """What it is built of again when it ends, and when that is so (hv.toolstack.restart.Origin); None: never."""
         self.restarts = 0
@@ -168,7 +168,7 @@ class Domain:
         if self.platform is not None:
             self.platform.release()
 
-    # ---- memory: what the domain builder needs (hv.builder.pv.Host) ----
+    # ---- memory: what the domain builder needs (hv.arch.x86.builder.pv.Host) ----
 
     def alloc_frames(self, count: int, *, shared: bool = False) -> Sequence[int]:
         """Give the domain zeroed frames, lowest first; fewer than `count` when the machine has no more. shared: frames

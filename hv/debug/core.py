@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hv.paging.walk import ReadFrame, Run, runs
+from hv.arch.x86.paging.walk import ReadFrame, Run, runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,13 +1,13 @@
-"""What a PC was made of, as plain data and back: hv.builder.pc.PcMachine. Its firmware files are there by content, its
-disks' images by name and digest (saved_disks); its networks' way out, sockets of the host's, is not.
+"""What a PC was made of, as plain data and back: PcMachine. Its firmware files are there by content, its disks' images
+by name and digest (saved_disks); its networks' way out, sockets of the host's, is not.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hv.builder.pc import MOST_DRIVES, PcDisk, PcMachine
-from hv.builder.pc_usb import MOST_USB, USB_DEVICES
+from hv.arch.x86.builder.pc import MOST_DRIVES, PcDisk, PcMachine
+from hv.arch.x86.builder.pc_usb import MOST_USB, USB_DEVICES
 from hv.debug.fields import FieldError, flag, hexbytes, items, number, record, text
 from hv.debug.shapes import one_of
 from hv.devices.fw_cfg import LONGEST_NAME

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TextIO
 
 from hv import abi
+from hv.arch.x86.paging.walk import flags
 from hv.debug.call_names import constants
 from hv.debug.calls import show
 from hv.debug.filters import Filter
 from hv.debug.records import NOBODY, Trap, exception_text, result_text
 from hv.native import lib
-from hv.paging.walk import flags
 
 __all__ = ["Summary", "Text", "answer", "line", "who"]
 

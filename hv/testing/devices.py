@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hv.builder.pc import PcDisk
+from hv.arch.x86.builder.pc import PcDisk
 from hv.devices.atapi_replies import SECTOR as CD_BLOCK
 from hv.disk.image import SECTOR
 from hv.net.options import NicOptions

@@ -25,7 +25,7 @@ from hv.toolstack.restart import build, origin_of, remember, restart
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hv.builder.pc import PcDisk
+    from hv.arch.x86.builder.pc import PcDisk
     from hv.domain import Domain
     from hv.net.options import NicOptions
     from hv.toolstack.devices import DiskOptions
@@ -51,7 +51,7 @@ class GuestConfig(NamedTuple):
     disks: tuple[DiskOptions, ...] = ()
     nics: tuple[NicOptions, ...] = ()
     usb: tuple[str, ...] = ()
-    """Of an HVM domain: what its USB has beside disks (hv.builder.pc_usb.USB_DEVICES)."""
+    """Of an HVM domain: what its USB has beside disks (hv.arch.x86.builder.pc_usb.USB_DEVICES)."""
     firmware: str | Path | None = None
     """Of an HVM domain: a BIOS image, or an ELF file in its place; None: SeaBIOS, where it is installed."""
     boot: str = ""

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hv.builder.boot_rom import cmdline_items
-from hv.builder.bzimage import is_bzimage
-from hv.builder.e820 import low_end
-from hv.builder.hvm import build_hvm, start
+from hv.arch.x86.builder.boot_rom import cmdline_items
+from hv.arch.x86.builder.bzimage import is_bzimage
+from hv.arch.x86.builder.e820 import low_end
+from hv.arch.x86.builder.hvm import build_hvm, start
+from hv.arch.x86.builder.linux_boot import linux_items
+from hv.arch.x86.builder.multiboot import multiboot_items
+from hv.arch.x86.builder.pc import MOST_DRIVES, PcDisk, PcMachine, make_pc
 from hv.builder.image import BuilderError, KernelImage
-from hv.builder.linux_boot import linux_items
 from hv.builder.load import load_kernel, parse_kernel, read_file
-from hv.builder.multiboot import multiboot_items
-from hv.builder.pc import MOST_DRIVES, PcDisk, PcMachine, make_pc
 from hv.net.options import PV_MODEL
 from hv.toolstack.restart import origin_of, remember
 
@@ -101,7 +101,7 @@ def _drives(config: GuestConfig) -> tuple[PcDisk, ...]:
         raise BuilderError("--disk", f"{len(drives) - on_usb} drives", remedy)
     on_usb += len(config.usb)
     if on_usb:
-        from hv.builder.pc_usb import MOST_USB
+        from hv.arch.x86.builder.pc_usb import MOST_USB
 
         if on_usb > MOST_USB:
             raise BuilderError("--disk", f"{on_usb} USB devices", f"there is room for {MOST_USB}: give fewer")

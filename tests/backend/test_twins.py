@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from hv import abi
-from hv.builder.pc import PcDisk
+from hv.arch.x86.builder.pc import PcDisk
 from hv.devices.ata_drive import DRQ
 from hv.devices.ide import Ide
 from hv.devices.platform import Platform

@@ -11,7 +11,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from hv import abi
-from hv.builder.hvm import build_hvm, start
+from hv.arch.x86.builder.hvm import build_hvm, start
 from hv.debug import stops
 from hv.debug.stops import StopPoint
 from hv.debug.timeline import Moved, Position, Timeline, Why

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hv.builder.hvm import build_hvm, start
+from hv.arch.x86.builder.hvm import build_hvm, start
 from hv.devices.platform import Platform
 from hv.devices.rtc import Rtc
 from hv.hypervisor import Hypervisor, Stop

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hv import abi
-from hv.builder.hvm import build_hvm, start
+from hv.arch.x86.builder.hvm import build_hvm, start
 from hv.debug.snapshot_file import load, save
 from hv.devices.platform import Platform
 from hv.domain import Domain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from hv.builder.hvm import build_hvm, start
+from hv.arch.x86.builder.hvm import build_hvm, start
 from hv.devices.platform import Platform
 from hv.hypervisor import Hypervisor, Stop
 from hv.native import lib

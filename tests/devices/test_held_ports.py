@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hv.builder.hvm import build_hvm, start
+from hv.arch.x86.builder.hvm import build_hvm, start
 from hv.devices.bus import Region
 from hv.devices.device import Device, Machine
 from hv.devices.pit import Pit

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from hv.builder.hvm import build_hvm, start
+from hv.arch.x86.builder.hvm import build_hvm, start
 from hv.devices.ata_disk import HardDisk
 from hv.devices.atapi import CdRom
 from hv.devices.bus import Region

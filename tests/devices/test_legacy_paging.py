@@ -9,12 +9,12 @@ from itertools import pairwise
 
 import pytest
 
-from hv.builder.hvm import build_hvm, start
+from hv.arch.x86.builder.hvm import build_hvm, start
+from hv.arch.x86.paging.guest import guest_walk
+from hv.arch.x86.paging.walk import LARGE
 from hv.devices.platform import Platform
 from hv.hypervisor import Hypervisor
 from hv.native import lib
-from hv.paging.guest import guest_walk
-from hv.paging.walk import LARGE
 from tests.devices.flat32 import compiled
 
 DONE, INSNS = 0x300100, 60_000

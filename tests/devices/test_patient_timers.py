@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hv.builder.hvm import build_hvm, start
+from hv.arch.x86.builder.hvm import build_hvm, start
 from hv.devices.device import Device
 from hv.devices.platform import Platform
 from hv.hypervisor import Hypervisor, Stop

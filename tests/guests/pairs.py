@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from hv.arch.x86.builder.start import start_pv
 from hv.builder.load import load_kernel
-from hv.builder.start import start_pv
 from hv.domain import Domain
 from hv.hypervisor import Hypervisor, RunResult
 from hv.testing.build import GUESTS, build_guest

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from hv.builder import e820
-from hv.builder.boot_rom import ROM_FILE
-from hv.builder.firmware_items import FirmwareMachine, machine_items, rom_path
-from hv.builder.hvm import build_hvm, start
-from hv.builder.linux_boot import linux_items
+from hv.arch.x86.builder import e820
+from hv.arch.x86.builder.boot_rom import ROM_FILE
+from hv.arch.x86.builder.firmware_items import FirmwareMachine, machine_items, rom_path
+from hv.arch.x86.builder.hvm import build_hvm, start
+from hv.arch.x86.builder.linux_boot import linux_items
 from hv.devices.bus import Region
 from hv.devices.fw_cfg import FwCfg
 from hv.devices.i440fx import HostBridge
@@ -21,7 +21,7 @@ from hv.devices.piix3 import IsaBridge
 from hv.devices.platform import Platform
 from hv.hypervisor import Hypervisor
 from hv.native import lib
-from tests.builder.test_linux_boot import kernel
+from tests.arch.x86.builder.test_linux_boot import kernel
 from tests.real import packages
 
 pytestmark = pytest.mark.real

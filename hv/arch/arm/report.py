@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hv.arch.arm.memory import guest_physical
-from hv.paging.p2m import p2m_entry_text
+from hv.p2m import p2m_entry_text
 
 if TYPE_CHECKING:
     from hv.vcpu import Vcpu

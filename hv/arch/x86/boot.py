@@ -19,7 +19,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {}
 
 
 def _bzimage(name: str, data: memoryview, packing: tuple[str, ...]) -> KernelImage | None:
-    from hv.builder import bzimage, compress, elf  # most kernels of a test are ELF files
+    from hv.arch.x86.builder import bzimage  # most kernels of a test are ELF files
+    from hv.builder import compress, elf
 
     if not bzimage.is_bzimage(data):
         return None
@@ -38,7 +39,7 @@ def _bzimage(name: str, data: memoryview, packing: tuple[str, ...]) -> KernelIma
 
 
 def _multiboot(name: str, data: memoryview, packing: tuple[str, ...]) -> KernelImage | None:
-    from hv.builder.multiboot import read_flat
+    from hv.arch.x86.builder.multiboot import read_flat
 
     image = read_flat(name, data)
     return None if image is None else image._replace(packing=packing)
@@ -49,7 +50,7 @@ FORMATS = (KernelFormat("bzImage", _bzimage), KernelFormat("flat Multiboot kerne
 
 def is_multiboot(image: KernelImage) -> bool:
     """Whether a kernel has a Multiboot header, so that a PC can be booted with it."""
-    from hv.builder.multiboot import header_of
+    from hv.arch.x86.builder.multiboot import header_of
 
     return header_of(image.file) is not None
 
@@ -64,7 +65,7 @@ def kind_of(image: KernelImage, kind: str, forced_emulation: bool) -> str:
         only_pvh = notes is not None and notes.phys32_entry is not None and notes.virt_base is None
         kind = "pvh" if only_pvh else "pv"
     if kind == "pv":
-        from hv.builder.placement import pv_placement
+        from hv.arch.x86.builder.placement import pv_placement
 
         pv_placement(image)
         if forced_emulation:
@@ -75,7 +76,7 @@ def kind_of(image: KernelImage, kind: str, forced_emulation: bool) -> str:
 def describe(image: KernelImage) -> dict[str, Any]:
     """What `hv info` says of a kernel beside what its file says: the kinds of domain that it can be, where it lies as a
     PV kernel, and why it cannot be one."""
-    from hv.builder.placement import pv_placement
+    from hv.arch.x86.builder.placement import pv_placement
 
     types, place, refused = [], None, None
     try:
@@ -91,14 +92,14 @@ def describe(image: KernelImage) -> dict[str, Any]:
 def build(domain: Domain, origin: Origin) -> object:
     """Fill an empty domain: how it was built. An HVM domain's machine is there already. BuilderError."""
     if origin.kind == "hvm":
-        from hv.builder.pc import switch_on
+        from hv.arch.x86.builder.pc import switch_on
 
         return switch_on(domain, origin.firmware, origin.firmware_name)
     builder: Any
     if origin.kind == "pvh":
-        from hv.builder.pvh import build_pvh as builder
+        from hv.arch.x86.builder.pvh import build_pvh as builder
     else:
-        from hv.builder.start import start_pv as builder
+        from hv.arch.x86.builder.start import start_pv as builder
     built: object = builder(domain, origin.image, cmdline=origin.cmdline, ramdisk=origin.ramdisk)
     return built
 
@@ -114,7 +115,7 @@ def choose(domain: Domain, origin: Origin) -> None:
 def reconnect(domain: Domain) -> None:
     """Make what stands around the processors of a domain that is restored or forked, not built."""
     if domain.machine is not None:
-        from hv.builder.pc import make_pc
+        from hv.arch.x86.builder.pc import make_pc
 
         make_pc(domain, domain.machine)
     elif domain.translated:

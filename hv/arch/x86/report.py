@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hv.arch.x86.mode import mode_of
+from hv.arch.x86.paging.walk import canonical, flags, walk
 from hv.arch.x86.registers import cr2, cr3
 from hv.arch.x86.walk_text import guest_walk_text
 from hv.native import lib
-from hv.paging.walk import canonical, flags, walk
 
 if TYPE_CHECKING:
     from hv.domain import Domain

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hv.arch.x86.paging.guest import GuestWalk, ShadowStep, guest_walk
+from hv.arch.x86.paging.walk import Step, flags
 from hv.hypervisor import PAGING
 from hv.native import lib
-from hv.paging.guest import GuestWalk, ShadowStep, guest_walk
-from hv.paging.p2m import p2m_text
-from hv.paging.walk import Step, flags
+from hv.p2m import p2m_text
 
 if TYPE_CHECKING:
     from hv.vcpu import Vcpu

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hv.arch import architecture
+from hv.arch.x86.paging.walk import FRAME_MASK, LARGE, canonical, flags, walk
 from hv.debug.commands import CommandError, command
 from hv.debug.commands.arguments import address, counts, evaluate, frame
 from hv.native import NO_FRAME, lib
-from hv.paging.p2m import p2m_entry_text
-from hv.paging.walk import FRAME_MASK, LARGE, canonical, flags, walk
+from hv.p2m import p2m_entry_text
 
 if TYPE_CHECKING:
     from hv.debug.debugger import Debugger

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hv import abi
+from hv.arch.x86.builder.pvh import enter_flat, give_memory, special_pages
 from hv.builder import elf
 from hv.builder.image import PAGE_SIZE, BuilderError
-from hv.builder.pvh import enter_flat, give_memory, special_pages
 from hv.devices.layout import BIOS_WINDOW, FIRMWARE_END, LOW_RAM_END, MMIO_HOLE, SHADOW
 from hv.native import lib
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hv import abi, clock, evtchn, grant
-from hv.builder.acpi import AcpiMachine, acpi_tables, placed
-from hv.builder.e820 import ACPI_TABLES, Range, low_end, memory_map, pack_memmap
+from hv.arch.x86.builder.acpi import AcpiMachine, acpi_tables, placed
+from hv.arch.x86.builder.e820 import ACPI_TABLES, Range, low_end, memory_map, pack_memmap
 from hv.builder.image import PAGE_SIZE, BuilderError, KernelImage
 from hv.devices.platform import Platform
 from hv.native import lib

@@ -3,8 +3,8 @@
     contents = machine_items(FirmwareMachine(vcpus=2, memory=256 << 20), boot=[cd_path, disk_path])
     machine.add(FwCfg(machine, contents))
 
-SeaBIOS takes the size of low memory from CMOS registers (hv.builder.e820.cmos_registers), all else from here. Facts:
-SeaBIOS, docs/Runtime_config.md and src/boot.c; QEMU, hw/i386/fw_cfg.c.
+SeaBIOS takes the size of low memory from CMOS registers (e820.cmos_registers() beside this file), all else from here.
+Facts: SeaBIOS, docs/Runtime_config.md and src/boot.c; QEMU, hw/i386/fw_cfg.c.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from hv.builder import acpi, e820, smbios
-from hv.builder.dsdt import USUAL_DEVICES
+from hv.arch.x86.builder import acpi, e820, smbios
+from hv.arch.x86.builder.dsdt import USUAL_DEVICES
 from hv.devices.layout import MMIO_HOLE
 from hv.devices.pci_bus import PIIX_WIRING, Wiring
 

@@ -4,7 +4,7 @@
 
 Terms are bytes and are put together by +, or as arguments. Integers, where a term is expected, are `number(n)`; locals
 and arguments of methods are LOCAL0, ARG0. What the assembler refuses is a ValueError. `iasl -d` reads it back
-(tests/builder/test_acpi.py).
+(tests/arch/x86/builder/test_acpi.py).
 
 Source: ACPI Specification 6.4, chapters 20 (AML) and 6.4 (resource data types).
 """

@@ -1,7 +1,7 @@
 """Boot a Linux kernel over a BIOS without a boot loader: `-kernel` style.
 
 The fw_cfg device holds the kernel's parts (setup code, kernel, ramdisk, command line) and where they go; a boot ROM
-(hv.builder.boot_rom) takes them from there and jumps to the setup code.
+(hv.arch.x86.builder.boot_rom) takes them from there and jumps to the setup code.
 
 Source: Linux, Documentation/arch/x86/boot.rst; QEMU, docs/specs/fw_cfg.rst.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from hv.builder.boot_rom import BIOS_MEMORY, CMDLINE, LINUX, ROM_FILE, SETUP, boot_rom, cmdline_items, part
-from hv.builder.bzimage import is_bzimage
+from hv.arch.x86.builder.boot_rom import BIOS_MEMORY, CMDLINE, LINUX, ROM_FILE, SETUP, boot_rom, cmdline_items, part
+from hv.arch.x86.builder.bzimage import is_bzimage
 from hv.builder.image import PAGE_SIZE, BuilderError
 
 KERNEL = 0x100000

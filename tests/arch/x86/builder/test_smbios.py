@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from hv.builder.smbios import ANCHOR, TABLES, SmbiosMachine, firmware_files, smbios
+from hv.arch.x86.builder.smbios import ANCHOR, TABLES, SmbiosMachine, firmware_files, smbios
 
 ID = UUID("12345678-9abc-def0-1122-334455667788")
 MACHINE = SmbiosMachine(vcpus=3, memory=20 << 30, uuid=ID)

@@ -8,10 +8,10 @@ import pytest
 import unicorn
 from unicorn import x86_const as x86
 
-from hv.builder.boot_rom import CMDLINE, CODE_AT, LINUX, LOADER, MULTIBOOT, ROM_FILE, SETUP, Listing, boot_rom
-from hv.builder.firmware_items import FirmwareMachine, disk_path, machine_items, rom_path
+from hv.arch.x86.builder.boot_rom import CMDLINE, CODE_AT, LINUX, LOADER, MULTIBOOT, ROM_FILE, SETUP, Listing, boot_rom
+from hv.arch.x86.builder.firmware_items import FirmwareMachine, disk_path, machine_items, rom_path
+from hv.arch.x86.builder.linux_boot import KERNEL, linux_items
 from hv.builder.image import BuilderError
-from hv.builder.linux_boot import KERNEL, linux_items
 from hv.devices.fw_cfg import ITEMS, FwCfg
 from tests.devices.machine import TestMachine
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from hv.arch.x86.builder.placement import Placement
 from hv.builder.image import PAGE_SHIFT, PAGE_SIZE, BuilderError
-from hv.builder.placement import Placement
 
 LEVELS = 4
 _INDEX_BITS = 9

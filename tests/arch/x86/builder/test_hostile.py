@@ -7,12 +7,12 @@ import struct
 
 import pytest
 
+from hv.arch.x86.builder.pv import PvConfig, build_pv
 from hv.builder.image import BuilderError
 from hv.builder.load import parse_kernel
-from hv.builder.pv import PvConfig, build_pv
 from hv.cli.info import describe, text
+from tests.arch.x86.builder.test_pv import FakeHost
 from tests.builder.elfwriter import Load, elf, pv_kernel, pv_notes
-from tests.builder.test_pv import FakeHost
 
 WILD = (0, 1, 2, 7, 0xFF, 0xFFF, 0x1000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 47, 1 << 52, 1 << 63, (1 << 64) - 1)
 ROUNDS = 800

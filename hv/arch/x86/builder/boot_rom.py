@@ -65,7 +65,7 @@ LOADER: Listing = (
     ("c3", "ret"),
 )
 """16-bit code from CODE_AT on; all is there when it ends. The access structure is at 0x7c00, address and size of an
-item at 0x7c10 and 0x7c14. tests/builder/test_linux_boot.py disassembles all bytes and compares."""
+item at 0x7c10 and 0x7c14. tests/arch/x86/builder/test_linux_boot.py disassembles all bytes and compares."""
 
 LINUX: Listing = (
     ("b80010", "mov ax, 0x1000"),

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from hv.builder.boot_rom import ROM_FILE
-from hv.builder.e820 import cmos_registers
-from hv.builder.firmware_items import FirmwareMachine, disk_path, machine_items, network_path, rom_path
-from hv.builder.hvm import HvmDomain, build_hvm, start
+from hv.arch.x86.builder.boot_rom import ROM_FILE
+from hv.arch.x86.builder.e820 import cmos_registers
+from hv.arch.x86.builder.firmware_items import FirmwareMachine, disk_path, machine_items, network_path, rom_path
+from hv.arch.x86.builder.hvm import HvmDomain, build_hvm, start
 from hv.devices.debug_ports import DebugConsole, PostCode
 from hv.devices.fw_cfg import FwCfg
 from hv.devices.hpet import Hpet
@@ -55,8 +55,8 @@ class PcDisk(NamedTuple):
 
 
 class PcMachine(NamedTuple):
-    """A PC. memory: in bytes. usb: what is plugged in beside disks, keys of hv.builder.pc_usb.USB_DEVICES. boot: the
-    order, of c (disk), d (CD-ROM) and n (network). items: more files and items for the firmware (hv.builder.linux_boot;
+    """A PC. memory: in bytes. usb: what is plugged in beside disks, keys of pc_usb.USB_DEVICES. boot: the
+    order, of c (disk), d (CD-ROM) and n (network). items: more files and items for the firmware (linux_boot.py;
     `kernel` says that they boot one). vga: it has a screen. serial_console: the first serial port leads to the console,
     else to whoever takes its `sink`. nic_roms: expansion ROMs of the network cards, in the same order; those that are
     missing or empty are none. xen_platform: it has the Xen platform device, by which guests unplug disks and cards."""
@@ -93,7 +93,7 @@ def make_pc(domain: Domain, machine: PcMachine) -> Platform:
     drives = [_drive(number, disk) for number, disk in enumerate(ide_disks(machine))]
     platform.add_pci(Ide(platform, drives))
     if machine.has_usb:
-        from hv.builder.pc_usb import add_usb
+        from hv.arch.x86.builder.pc_usb import add_usb
 
         add_usb(platform, machine)
     platform.add_pci(Piix4Pm(platform))
@@ -186,7 +186,7 @@ def _boot_paths(machine: PcMachine) -> list[str]:
     numbered = list(enumerate(ide_disks(machine)))
     usb_disks: list[str] = []
     if machine.has_usb:
-        from hv.builder.pc_usb import usb_disk_paths
+        from hv.arch.x86.builder.pc_usb import usb_disk_paths
 
         usb_disks = usb_disk_paths(machine)
     paths = {

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hv import abi
+from hv.arch.x86.builder.placement import Placement
+from hv.arch.x86.builder.pv import PvConfig, PvDomain, build_pv, unpack_ramdisk
+from hv.arch.x86.builder.pv_layout import plan
 from hv.builder.image import BuilderError, domain_pages
 from hv.builder.load import parse_kernel
-from hv.builder.placement import Placement
-from hv.builder.pv import PvConfig, PvDomain, build_pv, unpack_ramdisk
-from hv.builder.pv_layout import plan
 from tests.builder.elfwriter import BASE, Load, elf, pv_kernel
 
 if TYPE_CHECKING:

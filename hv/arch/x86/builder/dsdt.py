@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from hv.builder import aml
-from hv.builder.aml import ARG0, LOCAL0, ONE, ZERO, number, path
+from hv.arch.x86.builder import aml
+from hv.arch.x86.builder.aml import ARG0, LOCAL0, ONE, ZERO, number, path
 from hv.devices.layout import HPET, IOAPIC, VGA
 from hv.devices.pci_bus import LINKS, PINS, SLOTS, Wiring
 from hv.devices.piix3 import PIRQ_OFF, PIRQRC

@@ -14,9 +14,9 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from hv.builder import dsdt
-from hv.builder.e820 import low_end
-from hv.builder.linked import FSEG, HIGH, Checksum, File, Linked, Pointer
+from hv.arch.x86.builder import dsdt
+from hv.arch.x86.builder.e820 import low_end
+from hv.arch.x86.builder.linked import FSEG, HIGH, Checksum, File, Linked, Pointer
 from hv.devices.layout import HPET, IOAPIC, LAPIC, MMIO_HOLE
 from hv.devices.pci_bus import PIIX_WIRING, Wiring
 

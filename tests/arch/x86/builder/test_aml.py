@@ -2,7 +2,7 @@
 
 import pytest
 
-from hv.builder import aml
+from hv.arch.x86.builder import aml
 
 
 @pytest.mark.parametrize(("given", "expected"), [

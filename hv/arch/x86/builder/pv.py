@@ -11,9 +11,9 @@ from array import array
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from hv import abi
+from hv.arch.x86.builder.placement import pv_placement
+from hv.arch.x86.builder.pv_layout import LEVELS, PvLayout, plan, table_key
 from hv.builder.image import PAGE_SHIFT, PAGE_SIZE, BuilderError, KernelImage
-from hv.builder.placement import pv_placement
-from hv.builder.pv_layout import LEVELS, PvLayout, plan, table_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

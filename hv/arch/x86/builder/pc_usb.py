@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hv.builder.firmware_items import usb_path
+from hv.arch.x86.builder.firmware_items import usb_path
 from hv.devices.uhci import PORTS, Uhci
 from hv.devices.usb_keyboard import UsbKeyboard
 from hv.devices.usb_storage import UsbStorage
@@ -17,7 +17,7 @@ from hv.disk.disk import Disk
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hv.builder.pc import PcMachine
+    from hv.arch.x86.builder.pc import PcMachine
     from hv.devices.device import Machine
     from hv.devices.platform import Platform
     from hv.devices.usb import UsbDevice

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hv import abi, clock, evtchn, grant
+from hv.arch.x86.builder.pv import PvConfig, PvContext, PvDomain, build_pv
 from hv.builder.image import BuilderError, KernelImage
-from hv.builder.pv import PvConfig, PvContext, PvDomain, build_pv
 from hv.errors import XenError
 from hv.native import NativeError, ffi, lib
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hv.arch.x86.paging.walk import FRAME_MASK, Step
 from hv.native import check, ffi, lib
-from hv.paging.walk import FRAME_MASK, Step
 
 if TYPE_CHECKING:
     from hv.vcpu import Vcpu

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from hv.builder.linked import FSEG, Checksum, File, Linked, Pointer
+from hv.arch.x86.builder.linked import FSEG, Checksum, File, Linked, Pointer
 
 ANCHOR, TABLES = "etc/smbios/smbios-anchor", "etc/smbios/smbios-tables"
 VERSION = (2, 8)

@@ -5,7 +5,7 @@
         items = multiboot_items(image, cmdline="verbose", modules=[("initrd.cpio", data)], low_end=256 << 20)
 
 The fw_cfg device holds the kernel as it shall lie in memory, the modules, and the information structure; a boot ROM
-(hv.builder.boot_rom) takes them from there, asks the firmware for the memory map, and enters the kernel in 32-bit
+(boot_rom.py) takes them from there, asks the firmware for the memory map, and enters the kernel in 32-bit
 protected mode. The screen is in the text mode that the firmware leaves, which is what the kernel is told.
 
 Source: Multiboot Specification 0.6.96, chapter 3.
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from hv import abi
-from hv.builder import boot_rom
+from hv.arch.x86.builder import boot_rom
 from hv.builder.image import PAGE_SIZE, BuilderError, KernelImage, Segment
 
 ALIGNMENT = 4

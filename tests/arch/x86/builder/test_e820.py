@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from hv import abi
-from hv.builder.e820 import ACPI_TABLES, Range, cmos_registers, memory_map, pack_e820, pack_memmap
+from hv.arch.x86.builder.e820 import ACPI_TABLES, Range, cmos_registers, memory_map, pack_e820, pack_memmap
 
 MIB, GIB, OTHER_HOLE = 1 << 20, 1 << 30, 0xE0000000
 RAM, RESERVED, ACPI = 1, 2, 3

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hv.builder import acpi
-from hv.builder.acpi import AcpiMachine, acpi_tables, firmware_files, placed
-from hv.builder.e820 import ACPI_TABLES
-from hv.builder.linked import Linked
+from hv.arch.x86.builder import acpi
+from hv.arch.x86.builder.acpi import AcpiMachine, acpi_tables, firmware_files, placed
+from hv.arch.x86.builder.e820 import ACPI_TABLES
+from hv.arch.x86.builder.linked import Linked
 from tools.fetch_debian import TARGET
 
 PC = AcpiMachine(vcpus=4, memory=512 << 20)

@@ -7,9 +7,9 @@ import struct
 import pytest
 
 from hv import abi
+from hv.arch.x86.builder.placement import pv_placement
 from hv.builder.image import BuilderError
 from hv.builder.load import parse_kernel
-from hv.builder.placement import pv_placement
 from tests.builder.elfwriter import BASE, Load, elf, note, pv_kernel, pv_notes
 
 

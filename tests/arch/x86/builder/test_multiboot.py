@@ -7,10 +7,10 @@ import capstone
 import pytest
 
 from hv import abi
-from hv.builder import boot_rom
+from hv.arch.x86.builder import boot_rom
+from hv.arch.x86.builder.multiboot import GDT, header_of, multiboot_items
 from hv.builder.image import BuilderError, KernelImage
 from hv.builder.load import parse_kernel
-from hv.builder.multiboot import GDT, header_of, multiboot_items
 from tests.builder.elfwriter import Load, elf
 
 LOW_END = 32 << 20
