@@ -65,7 +65,7 @@ class Domain:
         self.platform: Any = None
         """The machine around an HVM domain's processors (hv.devices.platform.Platform); None: there is none."""
         self.machine: Any = None
-        """What that machine was made of (hv.arch.x86.builder.pc.PcMachine); None: it has no devices."""
+        """What that machine was made of (hv.devices.pc.PcMachine); None: it has no devices."""
         self.origin: Any = None
         """What it is built of again when it ends, and when that is so (hv.toolstack.restart.Origin); None: never."""
         self.restarts = 0
@@ -168,7 +168,7 @@ class Domain:
         if self.platform is not None:
             self.platform.release()
 
-    # ---- memory: what the domain builder needs (hv.arch.x86.builder.pv.Host) ----
+    # ---- memory ----
 
     def alloc_frames(self, count: int, *, shared: bool = False) -> Sequence[int]:
         """Give the domain zeroed frames, lowest first; fewer than `count` when the machine has no more. shared: frames
@@ -244,15 +244,3 @@ class Domain:
         """Keep the page of a back end's ring (HV_RING_STORE, HV_RING_CONSOLE) this domain's, and plain memory, as long
         as the domain lives. NativeError: it is not."""
         check(lib.hv_hold_ring(self.hv.native, self.c, ring), f"{self.name}: ring page {ring}")
-
-    def set_m2p(self, mfns: Sequence[int], pfn: int) -> None:
-        """Machine-to-phys entries: the frames are pfn, pfn + 1 and so on."""
-        lib.hv_set_m2p(self.hv.native, list(mfns), len(mfns), pfn)
-
-    def fill_hypercall_page(self, mfn: int) -> None:
-        """Write the hypercall page of a 64-bit PV guest into a frame."""
-        lib.hv_hypercall_page(self.hv.native, mfn)
-
-    def pin_table(self, mfn: int, level: int) -> None:
-        """As MMUEXT_PIN_L1_TABLE .. PIN_L4_TABLE; raises NativeError when the table is not valid."""
-        check(lib.hv_pin_table(self.hv.native, self.c, mfn, level), f"{self.name}: pin of level {level} table {mfn:#x}")

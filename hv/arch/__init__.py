@@ -15,7 +15,8 @@ Each folder has these modules:
     report        what only it has in a crash report: registers and the walk of the page tables
     settable      registers that a change may set (hv.changes)
 
-x86 alone has `decode`: instructions that the hypervisor carries out for a guest.
+x86 alone has `decode`: instructions that the hypervisor carries out for a guest; and `firmware`: a PC that is switched
+on.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ FOLDERS = {"x86_64": "x86", "x86_32": "x86", "arm": "arm"}
 class Kind(NamedTuple):
     """A kind of domain. `number`: its `domain.type` (native/xen/state.h). `translated`: the guest has frame numbers of
     its own. `abi`, `narrow_abi`: how its pages and arguments are laid out, and how if it said that it is narrower.
-    `registers`: its architecture's module that knows the registers of its vcpus."""
+    `registers`: its architecture's module that knows the registers of its vcpus. `extra_mib`: what it takes beside
+    its RAM. `quantum`: the usual one of its vcpus, in instructions; 0: as everyone's."""
 
     name: str
     number: int
@@ -41,6 +43,8 @@ class Kind(NamedTuple):
     abi: str
     narrow_abi: str
     registers: str = "registers"
+    extra_mib: int = 0
+    quantum: int = 0
 
 
 @functools.cache

@@ -14,8 +14,8 @@ from hv.toolstack.devices import BUSES, FORMATS, DiskOptions
 from hv.toolstack.launch import MOST_NICS
 
 if TYPE_CHECKING:
-    from hv.arch.x86.builder.pc import PcMachine
     from hv.debug.saved_disks import ImageFile
+    from hv.devices.pc import PcMachine
     from hv.disk.image import Image
     from hv.net.options import NicOptions
     from hv.toolstack.launch import GuestConfig

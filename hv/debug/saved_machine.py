@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hv.arch.x86.builder.pc import MOST_DRIVES, PcDisk, PcMachine
-from hv.arch.x86.builder.pc_usb import MOST_USB, USB_DEVICES
 from hv.debug.fields import FieldError, flag, hexbytes, items, number, record, text
 from hv.debug.shapes import one_of
 from hv.devices.fw_cfg import LONGEST_NAME
+from hv.devices.pc import MOST_DRIVES, PcDisk, PcMachine
+from hv.devices.pc_usb import MOST_USB, USB_DEVICES
 from hv.devices.pci import ROM_LARGEST
 from hv.net.attach import CARDS
 from hv.net.nat import NatConfig

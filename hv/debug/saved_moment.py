@@ -24,9 +24,9 @@ from hv.toolstack.backends import SERVICE as BACKENDS
 from hv.toolstack.connect import SavedConsole
 
 if TYPE_CHECKING:
-    from hv.arch.x86.builder.pc import PcMachine
     from hv.debug.saved_disks import DiskParts
     from hv.debug.shapes import Shape
+    from hv.devices.pc import PcMachine
     from hv.domain import Domain
     from hv.hypervisor import Hypervisor
     from hv.inputs import History
@@ -293,7 +293,7 @@ def _agrees_machine(hv: Hypervisor, domain: SavedDomain) -> None:
         raise FieldError(f"domain {domain.domid} is not of the type that it says")
     if machine is None:
         return
-    from hv.arch.x86.builder.hvm import HOLE
+    from hv.devices.layout import HOLE
     from hv.devices.vga import MEMORY_BYTES
 
     frames = int(lib.hv_hvm_domain(hv.native, ffi.addressof(c)).video_frames)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from hv.arch.x86.builder.pc import PcMachine
+    from hv.devices.pc import PcMachine
     from hv.disk.image import Image
     from hv.disk.overlay import Overlay
     from hv.snapshot import Snapshot

@@ -10,6 +10,8 @@ LOW_RAM_END = 0xA0000
 VGA = range(0xA0000, 0xC0000)
 SHADOW = range(0xC0000, 0x100000)
 """RAM under ROMs: what is read and written there, the host bridge's PAM registers say."""
+HOLE = range(LOW_RAM_END >> 12, SHADOW.stop >> 12)
+"""Guest frames of video memory and ROMs, below 1 MiB."""
 BIOS_WINDOW = range(0xE0000, 0x100000)
 """Where the end of the firmware shows below 1 MiB."""
 MMIO_HOLE = range(0xF0000000, 0x100000000)

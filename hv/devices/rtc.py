@@ -5,7 +5,7 @@ rate and the update cycle are its ticks. Flags of register C are found out when 
 is enabled, and whose flag is not up yet, sets a deadline. So an interrupt that nobody acknowledges costs nothing more.
 
 The contents of the memory come with the machine: `contents` are bytes by register number, for instance
-hv.arch.x86.builder.e820.cmos_registers() (sizes of memory, number of processors) and boot_registers().
+cmos_registers() of the domain builder (sizes of memory, number of processors) and boot_registers().
 
 Source: Motorola MC146818A data sheet; PIIX4 data sheet, section 8.7 (NMI mask); SeaBIOS, src/hw/rtc.h, for the numbers
 that a PC's firmware looks at, as QEMU fills them.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hv.arch.x86.builder.pc import PcDisk
 from hv.devices.atapi_replies import SECTOR as CD_BLOCK
+from hv.devices.pc import PcDisk
 from hv.disk.image import SECTOR
 from hv.net.options import NicOptions
 from hv.testing.disks import NumberedImage

@@ -49,7 +49,7 @@ def parse_disk(text: str) -> DiskOptions:
 
 def parse_usb(text: str) -> tuple[str, ...]:
     """Read `NAME[,NAME...]`, the text of a `--usb` option. ValueError: it is none; one line that says what to do."""
-    from hv.arch.x86.builder.pc_usb import USB_DEVICES
+    from hv.devices.pc_usb import USB_DEVICES
 
     names = tuple(text.split(","))
     if set(names) - set(USB_DEVICES) or len(set(names)) < len(names):

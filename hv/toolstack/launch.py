@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from hv.arch import Kind, kind_named, kinds
 from hv.builder.image import BuilderError, KernelImage, domain_pages
 from hv.builder.load import boot_module, load_kernel, read_file
 from hv.hypervisor import DEFAULT_PAGING, DEFAULT_QUANTUM, Hypervisor, overhead_mib
@@ -25,7 +26,7 @@ from hv.toolstack.restart import build, origin_of, remember, restart
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hv.arch.x86.builder.pc import PcDisk
+    from hv.devices.pc import PcDisk
     from hv.domain import Domain
     from hv.net.options import NicOptions
     from hv.toolstack.devices import DiskOptions
@@ -51,7 +52,7 @@ class GuestConfig(NamedTuple):
     disks: tuple[DiskOptions, ...] = ()
     nics: tuple[NicOptions, ...] = ()
     usb: tuple[str, ...] = ()
-    """Of an HVM domain: what its USB has beside disks (hv.arch.x86.builder.pc_usb.USB_DEVICES)."""
+    """Of an HVM domain: what its USB has beside disks (hv.devices.pc_usb.USB_DEVICES)."""
     firmware: str | Path | None = None
     """Of an HVM domain: a BIOS image, or an ELF file in its place; None: SeaBIOS, where it is installed."""
     boot: str = ""
@@ -131,7 +132,8 @@ def launch(
             problem = "an HVM domain's firmware loads its kernel"
             raise BuilderError(kernel.name, problem, "give the path of a kernel file")
         image = None
-    hv = _hypervisor(config, kind) if beside is None else beside.hv
+    made = _kind(kind)
+    hv = _hypervisor(config, made) if beside is None else beside.hv
     hv.connect, hv.restart = reconnect, restart
     if beside is not None and pages > hv.state.free_frames:
         free = int(hv.state.free_frames) >> 8
@@ -165,6 +167,16 @@ def launch(
     if config.disks or config.nics:
         _add_devices(hv, domain, config)
     return Guest(hv, domain, built, read, console, store)
+
+
+def _kind(name: str) -> Kind:
+    """BuilderError: there is no such kind of domain here."""
+    try:
+        return kind_named(name)
+    except KeyError:
+        have = ", ".join(kinds()) or "none"
+        problem = f"there are no {name} domains: the folder of their architecture is missing from hv/arch"
+        raise BuilderError("--type", problem, f"install all of xenlab; it has {have}") from None
 
 
 def _check_machine(image: KernelImage, choices: tuple[tuple[str, str], ...]) -> None:
@@ -202,17 +214,10 @@ def _add_devices(hv: Hypervisor, domain: Domain, config: GuestConfig) -> None:
         raise
 
 
-HVM_EXTRA_MIB = 18
-"""Memory of an HVM domain beside its RAM: video memory and firmware."""
-HVM_QUANTUM = 1_000_003
-"""The usual quantum of vcpus that share a processor: SeaBIOS spins on a lock in a loop of eight instructions, and turns
-that are a multiple of that would always end at the same one of them."""
-
-
-def _hypervisor(config: GuestConfig, kind: str = "pv") -> Hypervisor:
+def _hypervisor(config: GuestConfig, kind: Kind) -> Hypervisor:
     """The machine. Its memory is taken when it is touched, so what the host has is looked up before."""
-    size = max(config.memory_mib, config.machine_mib or 0) + (HVM_EXTRA_MIB if kind == "hvm" else 0)
-    quantum = HVM_QUANTUM if kind == "hvm" and config.quantum == DEFAULT_QUANTUM else config.quantum
+    size = max(config.memory_mib, config.machine_mib or 0) + kind.extra_mib
+    quantum = kind.quantum if kind.quantum and config.quantum == DEFAULT_QUANTUM else config.quantum
     have = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
     if size + overhead_mib(size) > have:
         raise BuilderError(

@@ -8,15 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hv.arch.x86.builder.boot_rom import cmdline_items
-from hv.arch.x86.builder.bzimage import is_bzimage
-from hv.arch.x86.builder.e820 import low_end
-from hv.arch.x86.builder.hvm import build_hvm, start
-from hv.arch.x86.builder.linux_boot import linux_items
-from hv.arch.x86.builder.multiboot import multiboot_items
-from hv.arch.x86.builder.pc import MOST_DRIVES, PcDisk, PcMachine, make_pc
+from hv.arch import architecture
 from hv.builder.image import BuilderError, KernelImage
-from hv.builder.load import load_kernel, parse_kernel, read_file
+from hv.builder.load import load_kernel, read_file
+from hv.devices.pc import MOST_DRIVES, PcDisk, PcMachine
 from hv.net.options import PV_MODEL
 from hv.toolstack.restart import origin_of, remember
 
@@ -30,7 +25,6 @@ FOLDERS = ("/usr/share/seabios", "/usr/share/qemu", "/usr/local/share/seabios")
 FOLDERS_VARIABLE = "XENLAB_FIRMWARE"
 """Environment variable: further folders, before these, as PATH has them; for the cards' option ROMs too."""
 FIRMWARE, VIDEO_BIOS = "bios-256k.bin", "vgabios-stdvga.bin"
-NOT_A_KERNEL = KernelImage("firmware", "x86_64", 64, 0, (), None, "firmware", (), "")
 
 
 def find_firmware(name: str) -> Path | None:
@@ -62,24 +56,17 @@ def start_hvm(domain: Domain, config: GuestConfig, kernel: str | Path | None) ->
     video = find_video_bios(firmware)
     cards = tuple(nic for nic in config.nics if nic.model != PV_MODEL)
     data = read_file(firmware, "firmware")
-    origin = origin_of(config._replace(firmware=firmware), "hvm", firmware=data)
-    built = build_hvm(domain, data, str(firmware))
     machine = PcMachine(
         config.vcpus, config.memory_mib << 20, _drives(config), cards, config.usb, config.boot or "cdn",
         video.read_bytes() if video is not None and config.vga else b"", vga=config.vga,
         serial_console=config.serial_console, nic_roms=_nic_roms(cards, config.boot), xen_platform=config.xen_platform,
     )  # fmt: skip
-    if kernel is not None:
-        machine = machine._replace(items=tuple(_kernel_items(config, kernel).items()), kernel=True)
-    elif built.entry is not None and config.cmdline:
-        machine = machine._replace(items=tuple(cmdline_items(config.cmdline).items()))
-    try:
-        make_pc(domain, machine).reset()
-    except MemoryError as error:
-        raise BuilderError("--memory", str(error).split(";")[0], "give the domain less memory") from None
-    start(domain, built)
-    remember(domain, origin)
-    return functools.partial(_symbols, firmware if kernel is None and built.entry is not None else kernel)
+    arch = architecture(domain.abi, "firmware")
+    symbols: bool = arch.power_on(
+        domain, machine, data, str(firmware), arch.Given(kernel, config.cmdline, config.ramdisk)
+    )  # fmt: skip
+    remember(domain, origin_of(config._replace(firmware=firmware), "hvm", firmware=data))
+    return functools.partial(_symbols, domain.abi, firmware if kernel is None and symbols else kernel)
 
 
 def _drives(config: GuestConfig) -> tuple[PcDisk, ...]:
@@ -101,7 +88,7 @@ def _drives(config: GuestConfig) -> tuple[PcDisk, ...]:
         raise BuilderError("--disk", f"{len(drives) - on_usb} drives", remedy)
     on_usb += len(config.usb)
     if on_usb:
-        from hv.arch.x86.builder.pc_usb import MOST_USB
+        from hv.devices.pc_usb import MOST_USB
 
         if on_usb > MOST_USB:
             raise BuilderError("--disk", f"{on_usb} USB devices", f"there is room for {MOST_USB}: give fewer")
@@ -127,31 +114,10 @@ def _nic_roms(nics: tuple[NicOptions, ...], boot: str) -> tuple[bytes, ...]:
     return roms
 
 
-def _kernel_items(config: GuestConfig, kernel: str | Path) -> dict[str, bytes]:
-    memory = config.memory_mib << 20
-    data = read_file(kernel, "kernel")
-    if is_bzimage(memoryview(data)):
-        ramdisk = b"" if config.ramdisk is None else read_file(config.ramdisk, "ramdisk")
-        return linux_items(str(kernel), data, cmdline=config.cmdline, ramdisk=ramdisk, low_end=low_end(memory))
-    return multiboot_items(
-        parse_kernel(str(kernel), data), cmdline=config.cmdline, modules=_modules(config.ramdisk),
-        low_end=low_end(memory),
-    )  # fmt: skip
-
-
-def _modules(ramdisk: str | Path | None) -> list[tuple[str, bytes]]:
-    """Modules of a Multiboot kernel, from "FILE[ TEXT],FILE[ TEXT]...": plain name and text of each, its contents."""
-    modules = []
-    for module in filter(None, str(ramdisk or "").split(",")):
-        path, space, text = module.partition(" ")
-        plain = path.rpartition("/")[2]
-        modules.append((f"{plain}{space}{text}", read_file(path, "ramdisk")))
-    return modules
-
-
-def _symbols(kernel: str | Path | None) -> KernelImage:
+def _symbols(abi: str, kernel: str | Path | None) -> KernelImage:
     """What the debugger takes symbols from; a kernel that only firmware can read has none."""
+    none = KernelImage("firmware", architecture(abi, "boot").MACHINES[0], 64, 0, (), None, "firmware", (), "")
     try:
-        return NOT_A_KERNEL if kernel is None else load_kernel(kernel)
+        return none if kernel is None else load_kernel(kernel)
     except BuilderError:
-        return NOT_A_KERNEL
+        return none

@@ -64,7 +64,7 @@ def nodes(domain: Domain, device: int, spec: Spec) -> tuple[Nodes, Nodes]:
         return _nic(spec.number, spec.mac, spec.options)
     assert machine is not None
     if isinstance(spec, DriveSpec):
-        from hv.arch.x86.builder.pc import ide_disks
+        from hv.devices.pc import ide_disks
 
         disk = ide_disks(machine)[spec.number]
         assert disk.image is not None

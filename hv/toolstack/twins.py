@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from hv.arch.x86.builder.pc import ide_disks
+from hv.devices.pc import ide_disks
 from hv.toolstack.pv_specs import CardSpec, DriveSpec
 from hv.xenstore.errors import StoreError
 from hv.xenstore.permissions import PRIVILEGED

@@ -8,9 +8,9 @@ from typing import cast
 import pytest
 
 from hv import abi
-from hv.arch.x86.builder.pc import PcDisk
 from hv.devices.ata_drive import DRQ
 from hv.devices.ide import Ide
+from hv.devices.pc import PcDisk
 from hv.devices.platform import Platform
 from hv.devices.xen_platform import BLACKLISTED, DISKS, MAGIC, NICS, PORT
 from hv.disk.disk import Disk

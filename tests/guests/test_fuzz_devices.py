@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from hv.arch.x86.builder.pc import PcDisk
+from hv.devices.pc import PcDisk
 from hv.hypervisor import Stop
 from hv.native import lib
 from hv.net.options import NicOptions

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hv import abi
-from hv.arch.x86.builder.pc import PcDisk
+from hv.devices.pc import PcDisk
 from hv.hypervisor import Hypervisor, Stop
 from hv.native import lib
 from hv.testing.build import build_guest, find_guest

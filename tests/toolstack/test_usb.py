@@ -5,9 +5,10 @@ from typing import cast
 
 import pytest
 
-from hv.arch.x86.builder.pc import PcDisk, PcMachine, firmware_items
-from hv.arch.x86.builder.pc_usb import MOST_USB
+from hv.arch.x86.builder.pc import firmware_items
 from hv.builder.image import BuilderError
+from hv.devices.pc import PcDisk, PcMachine
+from hv.devices.pc_usb import MOST_USB
 from hv.devices.uhci import Uhci
 from hv.devices.usb import UsbDevice
 from hv.disk.opening import open_image

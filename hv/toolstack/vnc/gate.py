@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hv.domain import Domain
 
 KEYBOARD, MOUSE = "keyboard", "mouse"
-"""Services of a PC (hv.arch.x86.builder.pc)."""
+"""Services of a PC."""
 BUTTONS = ((LEFT, "left"), (MIDDLE, "middle"), (RIGHT, "right"))
 
 

@@ -13,7 +13,7 @@ from hv import abi
 from hv.arch.x86.builder.pvh import enter_flat, give_memory, special_pages
 from hv.builder import elf
 from hv.builder.image import PAGE_SIZE, BuilderError
-from hv.devices.layout import BIOS_WINDOW, FIRMWARE_END, LOW_RAM_END, MMIO_HOLE, SHADOW
+from hv.devices.layout import BIOS_WINDOW, FIRMWARE_END, HOLE, MMIO_HOLE, SHADOW
 from hv.native import lib
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 LARGEST_FIRMWARE = 16 << 20
 ROM = int(lib.P2M_RAM)
-HOLE = range(LOW_RAM_END >> 12, SHADOW.stop >> 12)
-"""Guest frames of video memory and ROMs, below 1 MiB."""
 
 
 class HvmDomain(NamedTuple):

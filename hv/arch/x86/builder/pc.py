@@ -1,18 +1,23 @@
-"""The PC that an HVM domain is: which devices it has, put together from one description.
+"""The PC that an HVM domain is: its devices, of one description (hv.devices.pc), and what its firmware is told of them.
 
     machine = PcMachine(vcpus=1, memory=256 << 20, disks=(PcDisk(open_image("disk.img")),))
     platform = make_pc(domain, machine)
-
-The description is immutable, so that a fork, or a domain out of a snapshot, gets the same machine (Domain.machine).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from hv.arch.x86.builder.boot_rom import ROM_FILE
 from hv.arch.x86.builder.e820 import cmos_registers
-from hv.arch.x86.builder.firmware_items import FirmwareMachine, disk_path, machine_items, network_path, rom_path
+from hv.arch.x86.builder.firmware_items import (
+    FirmwareMachine,
+    disk_path,
+    machine_items,
+    network_path,
+    rom_path,
+    usb_path,
+)
 from hv.arch.x86.builder.hvm import HvmDomain, build_hvm, start
 from hv.devices.debug_ports import DebugConsole, PostCode
 from hv.devices.fw_cfg import FwCfg
@@ -20,6 +25,7 @@ from hv.devices.hpet import Hpet
 from hv.devices.i440fx import HostBridge
 from hv.devices.i8042 import I8042
 from hv.devices.ide import Ide
+from hv.devices.pc import PcDisk, PcMachine, ide_disks
 from hv.devices.pci_bus import PciBus
 from hv.devices.piix3 import IsaBridge
 from hv.devices.piix4_pm import Piix4Pm
@@ -36,49 +42,9 @@ from hv.native import lib
 
 if TYPE_CHECKING:
     from hv.devices.ata_drive import Drive
-    from hv.disk.image import Image
     from hv.domain import Domain
-    from hv.net.options import NicOptions
 
 FIRST_NIC_SLOT = 4
-MOST_DRIVES = 4
-
-
-class PcDisk(NamedTuple):
-    """A drive on the IDE controller, in order of channel and place there, or a disk on the USB. image: None for a
-    CD-ROM drive without a disc."""
-
-    image: Image | None
-    read_only: bool = False
-    cdrom: bool = False
-    usb: bool = False
-
-
-class PcMachine(NamedTuple):
-    """A PC. memory: in bytes. usb: what is plugged in beside disks, keys of pc_usb.USB_DEVICES. boot: the
-    order, of c (disk), d (CD-ROM) and n (network). items: more files and items for the firmware (linux_boot.py;
-    `kernel` says that they boot one). vga: it has a screen. serial_console: the first serial port leads to the console,
-    else to whoever takes its `sink`. nic_roms: expansion ROMs of the network cards, in the same order; those that are
-    missing or empty are none. xen_platform: it has the Xen platform device, by which guests unplug disks and cards."""
-
-    vcpus: int
-    memory: int
-    disks: tuple[PcDisk, ...] = ()
-    nics: tuple[NicOptions, ...] = ()
-    usb: tuple[str, ...] = ()
-    boot: str = "cdn"
-    video_bios: bytes = b""
-    items: tuple[tuple[str, bytes], ...] = ()
-    kernel: bool = False
-    vga: bool = True
-    serial_console: bool = True
-    nic_roms: tuple[bytes, ...] = ()
-    xen_platform: bool = True
-
-    @property
-    def has_usb(self) -> bool:
-        """Whether anything is on its USB."""
-        return bool(self.usb) or any(disk.usb for disk in self.disks)
 
 
 def make_pc(domain: Domain, machine: PcMachine) -> Platform:
@@ -93,7 +59,7 @@ def make_pc(domain: Domain, machine: PcMachine) -> Platform:
     drives = [_drive(number, disk) for number, disk in enumerate(ide_disks(machine))]
     platform.add_pci(Ide(platform, drives))
     if machine.has_usb:
-        from hv.arch.x86.builder.pc_usb import add_usb
+        from hv.devices.pc_usb import add_usb
 
         add_usb(platform, machine)
     platform.add_pci(Piix4Pm(platform))
@@ -143,11 +109,6 @@ def _drive(number: int, disk: PcDisk) -> Drive:
     return HardDisk(Disk(disk.image, disk.read_only), serial=serial)
 
 
-def ide_disks(machine: PcMachine) -> list[PcDisk]:
-    """The drives on the IDE controller, by number."""
-    return [disk for disk in machine.disks if not disk.usb]
-
-
 def _add_nics(platform: Platform, machine: PcMachine) -> None:
     from hv.net.attach import attach
 
@@ -186,9 +147,9 @@ def _boot_paths(machine: PcMachine) -> list[str]:
     numbered = list(enumerate(ide_disks(machine)))
     usb_disks: list[str] = []
     if machine.has_usb:
-        from hv.arch.x86.builder.pc_usb import usb_disk_paths
+        from hv.devices.pc_usb import usb_disk_places
 
-        usb_disks = usb_disk_paths(machine)
+        usb_disks = [usb_path(port, function) for port, function in usb_disk_places(machine)]
     paths = {
         "c": [*(disk_path(n // 2, n % 2) for n, disk in numbered if not disk.cdrom), *usb_disks],
         "d": [disk_path(n // 2, n % 2) for n, disk in numbered if disk.cdrom],

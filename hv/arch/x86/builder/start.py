@@ -13,11 +13,36 @@ from hv import abi, clock, evtchn, grant
 from hv.arch.x86.builder.pv import PvConfig, PvContext, PvDomain, build_pv
 from hv.builder.image import BuilderError, KernelImage
 from hv.errors import XenError
-from hv.native import NativeError, ffi, lib
+from hv.native import NativeError, check, ffi, lib
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hv.domain import Domain
     from hv.vcpu import Vcpu
+
+class PvHost:
+    """A domain as the builder of paravirtual ones sees it (hv.arch.x86.builder.pv.Host)."""
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        self.alloc_frames, self.alloc_shared_frame = domain.alloc_frames, domain.alloc_shared_frame
+        self.write = domain.write
+
+    def set_m2p(self, mfns: Sequence[int], pfn: int) -> None:
+        """Machine-to-phys entries: the frames are pfn, pfn + 1 and so on."""
+        lib.hv_set_m2p(self._domain.hv.native, list(mfns), len(mfns), pfn)
+
+    def fill_hypercall_page(self, mfn: int) -> None:
+        """Write the hypercall page of a 64-bit PV guest into a frame."""
+        lib.hv_hypercall_page(self._domain.hv.native, mfn)
+
+    def pin_table(self, mfn: int, level: int) -> None:
+        """As MMUEXT_PIN_L1_TABLE .. PIN_L4_TABLE; raises NativeError when the table is not valid."""
+        domain = self._domain
+        pinned = lib.hv_pin_table(domain.hv.native, domain.c, mfn, level)
+        check(pinned, f"{domain.name}: pin of level {level} table {mfn:#x}")
+
 
 _DR6, _DR7 = 0xFFFF0FF0, 0x400  # as after reset
 
@@ -44,7 +69,7 @@ def start_pv(
         store_port=store_port, console_port=console_port,
     )  # fmt: skip
     try:
-        built = build_pv(domain, image, config)
+        built = build_pv(PvHost(domain), image, config)
     except NativeError as error:
         # the tables were made here, of checked inputs: what the page-type code refuses is a mistake of ours
         raise RuntimeError(f"{image.name}: the initial page tables were refused: {error}") from error

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hv.arch.x86.builder.firmware_items import usb_path
 from hv.devices.uhci import PORTS, Uhci
 from hv.devices.usb_keyboard import UsbKeyboard
 from hv.devices.usb_storage import UsbStorage
@@ -17,8 +16,8 @@ from hv.disk.disk import Disk
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hv.arch.x86.builder.pc import PcMachine
     from hv.devices.device import Machine
+    from hv.devices.pc import PcMachine
     from hv.devices.platform import Platform
     from hv.devices.usb import UsbDevice
 
@@ -44,8 +43,8 @@ def add_usb(platform: Platform, machine: PcMachine) -> None:
         platform.add_pci(Uhci(platform, devices[first : first + PORTS], name, function=USB_FUNCTIONS[number]))
 
 
-def usb_disk_paths(machine: PcMachine) -> list[str]:
-    """The firmware's device paths of the disks."""
+def usb_disk_places(machine: PcMachine) -> list[tuple[int, int]]:
+    """Of each disk the port, counted from 0, and the function of the PCI device that its controller is."""
     first = len(machine.usb)
     places = range(first, first + sum(disk.usb for disk in machine.disks))
-    return [usb_path(place % PORTS, USB_FUNCTIONS[place // PORTS]) for place in places]
+    return [(place % PORTS, USB_FUNCTIONS[place // PORTS]) for place in places]
