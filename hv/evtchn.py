@@ -16,18 +16,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from hv import abi
+from hv.arch import architecture, kind_numbered
 from hv.errors import XenError
 from hv.native import ffi, lib
 
 # A domain without passed-through devices has interrupt lines by number, and the right to none of them.
 NR_PIRQS = 256
 
-# Virtual interrupts that belong to one vcpu; the others are the domain's and are bound on vcpu 0.
-# VIRQ_ARCH_0 is VIRQ_MCA on x86, which is the domain's.
-VCPU_VIRQS = frozenset(
-    {abi.VIRQ_TIMER, abi.VIRQ_DEBUG, abi.VIRQ_XENOPROF, abi.VIRQ_XENPMU}
-    | {abi.VIRQ_ARCH_0 + n for n in range(1, 8)}
-)
+# Virtual interrupts that belong to one vcpu on every architecture.
+VCPU_VIRQS = frozenset({abi.VIRQ_TIMER, abi.VIRQ_DEBUG, abi.VIRQ_XENOPROF, abi.VIRQ_XENPMU})
 
 
 def domain_by_id(c: Any, caller: Any, domid: int) -> Any:
@@ -132,11 +129,16 @@ def bind_interdomain(c: Any, d: Any, remote_domid: int, remote_port: int) -> int
     return port
 
 
+def of_a_vcpu(d: Any, virq: int) -> bool:
+    """Whether a virtual interrupt belongs to one vcpu; the others are the domain's and are bound on vcpu 0."""
+    return virq in VCPU_VIRQS or virq in architecture(kind_numbered(d.type).abi, "interface").VCPU_VIRQS
+
+
 def bind_virq(c: Any, d: Any, virq: int, number: int) -> int:
     """A port for a virtual interrupt of one vcpu. EINVAL, ENOENT, EEXIST as evtchn_bind_virq()."""
     if virq >= abi.NR_VIRQS:
         raise XenError("evtchn_virq_range", virq=virq, limit=abi.NR_VIRQS)
-    if virq not in VCPU_VIRQS and number != 0:
+    if not of_a_vcpu(d, virq) and number != 0:
         raise XenError("evtchn_global_virq_vcpu", virq=virq, vcpu=number)
     v = vcpu(c, d, number)
     if v.virq_port[virq]:
@@ -181,7 +183,7 @@ def bind_vcpu(c: Any, d: Any, port: int, number: int) -> None:
     vcpu(c, d, number)
     e = channel(c, d, port)
     movable = e.state in (lib.ECS_UNBOUND, lib.ECS_INTERDOMAIN, lib.ECS_PIRQ) or (
-        e.state == lib.ECS_VIRQ and e.remote_port not in VCPU_VIRQS
+        e.state == lib.ECS_VIRQ and not of_a_vcpu(d, e.remote_port)
     )
     if not movable:
         raise XenError("evtchn_bind_vcpu_state", port=port, state=e.state)

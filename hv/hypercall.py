@@ -1,6 +1,7 @@
 """From a trap to its meaning: the registry of hypercall handlers, argument copying, dispatch.
 
-A handler is a function in hv/hypercalls/, registered for a hypercall or for one of its sub-operations:
+A handler is a function in hv/hypercalls/, registered for a hypercall or for one of its sub-operations, or in
+hv/arch/NAME/hypercalls/ where only guests of one architecture have it:
 
     @hypercall("event_channel_op", sub=abi.EVTCHNOP_bind_virq, arg="evtchn_bind_virq")
     def bind_virq(ctx: Context, arg: dict[str, Any]) -> int:
@@ -19,21 +20,25 @@ import importlib
 import os
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv import abi
+from hv.arch import FOLDERS, architecture
+from hv.arch import package as architecture_package
 from hv.disposition import BLOCK, CRASH, RESUME, RETRY, Action, Disposition
 from hv.errors import XenError
 from hv.native import ffi, lib
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from hv.domain import Domain
     from hv.hypervisor import Hypervisor
     from hv.vcpu import Vcpu
 
 __all__ = [
     "BLOCK", "CRASH", "RESUME", "RETRY", "Action", "Context", "Disposition", "Handler", "Registry",
-    "dispatch", "hypercall", "load_handlers", "registry", "serve",
+    "dispatch", "hypercall", "load_handlers", "of_architecture", "serve",
 ]  # fmt: skip
 
 Handler = Callable[["Context", dict[str, Any]], "int | Disposition"]
@@ -117,8 +122,7 @@ class Context:
         access it is found out when it is used.)"""
         if self.domain.translated:
             return True
-        start, end = address_space_hole(self.abi)
-        return address < start or address >= end
+        return address not in architecture(self.abi, "pv").address_hole(self.abi)
 
     def find_domain(self, domid: int) -> Domain | None:
         """The domain that the guest names: itself, another, or None for domain 0, which is always there and here
@@ -156,14 +160,6 @@ def _array(code: str, count: int) -> Any:
     return Struct(f"<{count}{code}")
 
 
-@cache
-def address_space_hole(abi_name: str) -> tuple[int, int]:
-    """First and last + 1 address that a guest's pointer cannot have: not canonical, or the hypervisor's."""
-    if abi_name == "x86_64":
-        return 1 << 47, abi.HYPERVISOR_VIRT_END
-    return abi.constant("HYPERVISOR_VIRT_START", abi_name), 1 << 32
-
-
 class Entry:
     """What is registered for one hypercall: its sub-operations, or a handler for all of it."""
 
@@ -179,11 +175,41 @@ class Entry:
         self.pointer = POINTER_ARGUMENT.get(name, max(abi.HYPERCALL_ARGS[name] - 1, 0))
 
 
-class Registry:
-    """Handlers by hypercall number."""
+class Found(NamedTuple):
+    """The handler of a call, the structure of its argument, and which argument points to that."""
 
-    def __init__(self) -> None:
+    handler: Handler
+    struct: str
+    pointer: int
+
+
+class Registry:
+    """Handlers by hypercall number. Those of an architecture come before those of `base`, which every guest has."""
+
+    def __init__(self, base: Registry | None = None) -> None:
         self.entries: dict[int, Entry] = {}
+        self.base = base
+
+    def known(self) -> dict[int, list[Entry]]:
+        """All that is registered here and in the base, by number, in the order in which it is looked at."""
+        base = {} if self.base is None else self.base.known()
+        numbers = sorted({*self.entries, *base})
+        return {number: [*([self.entries[number]] if number in self.entries else []), *base.get(number, [])]
+                for number in numbers}  # fmt: skip
+
+    def find(self, nr: int, word: int, translated: bool) -> Found:
+        """Who answers a call by its number and first argument. XenError: nobody."""
+        entries = [registry.entries[nr] for registry in (self, self.base) if registry and nr in registry.entries]
+        if not entries:
+            raise XenError("unknown_hypercall", hypercall=nr)
+        sub = word & entries[0].mask
+        found = next((entry.subs[sub] for entry in entries if sub in entry.subs), None)
+        found = found or next((entry.whole for entry in entries if entry.whole is not None), None)
+        if found is None:
+            raise XenError("unknown_subop", hypercall=nr, subop=sub)
+        if translated and any(entry.translated is not None and sub not in entry.translated for entry in entries):
+            raise XenError("subop_pv_only", hypercall=nr, subop=sub)
+        return Found(*found, entries[0].pointer)
 
     def add(self, name: str, sub: int | None, arg: str, handler: Handler) -> None:
         """Register `handler`. ValueError: no such hypercall or structure, or the place is taken."""
@@ -220,17 +246,32 @@ def place(handler: Handler) -> str:
     return f"{handler.__module__}.{getattr(handler, '__qualname__', handler)}"
 
 
-registry = Registry()
-hypercall = registry
+hypercall = Registry()
+"""Registers a handler that every architecture has."""
 
 
 @cache
-def load_handlers() -> Registry:
-    """Import every file of hv/hypercalls, in the order of their names, and return the registry they filled."""
-    package = importlib.import_module("hv.hypercalls")
-    for name in handler_files(package.__path__[0]):
-        importlib.import_module(f"hv.hypercalls.{name}")
-    return registry
+def of_architecture(folder: str) -> Registry:
+    """What registers a handler that only one architecture has (a folder of hv/arch)."""
+    return Registry(hypercall)
+
+
+@cache
+def load_handlers(abi_name: str) -> Registry:
+    """Import every file of hv/hypercalls, and of the architecture's own, in the order of their names, and return the
+    registry with all handlers of a guest ABI."""
+    for package in packages(abi_name):
+        for name in handler_files(package.__path__[0]):
+            importlib.import_module(f"{package.__name__}.{name}")
+    return of_architecture(FOLDERS[abi_name])
+
+
+@cache
+def packages(abi_name: str) -> tuple[ModuleType, ...]:
+    """Where the handlers of a guest ABI are."""
+    own = architecture_package(abi_name, "hypercalls")
+    everyone = importlib.import_module("hv.hypercalls")
+    return (everyone,) if own is None else (everyone, own)
 
 
 @cache
@@ -240,31 +281,24 @@ def handler_files(folder: str) -> tuple[str, ...]:
 
 
 @cache
-def handlers_of(number: int) -> Registry:
-    """The registry with the handlers of one hypercall in it: its own file where there is one, else all files."""
+def handlers_of(number: int, abi_name: str) -> Registry:
+    """The registry with the handlers of one hypercall in it: of its own files where it has some, else of all."""
     name = abi.HYPERCALLS.get(number, "")
-    if name in handler_files(importlib.import_module("hv.hypercalls").__path__[0]):
-        importlib.import_module(f"hv.hypercalls.{name}")
-        return registry
-    return load_handlers()
+    having = [package for package in packages(abi_name) if name in handler_files(package.__path__[0])]
+    if not having:
+        return load_handlers(abi_name)
+    for package in having:
+        importlib.import_module(f"{package.__name__}.{name}")
+    return of_architecture(FOLDERS[abi_name])
 
 
 def dispatch(ctx: Context, handlers: Registry) -> int | Disposition:
     """Find the handler of the call, copy its argument in, run it, copy the argument out. Raises XenError."""
-    entry = handlers.entries.get(ctx.nr)
-    if entry is None:
-        raise XenError("unknown_hypercall", hypercall=ctx.nr)
-    sub = ctx.args[0] & entry.mask
-    found = entry.subs.get(sub, entry.whole)
-    if found is None:
-        raise XenError("unknown_subop", hypercall=ctx.nr, subop=sub)
-    if entry.translated is not None and ctx.domain.translated and sub not in entry.translated:
-        raise XenError("subop_pv_only", hypercall=ctx.nr, subop=sub)
-    handler, name = found
+    handler, name, pointer = handlers.find(ctx.nr, ctx.args[0], ctx.domain.translated)
     if not name:
         return handler(ctx, {})
     layout = abi.layout(name, ctx.abi)
-    address = ctx.args[entry.pointer]
+    address = ctx.args[pointer]
     data = ctx.read(address, layout.size)
     before, arg = layout.unpack(data), layout.unpack(data)
     result = handler(ctx, arg)
@@ -281,7 +315,7 @@ def serve(hv: Hypervisor, vcpu: Vcpu, out: Any) -> None:
         kind = ctx.domain.kind
         ctx.abi = kind.narrow_abi if out.flags & lib.HV_CALL_32 else kind.abi
     try:
-        result = dispatch(ctx, handlers_of(ctx.nr))
+        result = dispatch(ctx, handlers_of(ctx.nr, ctx.domain.kind.abi))
     except XenError as error:
         hv.refusals.note(vcpu.c, ctx.nr, ctx.args, error)
         result = -error.errno

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hv import abi, physmap
+from hv.arch import architecture
 from hv.errors import XenError
 from hv.hypercall import Context
 from hv.native import NO_FRAME, lib
@@ -67,10 +68,10 @@ def set_entry(ctx: Context, start: int, index: int, value: int) -> None:
 
 
 def place(ctx: Context, mfn: int, gpfn: int, order: int) -> None:
-    """Say in the machine-to-phys table where the guest puts an extent."""
-    mfns = range(mfn, mfn + (1 << order))
-    for offset, frame in enumerate(mfns):
-        lib.hv_set_m2p(ctx.hv.native, [frame], 1, (gpfn + offset) & WORD)
+    """Of a domain that has machine frames: say where it puts an extent."""
+    pv = architecture(ctx.domain.abi, "pv")
+    for offset in range(1 << order):
+        pv.place(ctx.domain, mfn + offset, (gpfn + offset) & WORD)
 
 
 def increase(ctx: Context, r: dict[str, Any], index: int) -> None:

@@ -28,6 +28,7 @@ TOP = ("hv.cli", "hv.toolstack", "hv.testing", "hv.debug")
 #: Packages that sit on top of the hypervisor and may know each other.
 TOP_FOLDERS = ("hv/cli", "hv/toolstack", "hv/testing", "hv/debug")
 
+X86_CALLS = tuple(path.stem for path in (ROOT / "hv/arch/x86/hypercalls").glob("[a-z]*.py"))
 DEBUGGER_STILL = (
     "hv/debug/core.py", "hv/debug/trace_text.py", "hv/debug/commands/frames.py", "hv/debug/gdb/target.py",
 )  # fmt: skip
@@ -40,6 +41,9 @@ RULES = (
     Rule("hv", TOP, "the hypervisor does not know what sits on top of it", but=TOP_FOLDERS),
     Rule("hv/hypercalls", ("hv.hypercalls",), "one hypercall does not know another",
          but=("hv/hypercalls/__init__.py",)),
+    Rule("hv/arch/x86/hypercalls", tuple(f"hv.arch.x86.hypercalls.{name}" for name in X86_CALLS),
+         "one hypercall does not know another"),
+    Rule("hv/arch", ("hv.hypercalls",), "one hypercall does not know another"),
     Rule("hv/devices", ("hv.hypercalls", "hv.hypercall"), "a device knows no hypercall"),
     Rule("hv", ("hv.arch.x86", "hv.arch.arm"), "neutral code imports no architecture",
          but=("hv/arch/x86", "hv/arch/arm", *DEBUGGER_STILL)),

@@ -15,7 +15,7 @@ class FakeVcpu:
 
     def __init__(self, abi_name="x86_64"):
         self.id = 0
-        self.domain = SimpleNamespace(abi=abi_name, domid=7, name="fake", c=None)
+        self.domain = SimpleNamespace(abi=abi_name, domid=7, name="fake", translated=False, c=None)
         self.memory = bytearray(0x1000)
         self.writes = 0
 
@@ -162,7 +162,7 @@ def test_a_mistake_of_ours_leaves_the_run_with_the_call_described(monkeypatch):
         return arg["oops"]
 
     guest = DomainUnderTest(find_guest("hello"))
-    entry = load_handlers().entries[abi.HYPERCALL_NUMBERS["event_channel_op"]]
+    (entry,) = load_handlers("x86_64").known()[abi.HYPERCALL_NUMBERS["event_channel_op"]]
     monkeypatch.setitem(entry.subs, abi.EVTCHNOP_send, (broken, "evtchn_send"))
     with pytest.raises(KeyError, match="oops") as caught:
         guest.run(10**7)
@@ -187,8 +187,27 @@ def test_unknown_hypercalls_are_told_once_and_the_rest_each_time():
 
 
 def test_every_handler_on_disk_registers_under_a_real_sub_operation():
-    handlers = load_handlers()
-    assert handlers.entries
-    for entry in handlers.entries.values():
-        for number in entry.subs:
-            assert number in abi.SUBOPS[entry.name], (entry.name, number)
+    for name in ("x86_64", "arm"):
+        handlers = load_handlers(name).known()
+        assert handlers
+        for entry in (one for entries in handlers.values() for one in entries):
+            for number in entry.subs:
+                assert number in abi.SUBOPS[entry.name], (entry.name, number)
+
+
+def test_an_architecture_s_handlers_come_before_everyone_s_and_are_its_own():
+    everyone = Registry()
+    everyone("vcpu_op")(lambda ctx, arg: 1)
+    everyone("vcpu_op", sub=abi.VCPUOP_up)(lambda ctx, arg: 2)
+    everyone.translated_have("vcpu_op", abi.VCPUOP_up, abi.VCPUOP_down)
+    own, other = Registry(everyone), Registry(everyone)
+    own("vcpu_op", sub=abi.VCPUOP_down)(lambda ctx, arg: 3)
+    own("vcpu_op", sub=abi.VCPUOP_is_up)(lambda ctx, arg: 4)
+    own("physdev_op")(lambda ctx, arg: 5)
+    answers = [call(own, "vcpu_op", sub) for sub in (abi.VCPUOP_up, abi.VCPUOP_down, abi.VCPUOP_is_up, 77)]
+    assert answers == [2, 3, 4, 1] and call(own, "physdev_op") == 5
+    assert [call(other, "vcpu_op", sub) for sub in (abi.VCPUOP_up, abi.VCPUOP_down)] == [2, 1]
+    with pytest.raises(XenError, match="unknown_hypercall"):
+        call(other, "physdev_op")
+    with pytest.raises(XenError, match="subop_pv_only"):
+        own.find(abi.HYPERCALL_NUMBERS["vcpu_op"], abi.VCPUOP_is_up, translated=True)

@@ -1,7 +1,7 @@
 /* @title  vm_assist
  * @fact   known assists can be switched, unknown types and commands are refused; architectural IOPL shows in frames
  * @source xen/include/public/xen.h (VMASST_*), xen/common/kernel.c (vm_assist)
- * @env    pv64 pvh64 hvm64 hvm32pae pvh32
+ * @env    pv64
  */
 #include <guest.h>
 

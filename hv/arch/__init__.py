@@ -6,6 +6,7 @@ Each folder has these modules:
 
     kinds         KINDS, the kinds of domain that run on it (Kind)
     boot          the formats of its kernel files, and from one of them to a domain (KernelFormat, Origin)
+    interface     what of Xen's interface differs, as data: features, assists, virtual interrupts
     registers     names and values of a vcpu's registers, the struct that has them all (Kind may name another)
     canonical     what of a domain belongs to the state hash beside what every domain has
     hvm           which operations and parameters of hvm_op a guest has
@@ -15,8 +16,9 @@ Each folder has these modules:
     report        what only it has in a crash report: registers and the walk of the page tables
     settable      registers that a change may set (hv.changes)
 
-x86 alone has `decode`: instructions that the hypervisor carries out for a guest; and `firmware`: a PC that is switched
-on.
+x86 alone has `decode`: instructions that the hypervisor carries out for a guest; `firmware`: a PC that is switched on;
+and `pv`: what only domains without a physmap have. A folder may have a package `hypercalls`, with what only its guests
+have of them (hv.hypercall).
 """
 
 from __future__ import annotations
@@ -54,6 +56,18 @@ def architecture(abi: str, module: str) -> ModuleType:
     KeyError: there is no such guest ABI.
     """
     return importlib.import_module(f"hv.arch.{FOLDERS[abi]}.{module}")
+
+
+@functools.cache
+def package(abi: str, name: str) -> ModuleType | None:
+    """The architecture's package of that name; None: it has none."""
+    full = f"hv.arch.{FOLDERS[abi]}.{name}"
+    try:
+        return importlib.import_module(full)
+    except ModuleNotFoundError as error:
+        if error.name != full:
+            raise
+        return None
 
 
 def registers_of(kind: Kind) -> ModuleType:

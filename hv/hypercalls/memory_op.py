@@ -1,25 +1,22 @@
-"""memory_op: the domain's memory, as far as an unprivileged PV domain may see and change it.
+"""memory_op: the domain's memory, as far as an unprivileged domain may see and change it.
 
 The command is in the low six bits of the first argument, the rest counts the progress of a continued call. Source:
-do_memory_op() in xen/common/memory.c, arch_memory_op() in xen/arch/x86/{mm,x86_64/mm}.c, all of Xen 4.17.
-Differs from it: a memory map has at most HV_E820_ENTRIES entries; the frame lists of the machine-to-phys table for
-32-bit guests (XENMEM_machphys_compat_mfn_list) come with those guests.
+do_memory_op() in xen/common/memory.c of Xen 4.17. What only one architecture has is in hv/arch/NAME/hypercalls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from hv import abi, physmap, reservation
+from hv.arch import architecture
 from hv.errors import XenError
-from hv.hypercall import RETRY, Context, Disposition, Handler, hypercall
+from hv.hypercall import RETRY, Context, Disposition, hypercall
 from hv.native import lib
 from hv.reservation import BATCH, MAX_ORDER, Exchange, Step
+from hv.suboperations import NOT_CONTINUED, UNKNOWN, once, progress
 
 MAX_EXTENTS = 0xFFFFFFFF >> abi.MEMOP_EXTENT_SHIFT
-M2P_EXTENT_FRAMES = 512
-E820_ENTRY = abi.layout("e820entry").size
 STEPS: dict[int, Step] = {
     abi.XENMEM_increase_reservation: reservation.increase,
     abi.XENMEM_decrease_reservation: reservation.decrease,
@@ -27,41 +24,9 @@ STEPS: dict[int, Step] = {
 }
 
 
-def progress(ctx: Context) -> int:
-    """What an interrupted call had done."""
-    return ctx.args[0] >> abi.MEMOP_EXTENT_SHIFT
-
-
-def common(sub: int, arg: str = "") -> Callable[[Handler], Handler]:
-    """Register a sub-operation that is never continued: progress is EINVAL, before anything is looked at."""
-    return _once(sub, arg, "memory_progress")
-
-
-def arch(sub: int, arg: str = "") -> Callable[[Handler], Handler]:
-    """The same for those of xen/arch/x86, to which a command with progress is an unknown one: ENOSYS."""
-    return _once(sub, arg, "unknown_subop")
-
-
-def _once(sub: int, struct: str, rule: str) -> Callable[[Handler], Handler]:
-    def register(handler: Handler) -> Handler:
-        def checked(ctx: Context, arg: dict[str, Any]) -> int | Disposition:
-            if progress(ctx) and rule == "memory_progress":
-                raise XenError("memory_progress", subop=ctx.subop, start=progress(ctx))
-            if progress(ctx):
-                raise XenError("unknown_subop", hypercall=ctx.nr, subop=ctx.args[0])
-            if not struct:
-                return handler(ctx, arg)
-            found = ctx.read_struct(struct, ctx.args[1])
-            before = dict(found)
-            result = handler(ctx, found)
-            ctx.write_fields(struct, ctx.args[1], {k: v for k, v in found.items() if v != before[k]})
-            return result
-
-        checked.__qualname__ = handler.__qualname__
-        hypercall("memory_op", sub=sub)(checked)
-        return handler
-
-    return register
+common = once(hypercall, NOT_CONTINUED)
+arch = once(hypercall, UNKNOWN)
+"""For those that Xen leaves to its architectures, each of which has them."""
 
 
 # ---- reservations ----
@@ -151,67 +116,11 @@ def maximum_reservation(ctx: Context, arg: dict[str, Any]) -> int:
 
 @common(abi.XENMEM_maximum_gpfn)
 def maximum_gpfn(ctx: Context, arg: dict[str, Any]) -> int:
-    """The highest pfn: of a PV domain what it wrote to shared_info.arch.max_pfn, less one."""
-    d, layout = asked_domain(ctx), abi.layout("shared_info", ctx.abi)
+    """The highest pfn that the domain uses, of one that has its own p2m by its own account."""
+    d = asked_domain(ctx)
     if ctx.domain.translated:
         return int(lib.hv_highest_gfn(ctx.hv.native, d))
-    at = (int(d.shared_info_frame) << 12) + layout.offset("arch.max_pfn")
-    max_pfn = int.from_bytes(ctx.domain.read(at, ctx.word_size()), "little")
-    last = (max_pfn or 1) - 1
-    return last - (last >> 63 << 64)  # a C long: the guest may have written anything
-
-
-@arch(abi.XENMEM_machphys_mapping, "xen_machphys_mapping")
-def machphys_mapping(ctx: Context, arg: dict[str, Any]) -> int:
-    """Where the machine-to-phys table lies, and how far it can reach. Translated domains have none."""
-    if ctx.domain.translated:
-        raise XenError("subop_pv_only", hypercall=ctx.nr, subop=ctx.subop)
-    arg["v_start"] = abi.constant("MACH2PHYS_VIRT_START", ctx.abi)
-    arg["v_end"] = abi.constant("MACH2PHYS_VIRT_END", ctx.abi)
-    arg["max_mfn"] = abi.constant("MACH2PHYS_NR_ENTRIES", ctx.abi) - 1
-    return 0
-
-
-@arch(abi.XENMEM_machphys_mfn_list, "xen_machphys_mfn_list")
-def machphys_mfn_list(ctx: Context, arg: dict[str, Any]) -> int:
-    """The frames of the machine-to-phys table, one for each 2 MiB of it."""
-    state = ctx.hv.state
-    first, frames = int(state.m2p_frame), int(state.m2p_frames)
-    count = min(arg["max_extents"], -(-frames // M2P_EXTENT_FRAMES))
-    if count:
-        ctx.write_array("P", arg["extent_start"], [first + i * M2P_EXTENT_FRAMES for i in range(count)])
-    arg["nr_extents"] = count
-    return 0
-
-
-@arch(abi.XENMEM_memory_map, "xen_memory_map")
-def memory_map(ctx: Context, arg: dict[str, Any]) -> int:
-    """The memory map that was set for the domain."""
-    d = ctx.domain.c
-    if d.e820_entries == 0:
-        raise XenError("memory_map_unset", domid=ctx.domain.domid)
-    arg["nr_entries"] = min(arg["nr_entries"], int(d.e820_entries))
-    entries = [d.e820[i] for i in range(arg["nr_entries"])]
-    pack = abi.layout("e820entry").pack
-    data = b"".join(pack({"addr": int(e.addr), "size": int(e.size), "type": int(e.type)}) for e in entries)
-    if data:
-        ctx.write(arg["buffer"], data)
-    return 0
-
-
-@arch(abi.XENMEM_set_memory_map, "xen_foreign_memory_map")
-def set_memory_map(ctx: Context, arg: dict[str, Any]) -> int:
-    """Set the domain's own memory map, for whoever asks next."""
-    entries, limit = arg["map"]["nr_entries"], int(lib.HV_E820_ENTRIES)
-    if entries > limit:
-        raise XenError("memory_map_entries", entries=entries, limit=limit)
-    d, layout = ctx.own_domain(arg["domid"]).c, abi.layout("e820entry")
-    data = ctx.read(arg["map"]["buffer"], entries * E820_ENTRY) if entries else b""
-    for i in range(entries):
-        fields = layout.unpack(data, i * E820_ENTRY)
-        d.e820[i].addr, d.e820[i].size, d.e820[i].type = fields["addr"], fields["size"], fields["type"]
-    d.e820_entries = entries
-    return 0
+    return int(architecture(ctx.domain.abi, "pv").last_pfn(ctx.domain))
 
 
 @common(abi.XENMEM_get_vnumainfo, "xen_vnuma_topology_info")
@@ -322,14 +231,6 @@ def claim_pages(ctx: Context, arg: dict[str, Any]) -> int:
     raise XenError("memory_control_only", subop=ctx.subop)
 
 
-@arch(abi.XENMEM_set_pod_target, "xen_pod_target")
-@arch(abi.XENMEM_get_pod_target, "xen_pod_target")
-def pod_target(ctx: Context, arg: dict[str, Any]) -> int:
-    """Populate on demand: the control domain's."""
-    ctx.find_domain(arg["domid"])
-    raise XenError("memory_control_only", subop=ctx.subop)
-
-
 @common(abi.XENMEM_acquire_resource, "xen_mem_acquire_resource")
 def acquire_resource(ctx: Context, arg: dict[str, Any]) -> int:
     """Map another domain's grant table or I/O request pages: a device model's."""
@@ -346,12 +247,4 @@ def control_only(ctx: Context, arg: dict[str, Any]) -> int:
     raise XenError("memory_control_only", subop=ctx.subop)
 
 
-def not_built_in(ctx: Context, arg: dict[str, Any]) -> int:
-    """Guest memory on disk or shared between domains: not built in."""
-    raise XenError("memory_not_built_in", subop=ctx.subop)
-
-
-arch(abi.XENMEM_machine_memory_map)(control_only)
 hypercall("memory_op", sub=abi.XENMEM_access_op)(control_only)
-arch(abi.XENMEM_paging_op)(not_built_in)
-arch(abi.XENMEM_sharing_op)(not_built_in)

@@ -2,7 +2,7 @@
 
 Each checks its argument as far as Xen 4.17 does before it looks at the caller's rights, so that an unprivileged
 domain gets the errno that it gets there. Sources: xen/common/{domctl,sysctl,kexec,hypfs,dm}.c,
-xen/arch/x86/{platform_hypercall,hvm/hvm,cpu/vpmu}.c, xen/include/xsm/dummy.h.
+xen/arch/{x86,arm}/platform_hypercall.c, xen/include/xsm/dummy.h.
 Built without: tmem (gone since 4.13), Argo, Flask (xsm_op) and Xenoprof.
 """
 
@@ -20,7 +20,7 @@ VERSIONED = {
     "domctl": ("xen_domctl", abi.XEN_DOMCTL_INTERFACE_VERSION),
     "platform_op": ("xen_platform_op", abi.XENPF_INTERFACE_VERSION),
 }
-CONTROL_DOMAIN_ONLY = ("kexec_op", "hypfs_op", "mca")
+CONTROL_DOMAIN_ONLY = ("kexec_op", "hypfs_op")
 NOT_BUILT_IN = ("tmem_op", "argo_op", "xsm_op", "xenoprof_op")
 
 
@@ -50,21 +50,6 @@ for _name in NOT_BUILT_IN:
     hypercall(_name)(not_built_in)
 for _name, (_struct, _version) in VERSIONED.items():
     hypercall(_name, arg=_struct)(versioned)
-
-
-@hypercall("paging_domctl_cont", arg="xen_domctl")
-def paging_domctl_cont(ctx: Context, arg: dict[str, Any]) -> int:
-    """The rest of a domctl that Xen itself interrupted."""
-    version, command = arg["interface_version"], arg["cmd"]
-    if version != abi.XEN_DOMCTL_INTERFACE_VERSION or command != abi.XEN_DOMCTL_shadow_op:
-        raise XenError("not_a_continuation", hypercall=ctx.nr)
-    raise XenError("control_domain_only", hypercall=ctx.nr)
-
-
-@hypercall("xenpmu_op")
-def xenpmu_op(ctx: Context, arg: dict[str, Any]) -> int:
-    """Performance counters: as Xen without vpmu=on."""
-    raise XenError("no_vpmu", hypercall=ctx.nr)
 
 
 @hypercall("dm_op")

@@ -1,13 +1,12 @@
 """vcpu_op(cmd, vcpu, argument): bringing vcpus up and down, their timers and their shared areas.
 
 The vcpu is looked for before anything else, and the argument is read by each sub-operation when its turn
-comes, so that the errnos come in Xen's order. Source: xen/include/public/vcpu.h; xen/common/domain.c and
-xen/arch/x86/domain.c of Xen 4.17.
+comes, so that the errnos come in Xen's order. What only one architecture has is in hv/arch/NAME/hypercalls.
+Source: xen/include/public/vcpu.h; xen/common/domain.c of Xen 4.17.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from hv import abi, clock, evtchn
@@ -16,59 +15,18 @@ from hv.errors import XenError
 from hv.hypercall import Context, hypercall
 from hv.native import ffi, lib
 from hv.physical import PAGE_SHIFT, PAGE_SIZE, read, write
+from hv.suboperations import named_vcpu, on_vcpu, vcpu_area
 
-Operation = Callable[[Context, Any], "int | Disposition"]
-
-# The hypervisor's part of the address space, where no area of a guest's can lie.
-HOLE = range(abi.HYPERVISOR_VIRT_START, abi.HYPERVISOR_VIRT_END)
-
-
-def operation(sub: int) -> Callable[[Operation], Operation]:
-    """Register a sub-operation on the vcpu (struct vcpu) that the second argument names. ENOENT."""
-
-    def register(one: Operation) -> Operation:
-        def handler(ctx: Context, _arg: dict[str, Any]) -> int | Disposition:
-            return one(ctx, _vcpu(ctx))
-
-        handler.__qualname__ = one.__qualname__
-        hypercall("vcpu_op", sub=sub)(handler)
-        return one
-
-    return register
-
-
-def _vcpu(ctx: Context) -> Any:
-    number = ctx.args[1] & 0xFFFF_FFFF
-    found = lib.hv_find_vcpu(ctx.hv.native, ctx.domain.c, number)
-    if not found:
-        raise XenError("no_such_vcpu", vcpu=number)
-    return found
-
+operation = on_vcpu(hypercall)
 
 @hypercall("vcpu_op")
 def unknown(ctx: Context, _arg: dict[str, Any]) -> int:
     """Any other command: ENOENT for a vcpu that is not there, else ENOSYS."""
-    _vcpu(ctx)
+    named_vcpu(ctx)
     raise XenError("unknown_subop", hypercall=ctx.nr, subop=ctx.subop)
 
 
 # ---- up and down ----
-
-
-@operation(abi.VCPUOP_initialise)
-def initialise(ctx: Context, v: Any) -> int:
-    """Give a vcpu its first context; the flag VGCF_online starts it too."""
-    if not v.info_pa:
-        raise XenError("vcpu_no_info", vcpu=v.id)
-    data = ctx.read(ctx.args[2], abi.layout("vcpu_guest_context", ctx.abi).size)
-    if v.initialised:
-        raise XenError("vcpu_initialised", vcpu=v.id)
-    facts = ffi.new("uint64_t[4]")
-    rule = lib.hv_set_vcpu_context(ctx.hv.native, v, data, facts)
-    if rule:
-        raise XenError.from_number(rule, tuple(facts))
-    clock.start_vcpu(ctx.hv.native, v)
-    return 0
 
 
 @operation(abi.VCPUOP_up)
@@ -103,23 +61,6 @@ def is_up(ctx: Context, v: Any) -> int:
     return int(bool(v.online))
 
 
-@operation(abi.VCPUOP_send_nmi)
-def send_nmi(ctx: Context, v: Any) -> int:
-    """Make an NMI pending on the vcpu. EINVAL: the argument must be null."""
-    if ctx.args[2]:
-        raise XenError("vcpu_nmi_argument", argument=ctx.args[2])
-    if not v.nmi_pending:
-        v.nmi_pending = 1
-        lib.hv_vcpu_kick(ctx.hv.native, v)
-    return 0
-
-
-@operation(abi.VCPUOP_get_physid)
-def get_physid(ctx: Context, v: Any) -> int:
-    """The processor that the vcpu is bound to: only the hardware domain's are."""
-    raise XenError("vcpu_not_pinned", vcpu=v.id)
-
-
 # ---- run states ----
 
 
@@ -137,23 +78,11 @@ def get_runstate_info(ctx: Context, v: Any) -> int:
     return 0
 
 
-def _area(ctx: Context, struct: str, size: int) -> int:
-    """The linear address of an area to be registered: of the guest's, though it need not be mapped now.
-    EFAULT."""
-    address = int(ctx.read_struct(struct, ctx.args[2])["addr"]["p"])
-    if ctx.word_size() == 4:
-        address &= 0xFFFF_FFFF
-    last = address + size - 1
-    if last >= 1 << 64 or address in HOLE or last in HOLE:
-        raise XenError("vcpu_area_address", address=address, length=size)
-    return address
-
-
 @operation(abi.VCPUOP_register_runstate_memory_area)
 def register_runstate_memory_area(ctx: Context, v: Any) -> int:
     """Where to keep the vcpu's run state up to date; it is filled in at once when it is mapped."""
     data = _runstate(ctx, v)
-    v.runstate_va = _area(ctx, "vcpu_register_runstate_memory_area", len(data))
+    v.runstate_va = vcpu_area(ctx, "vcpu_register_runstate_memory_area", len(data))
     lib.hv_copy_to_guest_kernel(ctx.hv.native, ctx.vcpu.c, v.runstate_va, data, len(data))
     return 0
 
@@ -238,13 +167,4 @@ def register_vcpu_info(ctx: Context, v: Any) -> int:
     v.info_pa = (frame << PAGE_SHIFT) + offset
     write(c, v.info_pa, bytes(info))
     lib.hv_mark_events_pending(c, v)
-    return 0
-
-
-@operation(abi.VCPUOP_register_vcpu_time_memory_area)
-def register_vcpu_time_memory_area(ctx: Context, v: Any) -> int:
-    """A second place for the vcpu's time information, which user mode may read."""
-    size = abi.layout("vcpu_time_info", ctx.abi).size
-    v.time_va = _area(ctx, "vcpu_register_time_memory_area", size)
-    clock.update_vcpu_time(ctx.hv.native, v)
     return 0

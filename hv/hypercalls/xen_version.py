@@ -1,7 +1,8 @@
-"""xen_version: what hypervisor this is. (XENVER_version itself is answered in C, native/xen/x86/pvops.c.)
+"""xen_version: what hypervisor this is. (XENVER_version itself is answered in C, native/xen/calls.c.)
 
-We say what Xen 4.17 says to an unprivileged PV domain. Sources: xen/include/public/{version,features}.h,
-do_xen_version() in xen/common/kernel.c, xsm_xen_version() in xen/include/xsm/dummy.h.
+We say what Xen 4.17 says to an unprivileged domain; features and capabilities are the architecture's. Sources:
+xen/include/public/{version,features}.h, do_xen_version() in xen/common/kernel.c, xsm_xen_version() in
+xen/include/xsm/dummy.h.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from hv import abi
+from hv.arch import architecture
 from hv.errors import XenError
 from hv.hypercall import Context, hypercall
 
@@ -18,20 +20,8 @@ COMPILE_INFO = {
     "compiler": b"xenlab", "compile_by": b"xenlab", "compile_domain": b"", "compile_date": b"",
 }  # fmt: skip
 CHANGESET = b"unavailable"
-X86_CAPABILITIES = b"xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 "
-"""As Xen says them with pv=no-32."""
-CAPABILITIES = {"x86_64": X86_CAPABILITIES, "x86_32": X86_CAPABILITIES, "arm": b"xen-3.0-aarch64 "}
 DENIED = b"<denied>"
 PAGE_SIZE = 4096
-
-# Features of a PV domain whatever it asked for. pae_pgdir_above_4gb comes with an assist, see features().
-PV_FEATURES = (
-    1 << abi.XENFEAT_mmu_pt_update_preserve_ad
-    | 1 << abi.XENFEAT_highmem_assist
-    | 1 << abi.XENFEAT_gnttab_map_avail_bits
-    | 1 << abi.XENFEAT_memory_op_vnode_supported
-    | 1 << abi.XENFEAT_not_direct_mapped
-)
 
 
 def text(ctx: Context, value: bytes, size: int) -> int:
@@ -62,7 +52,7 @@ def compile_info(ctx: Context, arg: dict[str, Any]) -> int:
 @hypercall("xen_version", sub=abi.XENVER_capabilities)
 def capabilities(ctx: Context, arg: dict[str, Any]) -> int:
     """The kinds of guest that can be run."""
-    return text(ctx, CAPABILITIES[ctx.abi], abi.XEN_CAPABILITIES_INFO_LEN)
+    return text(ctx, architecture(ctx.abi, "interface").CAPABILITIES, abi.XEN_CAPABILITIES_INFO_LEN)
 
 
 @hypercall("xen_version", sub=abi.XENVER_changeset)
@@ -74,25 +64,9 @@ def changeset(ctx: Context, arg: dict[str, Any]) -> int:
 @hypercall("xen_version", sub=abi.XENVER_platform_parameters)
 def platform_parameters(ctx: Context, arg: dict[str, Any]) -> int:
     """Where the hypervisor's part of the address space begins: translated domains have none there."""
-    start = 0 if ctx.domain.translated else abi.constant("HYPERVISOR_VIRT_START", ctx.abi)
+    start = 0 if ctx.domain.translated else architecture(ctx.abi, "pv").virt_start(ctx.abi)
     ctx.write_struct("xen_platform_parameters", ctx.args[1], {"virt_start": start})
     return 0
-
-
-TRANSLATED_FEATURES = (
-    1 << abi.XENFEAT_writable_page_tables
-    | 1 << abi.XENFEAT_auto_translated_physmap
-    | 1 << abi.XENFEAT_hvm_callback_vector
-    | 1 << abi.XENFEAT_hvm_safe_pvclock
-    | 1 << abi.XENFEAT_memory_op_vnode_supported
-    | 1 << abi.XENFEAT_not_direct_mapped
-)
-
-
-def features(vm_assist: int) -> int:
-    """The feature bits of a PV domain with these assists on."""
-    extended = vm_assist >> abi.VMASST_TYPE_pae_extended_cr3 & 1
-    return PV_FEATURES | extended << abi.XENFEAT_pae_pgdir_above_4gb
 
 
 @hypercall("xen_version", sub=abi.XENVER_get_features, arg="xen_feature_info")
@@ -100,8 +74,7 @@ def get_features(ctx: Context, arg: dict[str, Any]) -> int:
     """Feature bits, 32 at a time."""
     if arg["submap_idx"] >= abi.XENFEAT_NR_SUBMAPS:
         raise XenError("version_submap", submap=arg["submap_idx"], limit=abi.XENFEAT_NR_SUBMAPS)
-    translated = ctx.domain.translated
-    arg["submap"] = TRANSLATED_FEATURES if translated else features(int(ctx.domain.c.vm_assist))
+    arg["submap"] = architecture(ctx.domain.abi, "interface").features(ctx.domain)
     return 0
 
 

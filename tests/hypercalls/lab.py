@@ -154,7 +154,7 @@ class Lab:
         full = [*args, *[0] * (6 - len(args))]
         context = Call(vcpu, abi.HYPERCALL_NUMBERS[name], full, memory if memory is not None else {})
         try:
-            result = dispatch(context, load_handlers())
+            result = dispatch(context, load_handlers(context.abi))
         except XenError as error:
             return f"{error.errno_name} {error.rule}"
         args[:] = full

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from hv import abi
+from hv.arch.x86.hypercalls import hypercall
 from hv.errors import XenError
 from hv.evtchn import NR_PIRQS
-from hv.hypercall import Context, hypercall
+from hv.hypercall import Context
 from hv.native import lib
 
 MAX_PORTS = 65536

@@ -9,8 +9,9 @@ from copy import copy
 from typing import Any
 
 from hv import abi
+from hv.arch.x86.hypercalls import hypercall
 from hv.errors import XenError
-from hv.hypercall import Context, Disposition, dispatch, hypercall, registry
+from hv.hypercall import Context, Disposition, dispatch
 
 EVENT_CHANNEL_COMMANDS = frozenset(range(abi.EVTCHNOP_unmask + 1))
 PHYSDEV_COMMANDS = frozenset(
@@ -30,7 +31,7 @@ def forward(ctx: Context, name: str, struct: str, commands: frozenset[int]) -> i
     inner = address + abi.layout(struct, ctx.abi).offset("u")
     new = copy(ctx)
     new.nr, new.args = abi.HYPERCALL_NUMBERS[name], [command, inner, 0, 0, 0, 0]
-    return dispatch(new, registry)
+    return dispatch(new, hypercall)
 
 
 @hypercall("event_channel_op_compat")
