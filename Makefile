@@ -2,7 +2,8 @@
 # Needs python3.11 (or newer, PYTHON=...), gcc, make. Never root. V=1 shows what is run.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-JOBS ?= 2
+# One more than processors: some tests wait for a terminal.
+JOBS ?= $(shell expr $$(nproc) + 1)
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check $(if $(V),,-qq)
