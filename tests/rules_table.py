@@ -32,8 +32,8 @@ def broken_rules(fuzzed_calls: int) -> Counter[str]:
         except HostError as error:
             print(f"{source.stem}: {error}", file=sys.stderr)
         counts.update(guest.hv.refusals.counts())
-    for pair in (pairs.exchange, pairs.beside):
-        counts.update(pair()[0].refusals.counts())
+    for ran in (pairs.run("exchange"), pairs.beside()):
+        counts.update(ran[0].refusals.counts())
     return counts
 
 

@@ -40,7 +40,7 @@ static void other(void *unused)
 void test_main(void)
 {
     code = page_alloc();
-    pt_set(code, (*pt_entry(code, 3) & ~PTE_NEVER & ~(uint64_t)PTE_ALL));   /* the kernel's, with all rights */
+    code_allow(code);
     code[1] = RETURN;
     for (unsigned n = 0; n < 50; n++) {
         write_move(n);

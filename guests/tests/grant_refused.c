@@ -10,31 +10,11 @@ enum { REF = 8, FORWARD = 9 };
 static char window[4096] __attribute__((aligned(4096)));
 static domid_t self;
 
-static struct gnttab_map_grant_ref map(uint32_t ref, unsigned flags, void *at)
-{
-    struct gnttab_map_grant_ref op = { .host_addr = (uint64_t)at, .flags = flags, .ref = ref, .dom = self };
-
-    require_eq(hcall(grant_table_op, GNTTABOP_map_grant_ref, &op, 1), 0);
-    return op;
-}
-
 static int unmap(uint32_t handle, void *at, uint64_t bus)
 {
     struct gnttab_unmap_grant_ref op = { .host_addr = (uint64_t)at, .handle = handle, .dev_bus_addr = bus };
 
     require_eq(hcall(grant_table_op, GNTTABOP_unmap_grant_ref, &op, 1), 0);
-    return op.status;
-}
-
-static int copy_from(uint32_t ref, void *to)
-{
-    struct gnttab_copy op = { .len = 8, .flags = GNTCOPY_source_gref };
-
-    op.source.u.ref = ref;
-    op.source.domid = self;
-    op.dest.u.gmfn = virt_to_mfn(to);
-    op.dest.domid = DOMID_SELF;
-    require_eq(hcall(grant_table_op, GNTTABOP_copy, &op, 1), 0);
     return op.status;
 }
 
@@ -74,7 +54,7 @@ static void mappings(void *page)
     uint32_t first, n;
 
     grant_v1(REF, self, virt_to_mfn(page), GTF_permit_access);
-    op = map(REF, GNTMAP_host_map | GNTMAP_device_map, window);
+    op = grant_map(self, REF, GNTMAP_host_map | GNTMAP_device_map, window);
     require_eq(op.status, GNTST_okay);
     check_eq(op.dev_bus_addr, bus);
     check_eq(unmap(op.handle, window, bus + PAGE_SIZE), GNTST_general_error);
@@ -87,10 +67,10 @@ static void mappings(void *page)
     check_eq(swap(REF, REF), GNTST_okay);
 
     /* One grant can be mapped 128 times in one way, and no more. */
-    op = map(REF, GNTMAP_device_map | GNTMAP_readonly, 0);
+    op = grant_map(self, REF, GNTMAP_device_map | GNTMAP_readonly, 0);
     first = op.handle;
     for (n = 0; op.status == GNTST_okay; n++)
-        op = map(REF, GNTMAP_device_map | GNTMAP_readonly, 0);
+        op = grant_map(self, REF, GNTMAP_device_map | GNTMAP_readonly, 0);
     check_eq(op.status, GNTST_general_error);
     check_eq(n, 128);
     for (uint32_t handle = first; handle < first + n; handle++)
@@ -124,10 +104,10 @@ static void version_2(void *page)
     table[FORWARD].transitive.gref = REF;
     table[FORWARD].hdr.domid = self;
     __atomic_store_n(&table[FORWARD].hdr.flags, GTF_transitive, __ATOMIC_SEQ_CST);
-    check_eq(copy_from(FORWARD, page), GNTST_general_error);       /* to oneself it may not lead */
-    check_eq(map(FORWARD, GNTMAP_host_map, window).status, GNTST_general_error);
+    check_eq(grant_copy_from(self, FORWARD, page, 8), GNTST_general_error);       /* to oneself it may not lead */
+    check_eq(grant_map(self, FORWARD, GNTMAP_host_map, window).status, GNTST_general_error);
     table[FORWARD].transitive.trans_domid = 0x1234;
-    check_eq(copy_from(FORWARD, page), GNTST_general_error);
+    check_eq(grant_copy_from(self, FORWARD, page, 8), GNTST_general_error);
 
     table[2].hdr.domid = self;
     __atomic_store_n(&table[2].hdr.flags, GTF_transitive, __ATOMIC_SEQ_CST);

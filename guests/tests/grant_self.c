@@ -18,22 +18,6 @@ static domid_t own_domid(void)
     return status.u.unbound.dom;
 }
 
-static struct gnttab_map_grant_ref map(domid_t dom, uint32_t ref, unsigned flags, void *at)
-{
-    struct gnttab_map_grant_ref op = { .host_addr = (uint64_t)at, .flags = flags, .ref = ref, .dom = dom };
-
-    require_eq(hcall(grant_table_op, GNTTABOP_map_grant_ref, &op, 1), 0);
-    return op;
-}
-
-static int unmap(uint32_t handle, void *at)
-{
-    struct gnttab_unmap_grant_ref op = { .host_addr = (uint64_t)at, .handle = handle };
-
-    require_eq(hcall(grant_table_op, GNTTABOP_unmap_grant_ref, &op, 1), 0);
-    return op.status;
-}
-
 void test_main(void)
 {
     enum { REF = 8, REF_RO = 9 };
@@ -49,7 +33,7 @@ void test_main(void)
     table = grants_setup_v1(1);
 
     /* An entry that grants nothing. */
-    check_eq(map(self, REF, GNTMAP_host_map, window).status, GNTST_general_error);
+    check_eq(grant_map(self, REF, GNTMAP_host_map, window).status, GNTST_general_error);
 
     grant_v1(REF, self, mfn, GTF_permit_access);
     grant_v1(REF_RO, self, mfn, GTF_permit_access | GTF_readonly);
@@ -57,8 +41,8 @@ void test_main(void)
     require_eq(pt_set(window, 0), 0);
 
     /* A granter is named by its number, oneself too. */
-    check_eq(map(DOMID_SELF, REF, GNTMAP_host_map, window).status, GNTST_bad_domain);
-    struct gnttab_map_grant_ref op = map(self, REF, GNTMAP_host_map, window);
+    check_eq(grant_map(DOMID_SELF, REF, GNTMAP_host_map, window).status, GNTST_bad_domain);
+    struct gnttab_map_grant_ref op = grant_map(self, REF, GNTMAP_host_map, window);
     require_eq(op.status, GNTST_okay);
     check_eq(READ_ONCE(window[3]), 'g');
     WRITE_ONCE(window[3], 'G');
@@ -67,31 +51,31 @@ void test_main(void)
     check(table[REF].flags & GTF_writing);
     check_eq(op.dev_bus_addr >> PAGE_SHIFT, mfn);
 
-    check_eq(unmap(op.handle, window), GNTST_okay);
+    check_eq(grant_unmap(op.handle, window), GNTST_okay);
     check(!(table[REF].flags & (GTF_reading | GTF_writing)));
     check_eq(*pt_entry(window, 1) & PTE_P, 0);
-    check_eq(unmap(op.handle, window), GNTST_bad_handle);
-    check_eq(unmap(12345, window), GNTST_bad_handle);
+    check_eq(grant_unmap(op.handle, window), GNTST_bad_handle);
+    check_eq(grant_unmap(12345, window), GNTST_bad_handle);
 
     /* Read-only. */
-    op = map(self, REF_RO, GNTMAP_host_map | GNTMAP_readonly, window);
+    op = grant_map(self, REF_RO, GNTMAP_host_map | GNTMAP_readonly, window);
     require_eq(op.status, GNTST_okay);
     check(!(table[REF_RO].flags & GTF_writing));
     struct fault *f = fault_arm();
     __asm__ volatile(FAULTING("movb $1, (%0)") : : "r"(window) : "memory");
     check_fault(f, X86_EXC_PF, PFEC_page_present | PFEC_write_access);
-    check_eq(unmap(op.handle, window), GNTST_okay);
-    check_eq(map(self, REF_RO, GNTMAP_host_map, window).status, GNTST_general_error);
+    check_eq(grant_unmap(op.handle, window), GNTST_okay);
+    check_eq(grant_map(self, REF_RO, GNTMAP_host_map, window).status, GNTST_general_error);
 
     /* Wrong in other ways. */
-    check_eq(map(self, 0x7fffffff, GNTMAP_host_map, window).status, GNTST_bad_gntref);
-    check_eq(map(0x7000, REF, GNTMAP_host_map, window).status, GNTST_bad_domain);
-    check_eq(map(self, REF, 0, window).status, GNTST_bad_gntref);
-    check(map(self, REF, GNTMAP_host_map, (void *)0x0000300000000000).status < 0);
+    check_eq(grant_map(self, 0x7fffffff, GNTMAP_host_map, window).status, GNTST_bad_gntref);
+    check_eq(grant_map(0x7000, REF, GNTMAP_host_map, window).status, GNTST_bad_domain);
+    check_eq(grant_map(self, REF, 0, window).status, GNTST_bad_gntref);
+    check(grant_map(self, REF, GNTMAP_host_map, (void *)0x0000300000000000).status < 0);
     grant_v1(REF, 0, mfn, GTF_permit_access);
-    check_eq(map(self, REF, GNTMAP_host_map, window).status, GNTST_general_error);
+    check_eq(grant_map(self, REF, GNTMAP_host_map, window).status, GNTST_general_error);
     grant_v1(REF, self, 0x7ffffff, GTF_permit_access);
-    check(map(self, REF, GNTMAP_host_map, window).status < 0);
+    check(grant_map(self, REF, GNTMAP_host_map, window).status < 0);
     grant_v1(REF, 0, 0, GTF_invalid);
 
     check_eq(hcall(grant_table_op, GNTTABOP_map_grant_ref, BAD_POINTER, 1), -XEN_EFAULT);

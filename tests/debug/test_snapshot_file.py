@@ -32,6 +32,8 @@ from hv.xenstore.permissions import Access, Permission
 from hv.xenstore.state import Connection, StoreState
 from hv.xenstore.tree import Node
 from tests.debug import pc_tour
+from tests.guests import pairs
+from tests.guests.pairs import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 GUESTS = ["smp", "grant_self", "grant_v2", "xenstore", "evtchn_fifo", "pt_pin", "debug_io", "user_tables", "multicall"]
@@ -88,6 +90,15 @@ def _good(path: Path, name: str = "smp", env: str = "pv64") -> Path:
     return path
 
 
+def _looked_at(*paths: Path) -> list[Any]:
+    """By another process, of each file: what it is about, the hashes of its moments, and those at the end of each."""
+    command = [sys.executable, "-c", LOOK, *map(str, paths)]
+    environment = os.environ | {"PYTHONHASHSEED": "4711", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def test_another_process_loads_what_was_saved(tmp_path: Path) -> None:
     expected = {}
     for env, name in (*(("pv64", name) for name in GUESTS), *(("pvh64", name) for name in PVH_GUESTS)):
@@ -95,12 +106,20 @@ def test_another_process_loads_what_was_saved(tmp_path: Path) -> None:
         path = tmp_path / name
         save(path, dom.hv, saved, {"name": name, "moments": len(saved)})
         expected[path] = [{"name": name, "moments": len(saved)}, hashes, [end]]
-    command = [sys.executable, "-c", LOOK, *map(str, expected)]
-    environment = os.environ | {"PYTHONHASHSEED": "4711", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    for line, (path, wanted) in zip(done.stdout.splitlines(), expected.items(), strict=True):
-        assert json.loads(line) == wanted, path.name
+    for seen, (path, wanted) in zip(_looked_at(*expected), expected.items(), strict=True):
+        assert seen == wanted, path.name
+
+
+def test_domains_of_two_architectures_come_back_in_another_process(tmp_path: Path) -> None:
+    hv = pairs.start("exchange", Plan("arm64", "pv64", quantum=777))[pairs.GIVER].hv
+    saved, hashes = [], []
+    for count in (5_000, 24_000, 30_000):
+        hv.run(max_insns=count)
+        saved.append(hv.snapshot())
+        hashes.append(hv.state_hash)
+    hv.run()
+    save(tmp_path / "pair", hv, saved, {"name": "pair"})
+    assert _looked_at(tmp_path / "pair") == [[{"name": "pair"}, hashes, [hv.state_hash]]]
 
 
 def test_a_pc_comes_back_in_another_process(tmp_path: Path) -> None:
@@ -113,11 +132,7 @@ def test_a_pc_comes_back_in_another_process(tmp_path: Path) -> None:
         hashes.append(guest.hv.state_hash)
     guest.hv.run()
     save(tmp_path / "pc", guest.hv, saved, {"name": "pc"})
-    command = [sys.executable, "-c", LOOK, str(tmp_path / "pc")]
-    environment = os.environ | {"PYTHONHASHSEED": "4711", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [{"name": "pc"}, hashes, [guest.hv.state_hash]]
+    assert _looked_at(tmp_path / "pc") == [[{"name": "pc"}, hashes, [guest.hv.state_hash]]]
 
 
 def test_images_are_found_beside_the_file_and_others_are_refused(tmp_path: Path) -> None:

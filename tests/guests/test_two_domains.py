@@ -1,12 +1,27 @@
-"""Two domains in one Hypervisor: events and grants between guests, the same on every run."""
+"""Two domains in one Hypervisor, of one architecture or two: events and grants between them, the same on every run."""
 
 from __future__ import annotations
+
+import random
 
 import pytest
 
 from hv import statehash
+from hv.debug import stops
+from hv.debug.timeline import Timeline, Why
 from hv.hypervisor import Hypervisor, RunResult, Stop
+from hv.native import lib
 from tests.guests import pairs
+from tests.guests.pairs import Plan
+
+KINDS = ["pv64 arm64", "arm64 pvh64", "hvm64 arm32", "arm32 pv64", "arm64 arm32", "arm64 arm64", "pvh32 arm64"]
+"""Environments of the giver and of the taker."""
+CODE_KINDS = ["pv64 arm64", "arm64 pv64", "arm32 pvh64", "hvm32 arm64", "arm64 arm32", "pvh64 pv64"]
+
+
+def plan(kinds: str = "pv64 pv64", quantum: int = 50_000, seed: int = 0, scheduler: str = "round_robin") -> Plan:
+    giver, taker = kinds.split()
+    return Plan(giver, taker, quantum, seed, scheduler)
 
 
 def outcome(ran: tuple[Hypervisor, RunResult, list[str]]) -> tuple[str, int]:
@@ -18,19 +33,92 @@ def outcome(ran: tuple[Hypervisor, RunResult, list[str]]) -> tuple[str, int]:
     return statehash.state_hash(hv), result.instructions
 
 
-def run(quantum: int = 50_000, seed: int = 0, scheduler: str = "round_robin", order: str = "12") -> tuple[str, int]:
-    return outcome(pairs.exchange(quantum, seed, scheduler, order))
-
-
 @pytest.mark.parametrize("scheduler", ["round_robin", "credit"])
 @pytest.mark.parametrize(("quantum", "seed"), [(1_000_000, 0), (777, 0), (10_000, 3)])
-def test_exchange(quantum: int, seed: int, scheduler: str) -> None:
-    assert run(quantum, seed, scheduler) == run(quantum, seed, scheduler)
+@pytest.mark.parametrize("kinds", ["pv64 pv64", "pv64 arm64"])
+def test_exchange(kinds: str, quantum: int, seed: int, scheduler: str) -> None:
+    wanted = plan(kinds, quantum, seed, scheduler)
+    assert outcome(pairs.run("exchange", wanted)) == outcome(pairs.run("exchange", wanted))
+
+
+@pytest.mark.parametrize("kinds", KINDS)
+def test_exchange_between_kinds(kinds: str) -> None:
+    assert outcome(pairs.run("exchange", plan(kinds))) == outcome(pairs.run("exchange", plan(kinds)))
+
+
+@pytest.mark.parametrize("kinds", CODE_KINDS)
+def test_code_that_another_domain_writes(kinds: str) -> None:
+    assert outcome(pairs.run("code", plan(kinds))) == outcome(pairs.run("code", plan(kinds)))
+
+
+@pytest.mark.parametrize("kinds", ["pv64 pv64", "pv64 arm64", "arm64 pvh64", "arm32 arm64"])
+def test_the_other_domain_ends(kinds: str) -> None:
+    assert outcome(pairs.survive(plan(kinds, quantum=2_000))) == outcome(pairs.survive(plan(kinds, quantum=2_000)))
 
 
 def test_who_is_built_first_does_not_matter() -> None:
-    run(order="21")
+    outcome(pairs.run("exchange", Plan(order="21")))
+    outcome(pairs.run("exchange", Plan("arm64", "pv64", order="21")))
 
 
 def test_a_privileged_domain_beside_others() -> None:
     assert outcome(pairs.beside()) == outcome(pairs.beside())
+
+
+@pytest.mark.parametrize("limit", [1, 7, 512])
+@pytest.mark.parametrize("name", ["exchange", "code"])
+def test_block_limits_change_nothing(name: str, limit: int) -> None:
+    wanted = plan("arm64 pv64", quantum=777)
+    guests = pairs.start(name, wanted)
+    hv = guests[pairs.GIVER].hv
+    lib.machine_set_block_limit(hv.machine, limit)
+    ran = hv, hv.run(max_insns=pairs.MAX_INSNS), pairs.texts(guests)
+    assert outcome(ran) == outcome(pairs.run(name, wanted))
+
+
+@pytest.mark.parametrize("kinds", ["pv64 arm64", "arm32 pvh64"])
+@pytest.mark.parametrize("name", ["exchange", "code"])
+def test_cuts_flushes_and_snapshots_change_nothing(name: str, kinds: str) -> None:
+    wanted = plan(kinds, quantum=777)
+    straight = outcome(pairs.run(name, wanted))
+    guests = pairs.start(name, wanted)
+    hv, rng, snapshot = guests[pairs.GIVER].hv, random.Random(name), None
+    while hv.run(max_insns=hv.instructions + rng.randrange(1, 400)).stop is not Stop.SHUTDOWN:
+        match rng.randrange(5):
+            case 0:
+                lib.machine_flush_code(hv.machine)
+            case 1:
+                lib.machine_tlb_stale(hv.machine)
+            case 2:
+                snapshot = hv.snapshot()
+            case 3 if snapshot is not None:
+                hv.restore(snapshot)
+                snapshot = None
+    assert (hv.state_hash, hv.instructions) == straight
+
+
+def test_backwards_over_events_between_architectures() -> None:
+    """By stop points in both domains, of both architectures; each place is that of a straight run."""
+    wanted = plan("pv64 arm64", quantum=777)
+    end = outcome(pairs.run("exchange", wanted))[1]
+    hv = pairs.start("exchange", wanted)[pairs.GIVER].hv
+    timeline = Timeline(hv, interval=end // 12)
+    send, rng = stops.hypercall("event_channel_op", "send"), random.Random(1)
+    seen: dict[int, str] = {}
+    for _ in range(60):
+        match rng.randrange(4):
+            case 0:
+                moved = timeline.goto(rng.randrange(end))
+            case 1:
+                moved = timeline.step(rng.randrange(-1000, 1000))
+            case 2:
+                moved = timeline.run([send])
+            case _:
+                moved = timeline.run_back([send])
+        if moved.why is not Why.SHUTDOWN and moved.position.inside is None:
+            assert seen.setdefault(moved.position.count, hv.state_hash) == hv.state_hash
+    straight = pairs.start("exchange", wanted)[pairs.GIVER].hv
+    for count in sorted(seen):
+        straight.run(max_insns=count)
+        assert straight.state_hash == seen[count], count
+    assert len(seen) > 20

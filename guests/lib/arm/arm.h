@@ -25,4 +25,7 @@ unsigned long cpu_affinity(unsigned id);
 /* Start processor `id` by PSCI, to run fn(arg). 0, or what PSCI said. When fn returns, it turns itself off. */
 long vcpu_start(unsigned id, void (*fn)(void *), void *arg);
 
+/* Writing to another domain's frame that is mapped for reading only is an abort. */
+#define READ_ONLY_FRAMES_FAULT 1
+
 #endif

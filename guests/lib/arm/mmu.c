@@ -50,3 +50,13 @@ uint64_t pt_set(const void *va, uint64_t value)
     arch_tlb_flush_page(va);
     return old;
 }
+
+void code_allow(void *page) { pt_set(page, *pt_entry(page, 3) & ~PTE_NEVER & ~(uint64_t)PTE_ALL); }
+
+void code_written(const void *at, unsigned bytes)
+{
+    enum { LINE = 64 };
+
+    for (const char *line = (const char *)((uintptr_t)at & -(uintptr_t)LINE); line < (const char *)at + bytes; line += LINE)
+        arch_sync_code(line);
+}

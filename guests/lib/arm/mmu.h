@@ -40,5 +40,9 @@ uint64_t pt_set(const void *va, uint64_t entry);
 uint64_t *pt_table(void);
 /* A page of memory that nobody uses; zeros. */
 void *page_alloc(void);
+/* Have the kernel execute what is in a page of the image, which its users then do not reach. */
+void code_allow(void *page);
+/* Code was written there: it is what executes next. */
+void code_written(const void *at, unsigned bytes);
 #endif
 #endif

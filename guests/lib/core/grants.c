@@ -46,3 +46,31 @@ void grant_v1(uint32_t ref, domid_t to, uint64_t frame, uint16_t flags)
     e->frame = (uint32_t)frame;
     __atomic_store_n(&e->flags, flags, __ATOMIC_SEQ_CST);
 }
+
+struct gnttab_map_grant_ref grant_map(domid_t from, uint32_t ref, unsigned flags, void *at)
+{
+    struct gnttab_map_grant_ref op = { .host_addr = (unsigned long)at, .flags = flags, .ref = ref, .dom = from };
+
+    require_eq(hcall(grant_table_op, GNTTABOP_map_grant_ref, &op, 1), 0);
+    return op;
+}
+
+int grant_unmap(uint32_t handle, void *at)
+{
+    struct gnttab_unmap_grant_ref op = { .host_addr = (unsigned long)at, .handle = handle };
+
+    require_eq(hcall(grant_table_op, GNTTABOP_unmap_grant_ref, &op, 1), 0);
+    return op.status;
+}
+
+int grant_copy_from(domid_t from, uint32_t ref, void *to, unsigned bytes)
+{
+    struct gnttab_copy op = { .len = (uint16_t)bytes, .flags = GNTCOPY_source_gref };
+
+    op.source.u.ref = ref;
+    op.source.domid = from;
+    op.dest.u.gmfn = virt_to_mfn(to);
+    op.dest.domid = DOMID_SELF;
+    require_eq(hcall(grant_table_op, GNTTABOP_copy, &op, 1), 0);
+    return op.status;
+}

@@ -26,4 +26,7 @@ const char *fw_cfg_cmdline(void);
 /* Start processor `id` by INIT and SIPI, to run fn(arg). 0, or -1 when it does not come. When fn returns, it halts. */
 long vcpu_start(unsigned id, void (*fn)(void *), void *arg);
 
+/* Writing to another domain's frame that is mapped for reading only does nothing (P2M_DISCARD_WRITE_TYPES of Xen). */
+#define READ_ONLY_FRAMES_FAULT 0
+
 #endif

@@ -23,4 +23,7 @@ void vcpu_context(struct vcpu_guest_context *context, unsigned id, void (*fn)(vo
 /* VCPUOP_initialise and VCPUOP_up. 0 or an errno. When fn returns, the vcpu takes itself down. */
 long vcpu_start(unsigned id, void (*fn)(void *), void *arg);
 
+/* Writing to another domain's frame that is mapped for reading only is a page fault. */
+#define READ_ONLY_FRAMES_FAULT 1
+
 #endif
