@@ -1,8 +1,8 @@
 """The guest ABI in Python: constants, structure layouts, hypercall tables, rules.
 
 Everything here comes from the headers and lists in native/abi through the generated module ``hv._abi_data``;
-no number is written twice. Constants are attributes (``abi.EVTCHNOP_send``) with the value that 64-bit x86
-guests see, or, for names that only another ABI has, that one's; ``constant(name, abi_name)`` gives one ABI's.
+no number is written twice. Constants are attributes (``abi.EVTCHNOP_send``) with the value that guests of
+the first ABI see, or, for names that only another ABI has, that one's; ``constant(name, abi_name)`` gives one ABI's.
 
     >>> layout("evtchn_bind_virq").unpack(bytes(12))
     {'virq': 0, 'vcpu': 0, 'port': 0}
@@ -38,7 +38,9 @@ __all__ = [
     "word_size",
 ]  # fmt: skip
 
-ABIS: tuple[str, ...] = ("x86_64", "x86_32", "arm")
+ABIS: tuple[str, ...] = tuple(_abi_data.LAYOUTS)
+"""The guest ABIs that native/abi lays structures out for."""
+_FIRST = ABIS[0]
 
 
 class Rule(NamedTuple):
@@ -213,12 +215,12 @@ def _table(abi_name: str) -> dict[str, list[str]]:
     return {name: rest for name, *rest in _rows(_abi_data.LAYOUTS[abi_name])}
 
 
-def layout_names(abi_name: str = "x86_64") -> tuple[str, ...]:
+def layout_names(abi_name: str = _FIRST) -> tuple[str, ...]:
     """The structures and unions of one ABI; nested ones without a tag are named by their path."""
     return tuple(_table(abi_name))
 
 
-def layout(name: str, abi_name: str = "x86_64") -> Layout:
+def layout(name: str, abi_name: str = _FIRST) -> Layout:
     """The layout of a structure or union by its tag. KeyError: that ABI has none of that name."""
     table = _table(abi_name)
     if name not in table:
@@ -232,7 +234,7 @@ def word_size(abi_name: str) -> int:
     return layout("vcpu_info", abi_name).field_size("evtchn_pending_sel")
 
 
-def constant(name: str, abi_name: str = "x86_64") -> int:
+def constant(name: str, abi_name: str = _FIRST) -> int:
     """The value that a constant has for one guest ABI. KeyError: that ABI has none of that name."""
     others = _OTHERS.get(abi_name, {})
     value = others[name] if name in others else _CONSTANTS[name]

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv import hypercall
-from hv.arch import architecture, kind_named
+from hv.arch import architecture, kind_named, kinds
 from hv.domain import Domain
 from hv.inputs import InputGate, Moment
 from hv.native import check, ffi, lib
@@ -144,13 +144,15 @@ class Hypervisor:
         return int(lib.hv_now(self.native))
 
     def create_domain(
-        self, name: str, *, memory_mib: int, vcpus: int = 1, domid: int | None = None, kind: str = "pv"
+        self, name: str, *, memory_mib: int, vcpus: int = 1, domid: int | None = None, kind: str = ""
     ) -> Domain:
-        """An empty domain of a kind (hv.arch.kinds) with `vcpus` vcpus, all offline. NativeError: a table is full."""
+        """An empty domain of a kind (hv.arch.kinds; "": the first that there is) with `vcpus` vcpus, all offline.
+        NativeError: a table is full."""
         if domid is None:
             domid = max((d.domid for d in self.domains.values()), default=0) + 1
         pages = memory_mib * PAGES_PER_MIB
-        slot = check(lib.hv_domain_create(self.native, domid, kind_named(kind).number, pages), f"domain {name}")
+        number = kind_named(kind or next(iter(kinds()))).number
+        slot = check(lib.hv_domain_create(self.native, domid, number, pages), f"domain {name}")
         domain = Domain(self, slot, name)
         self.domains[slot] = domain
         for _ in range(vcpus):

@@ -54,6 +54,24 @@ RULES = (
     Rule("hv", ("tests", "tools", "guests"), "the package stands alone"),
 )
 
+#: Words of each architecture: its registers, tables, devices of its processors, formats of its kernels.
+WORDS = {
+    "x86": re.compile(r"(?<![a-zA-Z0-9_])(?:x86\w*|i386|r[abcd]x|r[ds]i|rflags|rip|cr[0234]\w*|e820\w*|m2p\w*"
+                      r"|[gil]dt|iopl\w*|bzimage\w*|l?apic\w*|ioapic\w*)(?![a-zA-Z0-9_])"),
+    "arm": re.compile(r"(?<![a-zA-Z0-9_])(?:arm|arm32|arm64|aarch64|gic[cdr]?|psci\w*|pl011|ttbr\w*|spsr\w*)"
+                      r"(?![a-zA-Z0-9_])"),
+}
+MAY_NAME = (
+    "hv/devices",                    # of a PC: buses and devices, no processor
+    "hv/debug",                      # still does
+    "hv/abi.py", "hv/_abi_data.py",  # layouts of every guest ABI, by name
+    "hv/arch/__init__.py",           # guest ABI to folder
+    "hv/backend/block_requests.py",  # what a front end calls the ABI of its ring
+    "hv/builder/elf.py",             # machines of ELF files: to say what a file is for
+    "hv/arch/arm/boot.py",           # options of x86's, refused by name
+    "hv/net/nat.py", "hv/net/port.py", "hv/net/tcp.py",  # they arm timers
+)
+
 #: Third-party modules by tree. The standard library and our own packages are always allowed.
 THIRD_PARTY = {
     "isa": {"capstone"},
@@ -112,6 +130,22 @@ def python_complaints(text: str, name: str) -> list[str]:
         elif top in ONLY_IN and tree in THIRD_PARTY and not below(name, ONLY_IN[top], "/"):
             said.append(f"{name} imports {module}: only {', '.join(ONLY_IN[top])} may")
     return said
+
+
+def architecture_words(text: str, name: str) -> Iterator[tuple[str, str]]:
+    """Words of an architecture in the code of a neutral Python file, with whose they are."""
+    if below(name, MAY_NAME, "/") or not any(words.search(text) for words in WORDS.values()):
+        return
+    tree = ast.parse(text, name)
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if id(node) in docstrings:
+            continue
+        said = next((value for field in ("id", "attr", "arg", "name", "value")
+                     if isinstance(value := getattr(node, field, None), str)), "")
+        for architecture, words in WORDS.items():
+            if not below(name, (f"hv/arch/{architecture}",), "/"):
+                yield from ((architecture, word) for word in words.findall(said))
 
 
 def c_complaints(text: str, name: str, exists: frozenset[str] = frozenset()) -> list[str]:
@@ -187,6 +221,13 @@ def test_neutral_code_asks_no_architecture_by_name() -> None:
     assert not said, "\n".join(said)
 
 
+def test_neutral_code_names_nothing_of_an_architecture() -> None:
+    """Identifiers and texts, comments and docstrings apart, of `hv` outside an architecture's folder."""
+    said = [f"{name} names {word}, which is {architecture}'s" for name, text in sources({".py"}, "hv")
+            for architecture, word in architecture_words(text, name)]
+    assert not said, "\n".join(said)
+
+
 def test_the_rules_bite() -> None:
     assert python_complaints("from hv import frames", "isa/x86/registers.py")
     assert python_complaints("from hv._native import lib", "hv/domain.py")
@@ -205,6 +246,12 @@ def test_the_rules_bite() -> None:
     assert python_complaints("from ..x86 import mode", "hv/arch/arm/mode.py")
     assert not python_complaints("from hv.arch import architecture", "hv/toolstack/launch.py")
     assert not python_complaints("import isa.x86.paging", "hv/arch/x86/pv.py")
+
+    assert [*architecture_words('"""cr3 of a docstring"""\nvcpu.c.cr3_kernel = int(rax)', "hv/vcpu.py")] == [
+        ("x86", "cr3_kernel"), ("x86", "rax")]
+    assert [*architecture_words('load("hv.arch.arm.boot")', "hv/domain.py")] == [("arm", "arm")]
+    assert [*architecture_words("gic = cr3", "hv/arch/x86/boot.py")] == [("arm", "gic")]
+    assert not [*architecture_words("cr3 = gicd", "hv/devices/vga.py")]
 
     assert c_complaints('#include "../xen/hv.h"', "native/engine/tlb.c")
     assert not c_complaints('#include "../engine/engine.h"', "native/xen/hv.c")

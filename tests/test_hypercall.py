@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from hv import abi
+from hv.arch import kinds
 from hv.disposition import BLOCK, RETRY, Action
 from hv.errors import XenError
 from hv.hypercall import Context, Registry, dispatch, load_handlers
@@ -161,8 +162,8 @@ def test_a_mistake_of_ours_leaves_the_run_with_the_call_described(monkeypatch):
     def broken(ctx, arg):
         return arg["oops"]
 
-    guest = DomainUnderTest(find_guest("hello"))
-    (entry,) = load_handlers("x86_64").known()[abi.HYPERCALL_NUMBERS["event_channel_op"]]
+    guest = DomainUnderTest(find_guest("evtchn_loopback"))
+    (entry,) = load_handlers(guest.domain.abi).known()[abi.HYPERCALL_NUMBERS["event_channel_op"]]
     monkeypatch.setitem(entry.subs, abi.EVTCHNOP_send, (broken, "evtchn_send"))
     with pytest.raises(KeyError, match="oops") as caught:
         guest.run(10**7)
@@ -174,7 +175,7 @@ def test_unknown_hypercalls_are_told_once_and_the_rest_each_time():
     from hv.testing.build import find_guest
     from hv.testing.runner import DomainUnderTest
 
-    guest = DomainUnderTest(find_guest("hello"))
+    guest = DomainUnderTest(find_guest("shutdown"))
     log, vcpu = guest.hv.refusals, guest.domain.vcpus[0].c
     for _ in range(3):
         log.note(vcpu, 55, [1] * 6, XenError("unknown_hypercall", hypercall=55))
@@ -187,7 +188,7 @@ def test_unknown_hypercalls_are_told_once_and_the_rest_each_time():
 
 
 def test_every_handler_on_disk_registers_under_a_real_sub_operation():
-    for name in ("x86_64", "arm"):
+    for name in {kind.abi for kind in kinds().values()}:
         handlers = load_handlers(name).known()
         assert handlers
         for entry in (one for entries in handlers.values() for one in entries):

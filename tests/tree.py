@@ -13,9 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 COPIED = ".copied"  # in a copy: the files that it was made of
 
 
-def copy_tree(name: str) -> Path:
-    """Copy what git tracks, and new files that it does not ignore, to build/NAME. Files that have not changed stay, and
-    what was copied once and is gone from the working tree goes: guests take every source of a folder."""
+def copy_tree(name: str, without: tuple[str, ...] = ()) -> Path:
+    """Copy what git tracks, and new files that it does not ignore, to build/NAME; `without`: paths and patterns of
+    paths that are left out, with all below. Files that have not changed stay, and what was copied once and is gone from
+    the working tree goes: guests take every source of a folder."""
     target = ROOT / "build" / name
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -24,6 +25,7 @@ def copy_tree(name: str) -> Path:
         capture_output=True,
     ).stdout
     wanted = {path for item in listing.split(b"\0") if item and (ROOT / (path := Path(os.fsdecode(item)))).is_file()}
+    wanted = {path for path in wanted if not any(_is_below(path, pattern) for pattern in without)}
     _forget(target, wanted)
     for path in sorted(wanted):
         source, copy = ROOT / path, target / path
@@ -32,6 +34,10 @@ def copy_tree(name: str) -> Path:
             shutil.copyfile(source, copy)
     (target / COPIED).write_text("".join(f"{path}\n" for path in sorted(wanted)))
     return target
+
+
+def _is_below(path: Path, pattern: str) -> bool:
+    return any(part.match(pattern) for part in (path, *path.parents) if len(part.parts) == pattern.count("/") + 1)
 
 
 def _forget(target: Path, wanted: set[Path]) -> None:

@@ -37,7 +37,7 @@ EXIT_REFUSED = 1
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    from hv.testing.build import ENVIRONMENTS
+    from hv.testing.build import ENVIRONMENTS, USUAL
 
     known = "\n".join(f"  {env.name:<8} {env.help}" for env in ENVIRONMENTS.values())
     made = Parser(
@@ -48,8 +48,8 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("file", metavar="FILE", help="a C file, or the name of a guest")
     made.add_argument("-o", "--output", metavar="OUT", help="the kernel to write (default: FILE.elf in this directory)")
-    made.add_argument("--env", default="pv64", metavar="NAME", choices=ENVIRONMENTS,
-                      help="what it is built for (default pv64)")  # fmt: skip
+    made.add_argument("--env", default=USUAL, metavar="NAME", choices=ENVIRONMENTS,
+                      help=f"what it is built for (default {USUAL})")  # fmt: skip
     return made
 
 

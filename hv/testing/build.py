@@ -62,6 +62,8 @@ ENVIRONMENTS: dict[str, Environment] = {
     env.name: env for module in installed("environments") for env in module.ENVIRONMENTS
 }
 """Those of every architecture that is there."""
+USUAL = next(iter(ENVIRONMENTS), "")
+"""What guests are built for where nothing else is said."""
 
 
 @cache
@@ -179,7 +181,7 @@ def find_guest(name: str) -> Path:
     raise BuildError(f"no guest {name!r}: there is no {name}.c in {', '.join(FOLDERS)} of guests/")
 
 
-def build_guests(sources: Sequence[Path], env_name: str = "pv64", jobs: int | None = None) -> list[Path]:
+def build_guests(sources: Sequence[Path], env_name: str = USUAL, jobs: int | None = None) -> list[Path]:
     """Build each source for one environment; returns the ELF files in the same order. Raises BuildError."""
     env = ENVIRONMENTS.get(env_name)
     if env is None:
@@ -200,7 +202,7 @@ def build_guests(sources: Sequence[Path], env_name: str = "pv64", jobs: int | No
         return list(pool.map(one, sources))
 
 
-def build_guest(source: Path, env_name: str = "pv64") -> Path:
+def build_guest(source: Path, env_name: str = USUAL) -> Path:
     """Build one guest; returns its ELF file. Raises BuildError."""
     return build_guests([source], env_name)[0]
 

@@ -98,7 +98,7 @@ class Outcome:
 
 def resolve(guest: str | Path, env: str = "") -> tuple[Path, Metadata | None, str]:
     """The kernel behind a guest's name, C file or kernel file, built when it has sources; its header comment; the
-    environment that it was built for.
+    environment that it was built for, which is the first of those that are there.
 
     Raises BuildError, MetadataError.
     """
@@ -110,7 +110,7 @@ def resolve(guest: str | Path, env: str = "") -> tuple[Path, Metadata | None, st
     if not path.is_file():
         raise BuildError(f"{path}: no such file")
     metadata = read_metadata(path)
-    env = env or metadata.environments[0]
+    env = env or next((name for name in metadata.environments if name in ENVIRONMENTS), metadata.environments[0])
     if env not in metadata.environments:
         raise BuildError(f"{path}: is for {', '.join(metadata.environments)}, not for {env}")
     return build_guest(path, env), metadata, env
