@@ -1,11 +1,15 @@
 /* @title  compute loops
  * @fact   (benchmark) loop=0..3: registers, memory, list, branches; n iterations. The code is that of loops.S
- * @source guests/bench/loops.S
- * @env    pv64
+ * @source guests/bench/loops.S, loops_arm64.S
+ * @env    pv64 arm64
  */
 #include <guest.h>
 
+#ifdef __aarch64__
+__asm__(".include \"loops_arm64.S\"");
+#else
 __asm__(".include \"loops.S\"");
+#endif
 
 typedef void loop_fn(unsigned long iterations, void *buffer);
 loop_fn loop_register, loop_memory, loop_list, loop_branch;

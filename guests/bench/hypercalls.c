@@ -1,7 +1,7 @@
 /* @title  null hypercalls
  * @fact   (benchmark) n times xen_version: sub=0 is answered in C, sub=7 (XENVER_pagesize) in Python
  * @source xen/include/public/version.h
- * @env    pv64
+ * @env    pv64 arm64 arm32
  */
 #include <guest.h>
 #include <abi/version.h>

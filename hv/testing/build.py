@@ -126,7 +126,7 @@ def _scratch(output: Path) -> Path:
 
 def _compile(env: Environment, source: Path, output: Path) -> str:
     """Compile one file; returns the digest of what it was made from."""
-    inputs = [source, *sorted(source.parent.glob("*.h"))]
+    inputs = [source, *sorted(source.parent.glob("*.[hS]"))]  # whatever it may include
     contents = b"\0".join(path.read_bytes() for path in inputs)
     shown = _shown_as(source)
     digest = hashlib.sha256((_library_digest(env) + repr((str(source), shown))).encode() + contents).hexdigest()
@@ -136,7 +136,8 @@ def _compile(env: Environment, source: Path, output: Path) -> str:
     folders = [*(GUESTS / "lib" / name for name in env.folders), ABI.parent, source.parent]
     include = [f"-I{folder}" for folder in folders]
     try:
-        _run([zig(), "cc", "-target", env.target, *_COMMON, *env.flags, *shown, *include,
+        # The digest is there for zig's own cache, which does not know what assembly code includes.
+        _run([zig(), "cc", "-target", env.target, *_COMMON, *env.flags, *shown, *include, f"-DINPUTS=0x{digest[:16]}",
               "-c", str(source), "-o", str(made)])
         _install(made, output, digest)
     finally:

@@ -7,7 +7,9 @@ from importlib import import_module
 
 from tests.bench.measure import Row, heading, show, write
 
-FILES = ("traps", "tracing", "loops", "hello", "linux", "memory", "timetravel", "gdb", "accesses", "shadow", "pc")
+FILES = (
+    "traps", "tracing", "loops", "hello", "linux", "memory", "timetravel", "gdb", "accesses", "shadow", "pc", "arm",
+)  # fmt: skip
 
 
 def main(names: list[str]) -> int:

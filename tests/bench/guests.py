@@ -19,9 +19,12 @@ def guest(name: str, env: str = "pv64") -> Path:
     return build_guest(find_guest(name), env)
 
 
-def seconds_of_guest(name: str, cmdline: str, env: str = "pv64", paging: str = DEFAULT_PAGING) -> float:
+def seconds_of_guest(
+    name: str, cmdline: str, env: str = "pv64", paging: str = DEFAULT_PAGING, vcpus: int = 1
+) -> float:
     """Processor seconds of the run of a guest, from its first instruction to its shutdown. It must power off."""
-    config = GuestConfig(memory_mib=MEMORY_MIB, cmdline=cmdline, kind=ENVIRONMENTS[env].kind, paging=paging)
+    kind = ENVIRONMENTS[env].kind
+    config = GuestConfig(memory_mib=MEMORY_MIB, cmdline=cmdline, kind=kind, paging=paging, vcpus=vcpus)
     image = guest(name, env)
     one = launch(None, config._replace(firmware=image)) if config.kind == "hvm" else launch(image, config)
     start = time.process_time()
@@ -33,8 +36,8 @@ def seconds_of_guest(name: str, cmdline: str, env: str = "pv64", paging: str = D
 
 
 def nanoseconds_each(
-    name: str, cmdline: str, few: int, many: int, env: str = "pv64", paging: str = DEFAULT_PAGING
+    name: str, cmdline: str, few: int, many: int, env: str = "pv64", paging: str = DEFAULT_PAGING, vcpus: int = 1
 ) -> float:
     """Nanoseconds an iteration: two runs of different length, so that start-up cancels out."""
-    short = seconds_of_guest(name, f"{cmdline} n={few}", env, paging)
-    return (seconds_of_guest(name, f"{cmdline} n={many}", env, paging) - short) / (many - few) * 1e9
+    short = seconds_of_guest(name, f"{cmdline} n={few}", env, paging, vcpus)
+    return (seconds_of_guest(name, f"{cmdline} n={many}", env, paging, vcpus) - short) / (many - few) * 1e9

@@ -19,12 +19,12 @@ def rows() -> list[Row]:
     image, initramfs = str(kernel()), str(ramdisk(COMMANDS, "bench"))
 
     def ours() -> float:
-        return _cpu(
+        return boot_seconds(
             [*HV, "run", image, "--memory", str(MEMORY_MIB), "--ramdisk", initramfs, "--cmdline", "console=hvc0 quiet"]
         )
 
     def qemu() -> float:
-        return _cpu(
+        return boot_seconds(
             [
                 "qemu-system-x86_64",
                 "-accel",
@@ -51,7 +51,8 @@ def rows() -> list[Row]:
     return [measure("linux_pv_boot", "s", ours, "qemu-system-x86_64 -accel tcg", theirs, goal="<= 0.95")]
 
 
-def _cpu(command: list[str]) -> float:
+def boot_seconds(command: list[str]) -> float:
+    """Processor seconds of a program that boots a kernel to a shell which says MARK, and off again."""
     usage = run(command)
     if MARK not in usage.output:
         raise RuntimeError(f"{command[0]}: exit {usage.code}, no shell: {usage.output[-400:]!r}")

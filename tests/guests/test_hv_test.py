@@ -110,6 +110,13 @@ def test_a_changed_header_is_noticed(tmp_path: Path) -> None:
         assert text in run_test(guest(tmp_path, "with_header", body)).console
 
 
+def test_changed_assembly_code_is_noticed(tmp_path: Path) -> None:
+    body = '__asm__(".pushsection .data; .include \\"mine.S\\"; .popsection"); extern char mine[]; printf("%s", mine);'
+    for text in ("three", "four"):
+        (tmp_path / "mine.S").write_text(f'mine: .asciz "{text}\\n"\n')
+        assert text in run_test(guest(tmp_path, "with_assembly", body)).console
+
+
 def test_a_changed_source_is_built_again(tmp_path: Path) -> None:
     assert "one" in run_test(guest(tmp_path, "text", 'printf("one\\n");')).console
     assert "two" in run_test(guest(tmp_path, "text", 'printf("two\\n");')).console

@@ -72,8 +72,6 @@ int arm_set_ops(struct cpu *c)
     return 0;
 }
 
-bool arm_is_narrow(const struct cpu *c) { return !FIELD(const uint32_t, c->env, U_ENV_AARCH64); }
-
 unsigned arm_level(const struct cpu *c)
 {
     if (arm_is_narrow(c))

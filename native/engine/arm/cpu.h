@@ -56,7 +56,7 @@ extern void vfp_set_fpscr_aarch64(void *env, uint32_t value);
 extern uint32_t cpu_ldl_code_aarch64(void *env, uint64_t va);
 
 /* Is the cpu in AArch32 state just now? The exception level that it is at: 0 or 1. */
-bool arm_is_narrow(const struct cpu *c);
+static inline bool arm_is_narrow(const struct cpu *c) { return !FIELD(const uint32_t, c->env, U_ENV_AARCH64); }
 unsigned arm_level(const struct cpu *c);
 
 /* ---- cpu.c: of struct cpu_kind ---- */

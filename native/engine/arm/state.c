@@ -17,16 +17,18 @@ static uint64_t *sp_of(struct cpu *c)
 
 uint64_t arm_reg(struct cpu *c, int n)
 {
-    if (n < 0 || n > (arm_is_narrow(c) ? 14 : 31))
+    const bool narrow = arm_is_narrow(c);
+    if (n < 0 || n > (narrow ? 14 : 31))
         return 0;
-    return arm_is_narrow(c) ? ENV(uint32_t, U_ENV_REGS + 4 * n) : ENV(uint64_t, U_ENV_XREGS + 8 * n);
+    return narrow ? ENV(uint32_t, U_ENV_REGS + 4 * n) : ENV(uint64_t, U_ENV_XREGS + 8 * n);
 }
 
 void arm_set_reg(struct cpu *c, int n, uint64_t value)
 {
-    if (n < 0 || n > (arm_is_narrow(c) ? 14 : 31))
+    const bool narrow = arm_is_narrow(c);
+    if (n < 0 || n > (narrow ? 14 : 31))
         return;
-    if (arm_is_narrow(c))
+    if (narrow)
         ENV(uint32_t, U_ENV_REGS + 4 * n) = (uint32_t)value;
     else
         ENV(uint64_t, U_ENV_XREGS + 8 * n) = value;

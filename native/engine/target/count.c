@@ -198,6 +198,8 @@ int64_t cpu_unretired(const struct cpu *c, uint64_t pc)
 {
     if (!c->block)
         return 0;
+    if (pc == FIELD(const uint64_t, c->block, U_TB_PC) + FIELD(const uint16_t, c->block, U_TB_SIZE))
+        return 0;                 /* behind the last one, as calls of the hypervisor are: no search for what is known */
     int index = insn_index(c->block, pc);
     return index < 0 ? 0 : FIELD(const uint16_t, c->block, U_TB_ICOUNT) - index;
 }
