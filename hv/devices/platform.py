@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 class Platform(Board):
     """The PC of one domain."""
 
-    access_ns = lib.HVM_ACCESS_NS
-
     def __init__(self, domain: Domain) -> None:
         super().__init__(domain)
+        self.access_ns = int(lib.HVM_ACCESS_NS)
         self._state: Any = lib.hv_hvm_domain(self._native, domain.c)
         self._holds: tuple[int, int, int] | None = None
         self._video: tuple[int, VideoMemory] | None = None
