@@ -20,7 +20,7 @@ import importlib
 import os
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from hv import abi
 from hv.arch import FOLDERS, architecture
@@ -175,14 +175,6 @@ class Entry:
         self.pointer = POINTER_ARGUMENT.get(name, max(abi.HYPERCALL_ARGS[name] - 1, 0))
 
 
-class Found(NamedTuple):
-    """The handler of a call, the structure of its argument, and which argument points to that."""
-
-    handler: Handler
-    struct: str
-    pointer: int
-
-
 class Registry:
     """Handlers by hypercall number. Those of an architecture come before those of `base`, which every guest has."""
 
@@ -197,19 +189,24 @@ class Registry:
         return {number: [*([self.entries[number]] if number in self.entries else []), *base.get(number, [])]
                 for number in numbers}  # fmt: skip
 
-    def find(self, nr: int, word: int, translated: bool) -> Found:
-        """Who answers a call by its number and first argument. XenError: nobody."""
-        entries = [registry.entries[nr] for registry in (self, self.base) if registry and nr in registry.entries]
-        if not entries:
-            raise XenError("unknown_hypercall", hypercall=nr)
-        sub = word & entries[0].mask
-        found = next((entry.subs[sub] for entry in entries if sub in entry.subs), None)
-        found = found or next((entry.whole for entry in entries if entry.whole is not None), None)
-        if found is None:
-            raise XenError("unknown_subop", hypercall=nr, subop=sub)
-        if translated and any(entry.translated is not None and sub not in entry.translated for entry in entries):
-            raise XenError("subop_pv_only", hypercall=nr, subop=sub)
-        return Found(*found, entries[0].pointer)
+    def find(self, nr: int, word: int, translated: bool) -> tuple[Handler, str, int]:
+        """Who answers a call by its number and first argument: the handler, the structure of its argument, and which
+        argument points to that. XenError: nobody."""
+        own = self.entries.get(nr)
+        base = None if self.base is None else self.base.entries.get(nr)
+        for entry in (own, base):
+            if entry is not None and (found := entry.subs.get(word & entry.mask)) is not None:
+                break
+        else:
+            entry = own if own is not None and own.whole is not None else base or own
+            if entry is None:
+                raise XenError("unknown_hypercall", hypercall=nr)
+            if entry.whole is None:
+                raise XenError("unknown_subop", hypercall=nr, subop=word & entry.mask)
+            found = entry.whole
+        if translated and entry.translated is not None and word & entry.mask not in entry.translated:
+            raise XenError("subop_pv_only", hypercall=nr, subop=word & entry.mask)
+        return *found, entry.pointer
 
     def add(self, name: str, sub: int | None, arg: str, handler: Handler) -> None:
         """Register `handler`. ValueError: no such hypercall or structure, or the place is taken."""
@@ -228,7 +225,7 @@ class Registry:
             entry.subs[sub] = (handler, arg)
 
     def translated_have(self, name: str, *subs: int) -> None:
-        """Of this hypercall, translated domains have only these sub-operations; others are ENOSYS for them."""
+        """Of the sub-operations registered here, translated domains have only these; others are ENOSYS for them."""
         self.entries.setdefault(abi.HYPERCALL_NUMBERS[name], Entry(name)).translated = frozenset(subs)
 
     def __call__(self, name: str, *, sub: int | None = None, arg: str = "") -> Callable[[Handler], Handler]:
