@@ -29,9 +29,7 @@ TOP = ("hv.cli", "hv.toolstack", "hv.testing", "hv.debug")
 TOP_FOLDERS = ("hv/cli", "hv/toolstack", "hv/testing", "hv/debug")
 
 X86_CALLS = tuple(path.stem for path in (ROOT / "hv/arch/x86/hypercalls").glob("[a-z]*.py"))
-DEBUGGER_STILL = (
-    "hv/debug/core.py", "hv/debug/trace_text.py", "hv/debug/commands/frames.py", "hv/debug/gdb/target.py",
-)  # fmt: skip
+DEBUGGER_STILL = ("hv/debug/core.py", "hv/debug/trace_text.py", "hv/debug/commands/frames.py")
 """Files of the debugger that still know x86's page tables."""
 
 RULES = (

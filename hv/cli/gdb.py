@@ -46,10 +46,6 @@ def check(options: Any) -> None:
 def serve(session: Session, where: tuple[str, int], command: str, *, running: bool) -> str | None:
     """Serve gdb to the end. Why it ended, as Session.run() says it. None: the address cannot be had, and stderr says
     why."""
-    if not session.domain.vcpus[0].arch.GDB:
-        kind = session.domain.kind.name
-        sys.stderr.write(f"hv {command}: gdb cannot be told of the registers of {kind} guests yet; use hv debug\n")
-        return None
     from hv.debug.crash_file import about_guest
     from hv.debug.debugger import Debugger
     from hv.debug.gdb.server import KILLED, LEFT, GdbServer

@@ -81,7 +81,7 @@ def main(argv: list[str]) -> int:
 
 def _keep(session: Session, options: Any) -> None:
     """Keep what the options ask for. BuilderError."""
-    if options.core and not session.domain.vcpus[0].arch.GDB:
+    if options.core and not session.domain.vcpus[0].arch.CORE_FILES:
         kind = session.domain.kind.name
         raise BuilderError("--core", f"there are no core files of {kind} guests yet", "say --on-crash snapshot")
     if options.record or options.on_crash == "snapshot":

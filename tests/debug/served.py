@@ -28,9 +28,11 @@ from tests.debug.straight import MEMORY_MIB
 class Served:
     """A guest, its debugger, and the port at which its server listens."""
 
-    def __init__(self, guest: str, cmdline: str = "", *, interval: int = 20_000) -> None:
-        self.kernel = resolve(guest)[0]
-        self.dom = DomainUnderTest(guest, Options(cmdline=cmdline, memory=MEMORY_MIB))
+    def __init__(
+        self, guest: str, cmdline: str = "", *, interval: int = 20_000, env: str = "", memory: int = MEMORY_MIB
+    ) -> None:
+        self.kernel = resolve(guest, env)[0]
+        self.dom = DomainUnderTest(guest, Options(cmdline=cmdline, memory=memory, env=env))
         symbols = symbols_of(self.dom.guest.image)
         self.debugger = Debugger(self.dom.hv, timeline=Timeline(self.dom.hv, interval=interval), symbols=symbols)
         self.ended = ""
@@ -69,10 +71,10 @@ class Served:
             assert client.start().startswith(b"T05")
             yield client
 
-    def gdb(self, *commands: str, interrupt_at: int = 0, kernel: bool = True) -> str:
+    def gdb(self, *commands: str, interrupt_at: int = 0, kernel: bool = True, program: str = "gdb") -> str:
         """What gdb prints for these commands, with the guest's symbols; Ctrl-C once that many instructions have
         retired. `kernel`: gdb gets the kernel's file, else it has to fetch it."""
-        process = start_gdb(self.port, commands, self.kernel if kernel else None)
+        process = start_gdb(self.port, commands, self.kernel if kernel else None, program)
         if interrupt_at:
             self._interrupt(process, interrupt_at)
         return output_of(process)
@@ -83,11 +85,13 @@ class Served:
         process.send_signal(2)
 
 
-def start_gdb(port: int, commands: Sequence[str], kernel: Path | None = None) -> subprocess.Popen[str]:
+def start_gdb(
+    port: int, commands: Sequence[str], kernel: Path | None = None, program: str = "gdb"
+) -> subprocess.Popen[str]:
     """gdb at work on a server."""
-    gdb = shutil.which("gdb")
+    gdb = shutil.which(program)
     if gdb is None:
-        pytest.skip("gdb is not installed")
+        pytest.skip(f"{program} is not installed")
     # `make asan` loads the sanitizer's library into Python; gdb does not start with it
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     script = ["set pagination off", "set confirm off", "set width 0", f"target remote 127.0.0.1:{port}", *commands]

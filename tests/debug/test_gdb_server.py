@@ -10,9 +10,9 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from hv.arch.x86.gdb import REGISTERS, SYSTEM
 from hv.debug.gdb.packets import MAX_PACKET, framed, unescaped
 from hv.debug.gdb.session import PACKETS
-from hv.debug.gdb.target import REGISTERS, SYSTEM
 from hv.debug.memory import LAST_ADDRESS, translate
 from hv.debug.timeline import Position
 from hv.native import lib

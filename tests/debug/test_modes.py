@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from hv.arch.x86.gdb import REGISTERS
 from hv.cli.main import main
 from hv.debug import stops
 from hv.debug.commands import execute
 from hv.debug.debugger import Debugger
 from hv.debug.gdb.replies import stop_reply
 from hv.debug.gdb.session import Session
-from hv.debug.gdb.target import REGISTERS
 from hv.debug.here import disassemble, place_text, stack_words
 from hv.debug.mode import mode_of
 from hv.debug.symbols import Symbols

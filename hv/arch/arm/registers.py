@@ -15,8 +15,8 @@ GENERAL = (*(f"x{number}" for number in range(31)), "sp", "pc")
 PC, STACK, FLAGS = "pc", "sp", "pstate"
 STATE = "struct arm_state"
 """The whole architectural state (native/engine/engine.h)."""
-GDB = False
-"""gdb cannot be told of them yet."""
+CORE_FILES = False
+"""hv.debug.core cannot write them yet."""
 RECORD = FrameRecord("x29", "x30", STACK, 8)
 """Procedure Call Standard for the Arm 64-bit Architecture (AAPCS64), 6.4.6."""
 

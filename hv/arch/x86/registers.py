@@ -17,7 +17,7 @@ GENERAL = (
 PC, STACK = "rip", "rsp"
 """Those of GENERAL that say where the next instruction and the top of the stack are, as the guest sees them."""
 FLAGS = "rflags"
-GDB = True
+CORE_FILES = True
 """gdb can be told of them (hv.debug.gdb, hv.debug.core)."""
 RECORD = None
 """Callers are found by what describes the code (hv.debug.symbols)."""

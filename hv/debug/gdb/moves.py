@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hv.debug.gdb.target import places
+from hv.arch.gdb import target_of
 from hv.debug.timeline import Moved, Why
 
 if TYPE_CHECKING:
@@ -26,18 +26,31 @@ def forward(session: Session) -> Moved:
     while True:
         moved = debugger.run(also=session.points)
         if moved.why is not Why.IDLE:
-            return moved
+            return _other_side(session, moved, -1)
         if not session.outside.wait_for_input():
             return moved._replace(why=Why.INTERRUPTED) if session.outside.poll_back() else moved
 
 
 def back(session: Session) -> Moved:
     """Backwards to a stop point or to the beginning."""
-    return session.debugger.run_back(also=session.points)
+    return _other_side(session, session.debugger.run_back(also=session.points), 1)
+
+
+def _other_side(session: Session, moved: Moved, by: int) -> Moved:
+    """Where gdb itself steps over the instruction that met a watchpoint: the movement ends on its other side."""
+    if moved.why is not Why.STOP_POINT or not session.points.watched(moved.hit):
+        return moved
+    if not target_of(session.debugger.vcpu).steps_over_watched:
+        return moved
+    return session.debugger.step(by)._replace(why=moved.why, hit=moved.hit)
 
 
 def step(session: Session, vcpu: Vcpu) -> Moved:
     """One instruction of this vcpu; others run as they would. Stop points of theirs end it too."""
+    return _other_side(session, _step(session, vcpu), -1)
+
+
+def _step(session: Session, vcpu: Vcpu) -> Moved:
     debugger = session.debugger
     before, start = int(vcpu.c.retired), debugger.hv.instructions
     moved = debugger.run(also=session.points, limit=start + 1) if session.points.watching else debugger.step(1)
@@ -55,11 +68,11 @@ def step(session: Session, vcpu: Vcpu) -> Moved:
 
 def step_range(session: Session, vcpu: Vcpu, start: int, end: int) -> Moved:
     """Steps of this vcpu until it leaves the addresses from `start` to below `end`: at least one."""
-    steps = 0
+    steps, places = 0, target_of(vcpu).places
     while True:
         moved = step(session, vcpu)
         steps += 1
-        if moved.why is not Why.LIMIT or not start <= places(vcpu)[2] < end:
+        if moved.why is not Why.LIMIT or not start <= places(vcpu)[-1] < end:
             return moved
         if steps % POLL_EVERY == 0 and session.outside.poll():
             return moved._replace(why=Why.INTERRUPTED)
@@ -67,6 +80,10 @@ def step_range(session: Session, vcpu: Vcpu, start: int, end: int) -> Moved:
 
 def step_back(session: Session, vcpu: Vcpu) -> Moved:
     """One instruction of this vcpu back; others go back as far as that takes."""
+    return _other_side(session, _step_back(session, vcpu), 1)
+
+
+def _step_back(session: Session, vcpu: Vcpu) -> Moved:
     debugger = session.debugger
     now, high, span = int(vcpu.c.retired), debugger.hv.instructions, 1
     moved = _undo(session)

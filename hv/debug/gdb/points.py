@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SOFTWARE, HARDWARE, WRITE, READ, ACCESS = range(5)
 """The first number of a Z packet."""
 _WATCHED = {WRITE: stops.WRITE, READ: stops.READ, ACCESS: stops.ACCESS}
+_WATCH_REASONS = frozenset({b"watch", b"rwatch", b"awatch"})
 _REASONS = {SOFTWARE: b"swbreak", HARDWARE: b"hwbreak", WRITE: b"watch", READ: b"rwatch", ACCESS: b"awatch"}
 MAX_WATCHED = 4096
 """Bytes of one watchpoint."""
@@ -63,6 +64,11 @@ class Points:
     def remove(self, key: Key) -> None:
         """Take a point away; one that is not there is as good as gone."""
         self._points.pop(key, None)
+
+    def watched(self, hit: Hit | None) -> bool:
+        """Whether a hit is one of gdb's own watchpoints."""
+        reason = None if hit is None else self.reason(hit)
+        return reason is not None and reason[0] in _WATCH_REASONS
 
     def reason(self, hit: Hit) -> tuple[bytes, bytes] | None:
         """Why a hit is one of gdb's own, as a stop reply says it: its word and value. None: it is not."""

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from hv.arch.gdb import target_of, target_xml
 from hv.debug import commands
 from hv.debug.gdb import moves, replies, threads
 from hv.debug.gdb.errors import Refused
 from hv.debug.gdb.files import host_io
 from hv.debug.gdb.packets import MAX_PACKET, escaped
-from hv.debug.gdb.target import target_xml
 from hv.debug.timeline import Moved, Why
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _transfer(session: Session, rest: bytes) -> bytes:
 
 
 def _features(session: Session) -> bytes:
-    return target_xml()
+    return target_xml(target_of(session.vcpu))
 
 
 def _threads(session: Session) -> bytes:

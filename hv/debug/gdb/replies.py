@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import struct
+from functools import cache
 from typing import TYPE_CHECKING
 
+from hv.arch.gdb import target_of
 from hv.debug.commands.arguments import said
 from hv.debug.crash import crash_here
 from hv.debug.gdb import threads
-from hv.debug.gdb.target import REGISTERS, places
 from hv.debug.timeline import Why
 
 if TYPE_CHECKING:
+    from hv.arch.gdb import Register
     from hv.debug.gdb.session import Session
     from hv.debug.timeline import Moved
 
 SIGINT, SIGTRAP = 2, 5
-_NUMBER = {register.name: number for number, register in enumerate(REGISTERS)}
-_AT_ONCE = "".join(f"{_NUMBER[name]:02x}:%s;" for name in ("rbp", "rsp", "rip"))
-"""What gdb looks at after every step: it need not ask."""
-_THREE = struct.Struct("<3Q")
 _HISTORY = {Why.SHUTDOWN: b"replaylog:end;", Why.IDLE: b"replaylog:end;", Why.BEGIN: b"replaylog:begin;"}
 """The ends of time. After the last, a guest is not gone (no W packet): one can go back from there."""
 _TOLD = {
@@ -27,6 +25,15 @@ _TOLD = {
     Why.IDLE: "the guest waits for ever: every vcpu is blocked, no timer is armed and there is no more input",
     Why.BEGIN: "this is the beginning of time",
 }
+
+
+@cache
+def _at_once(registers: tuple[Register, ...], names: tuple[str, ...]) -> tuple[str, struct.Struct, int]:
+    """Target.at_once as a stop reply has it: the text, its values packed, the hexadecimal digits of each."""
+    numbers = [next(number for number, register in enumerate(registers) if register.name == name) for name in names]
+    bits = registers[numbers[0]].bits
+    packed = struct.Struct("<" + {64: "Q", 32: "I"}[bits] * len(names))
+    return "".join(f"{number:02x}:%s;" for number in numbers), packed, bits // 4
 
 
 def stop_reply(session: Session, moved: Moved) -> bytes:
@@ -38,8 +45,10 @@ def stop_reply(session: Session, moved: Moved) -> bytes:
         signal = SIGINT
     elif own is not None and (own[0] not in (b"swbreak", b"hwbreak") or own[0] + b"+" in session.features):
         reason = b"%s:%s;" % own
-    values = _THREE.pack(*places(vcpu)).hex()
-    registers = _AT_ONCE % (values[:16], values[16:32], values[32:])
+    target = target_of(vcpu)
+    text, packed, size = _at_once(target.registers, target.at_once)
+    values = packed.pack(*target.places(vcpu)).hex()
+    registers = text % tuple(values[at : at + size] for at in range(0, len(values), size))
     return b"T%02x%sthread:%s;%s" % (signal, registers.encode(), threads.name(vcpu, session.multiprocess), reason)
 
 

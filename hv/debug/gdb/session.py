@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from hv import changes
+from hv.arch.gdb import Register, all_registers, encode, target_of
 from hv.debug.gdb import memory, moves, queries, replies, threads
 from hv.debug.gdb.errors import Refused
 from hv.debug.gdb.packets import MAX_PACKET
 from hv.debug.gdb.points import ACCESS, Key, Points
-from hv.debug.gdb.target import REGISTERS, all_registers, encode, machine_of, offsets
 from hv.debug.timeline import Moved, Why
 
 if TYPE_CHECKING:
@@ -106,21 +106,30 @@ class Session:
 
 
 def _read_registers(session: Session, rest: bytes) -> bytes:
-    return all_registers(machine_of(session.vcpu)).hex().encode()
+    return all_registers(target_of(session.vcpu), session.vcpu).hex().encode()
 
 
 def _read_register(session: Session, rest: bytes) -> bytes:
-    number = int(rest, 16)
-    if not 0 <= number < len(REGISTERS):
+    return _value(session, _register(session, rest)).hex().encode()
+
+
+def _register(session: Session, number: bytes) -> Register:
+    registers = target_of(session.vcpu).registers
+    if not 0 <= int(number, 16) < len(registers):
         raise Refused("there is no such register")
-    return encode(REGISTERS[number], machine_of(session.vcpu)).hex().encode()
+    return registers[int(number, 16)]
+
+
+def _value(session: Session, register: Register) -> bytes:
+    return encode(register, target_of(session.vcpu).machine(session.vcpu))
 
 
 def _write_registers(session: Session, rest: bytes) -> bytes:
     """Those that differ from what they are."""
     data = bytes.fromhex(rest.decode("ascii"))
-    values, at, machine = {}, 0, machine_of(session.vcpu)
-    for register in REGISTERS:
+    target = target_of(session.vcpu)
+    values, at, machine = {}, 0, target.machine(session.vcpu)
+    for register in target.registers:
         size = register.bits // 8
         value, at = data[at : at + size], at + size
         if len(value) == size and value != encode(register, machine):
@@ -130,17 +139,16 @@ def _write_registers(session: Session, rest: bytes) -> bytes:
 
 def _write_register(session: Session, rest: bytes) -> bytes:
     number, _, value = rest.partition(b"=")
-    if not 0 <= int(number, 16) < len(REGISTERS):
-        raise Refused("there is no such register")
-    register = REGISTERS[int(number, 16)]
+    register = _register(session, number)
     data = bytes.fromhex(value.decode("ascii"))
-    return OK if data == encode(register, machine_of(session.vcpu)) else _change(session, {register.name: data})
+    return OK if data == _value(session, register) else _change(session, {register.name: data})
 
 
 def _change(session: Session, values: dict[str, bytes]) -> bytes:
     try:
         if values:
-            changes.change_registers(session.vcpu, offsets(machine_of(session.vcpu), values))
+            target = target_of(session.vcpu)
+            changes.change_registers(session.vcpu, target.adapted(target.machine(session.vcpu), values))
     except changes.ChangeRefused as refusal:
         raise Refused(str(refusal)) from None
     return OK

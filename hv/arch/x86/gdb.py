@@ -2,17 +2,15 @@
 
 rip and rsp are linear addresses: where segments do not begin at 0, gdb could not find code and stack by offsets.
 
-REGISTERS is the whole truth: target.xml, the `g` packet and the single registers of `p` and `P` come from it. The names
-of the standard features and what is in them: gdb's manual, "i386 Features"; k_gs_base to efer as QEMU adds them; the
-other system registers are a feature of our own.
+The names of the standard features and what is in them: gdb's manual, "i386 Features"; k_gs_base to efer as QEMU adds
+them; the other system registers are a feature of our own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hv.arch.gdb import Register, Target, flags_type, vector_types
 from hv.arch.mode import Mode
 from hv.arch.x86.mode import mode_in, mode_of
 from hv.arch.x86.registers import cr2
@@ -33,17 +31,6 @@ class Machine(NamedTuple):
     state: Any
     mode: Mode
     vcpu: Vcpu
-
-
-class Register(NamedTuple):
-    """One register. Which of them may be set, hv.changes knows."""
-
-    name: str
-    bits: int
-    type: str
-    feature: str
-    read: Callable[[Machine], int | bytes]
-    group: str = ""
 
 
 def _general(name: str, type: str = "int64") -> Register:
@@ -158,56 +145,18 @@ _FLAGS = {
 }  # fmt: skip
 """Types whose bits gdb shows by name: size in bytes, names by bit."""
 
-_VECTORS = """\
-<vector id="v4f" type="ieee_single" count="4"/>
-<vector id="v2d" type="ieee_double" count="2"/>
-<vector id="v16i8" type="int8" count="16"/>
-<vector id="v8i16" type="int16" count="8"/>
-<vector id="v4i32" type="int32" count="4"/>
-<vector id="v2i64" type="int64" count="2"/>
-<union id="vec128">
-<field name="v4_float" type="v4f"/><field name="v2_double" type="v2d"/><field name="v16_int8" type="v16i8"/>
-<field name="v8_int16" type="v8i16"/><field name="v4_int32" type="v4i32"/><field name="v2_int64" type="v2i64"/>
-<field name="uint128" type="uint128"/>
-</union>
-"""
-_TYPES = {CORE: ("x64_eflags",), SSE: ("i386_mxcsr",), SEGMENTS: (), SYSTEM: ("x64_cr0", "x64_cr4", "x64_efer")}
+_TYPES = {
+    CORE: ("x64_eflags",), SSE: ("i386_mxcsr",), SEGMENTS: (), SYSTEM: ("x64_cr0", "x64_cr4", "x64_efer"),
+}  # fmt: skip
 
 
-@cache
-def target_xml() -> bytes:
-    """The target description."""
-    parts = ['<?xml version="1.0"?>\n<!DOCTYPE target SYSTEM "gdb-target.dtd">\n<target version="1.0">\n'
-             "<architecture>i386:x86-64</architecture>\n<osabi>none</osabi>\n"]
-    number = 0
-    for feature, types in _TYPES.items():
-        parts.append(f'<feature name="{feature}">\n')
-        parts.append(_VECTORS if feature == SSE else "")
-        parts += [_flags_type(name) for name in types]
-        for register in REGISTERS:
-            if register.feature != feature:
-                continue
-            group = f' group="{register.group}"' if register.group else ""
-            parts.append(f'<reg name="{register.name}" bitsize="{register.bits}" type="{register.type}"'
-                         f' regnum="{number}"{group}/>\n')
-            number += 1
-        parts.append("</feature>\n")
-    return "".join([*parts, "</target>\n"]).encode()
-
-
-def _flags_type(name: str) -> str:
-    size, bits = _FLAGS[name]
-    fields = "".join(f'<field name="{label}" start="{bit}" end="{bit}"/>' for bit, label in bits.items())
-    return f'<flags id="{name}" size="{size}">{fields}</flags>\n'
-
-
-def machine_of(vcpu: Vcpu) -> Machine:
+def _machine_of(vcpu: Vcpu) -> Machine:
     """What the registers of a vcpu are read from, as it is now."""
     state = vcpu.state()
     return Machine(state, mode_in(state, whole=vcpu.domain.translated, kernel=bool(vcpu.c.kernel_mode)), vcpu)
 
 
-def places(vcpu: Vcpu) -> tuple[int, int, int]:
+def _places(vcpu: Vcpu) -> tuple[int, int, int]:
     """rbp, rsp and rip as gdb sees them. Of a PV guest's vcpu, whose segments begin at 0, in no time at all: gdb wants
     them after each step."""
     gprs = lib.cpu_gprs(vcpu.cpu)
@@ -217,7 +166,7 @@ def places(vcpu: Vcpu) -> tuple[int, int, int]:
     return int(gprs.rbp), mode.sp, mode.pc
 
 
-def offsets(machine: Machine, values: dict[str, bytes]) -> dict[str, bytes]:
+def _offsets(machine: Machine, values: dict[str, bytes]) -> dict[str, bytes]:
     """What gdb wants to set, with offsets into their segments for rip and rsp."""
     if machine.mode.bits == 64:
         return values
@@ -230,13 +179,18 @@ def offsets(machine: Machine, values: dict[str, bytes]) -> dict[str, bytes]:
     return found
 
 
-def encode(register: Register, machine: Machine) -> bytes:
-    """The value of a register, in its width, little-endian."""
-    value = register.read(machine)
-    size = register.bits // 8
-    return value if isinstance(value, bytes) else (value & (1 << register.bits) - 1).to_bytes(size, "little")
+def _types(feature: str) -> str:
+    return (vector_types("vec128") if feature == SSE else "") + "".join(
+        flags_type(name, *_FLAGS[name]) for name in _TYPES[feature]
+    )
 
 
-def all_registers(machine: Machine) -> bytes:
-    """All of them, as the `g` packet has them before it is hexadecimal."""
-    return b"".join(encode(register, machine) for register in REGISTERS)
+TARGET = Target(
+    "i386:x86-64", {feature: _types(feature) for feature in _TYPES}, REGISTERS, _machine_of, ("rbp", "rsp", "rip"),
+    _places, _offsets,
+)  # fmt: skip
+
+
+def target_of(vcpu: Vcpu) -> Target:
+    """The one description, whatever mode the vcpu is in."""
+    return TARGET
