@@ -14,6 +14,7 @@ Each folder has these modules:
     mode          how a vcpu executes now, and the hypercall that it is about to make (hv.arch.mode)
     memory        where a linear address leads, for who looks on
     report        what only it has in a crash report: registers and the walk of the page tables
+    exceptions    what its exceptions are called (hv.arch.exceptions)
     gdb           what gdb is told of a vcpu (hv.arch.gdb)
     settable      registers that a change may set (hv.changes)
 

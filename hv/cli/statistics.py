@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hv import abi
+from hv.arch.exceptions import exceptions_of
 from hv.native import ffi, lib
 
 if TYPE_CHECKING:
@@ -12,12 +13,11 @@ if TYPE_CHECKING:
 
 def counts(domain: Domain) -> tuple[dict[str, int], dict[str, int]]:
     """(exceptions, hypercalls) of the domain by name, those that came at all, in the order of their numbers."""
-    from hv.debug.trace import vector_name
-
-    traps, hypercalls = ffi.new("uint64_t[32]"), ffi.new("uint64_t[64]")
+    traps, hypercalls = ffi.new("uint64_t[]", int(lib.HV_TRAPS)), ffi.new("uint64_t[64]")
+    names = exceptions_of(domain.kind)
     lib.hv_statistics(domain.hv.native, domain.slot, traps, hypercalls)
     return (
-        {vector_name(number): int(count) for number, count in enumerate(traps) if count},
+        {names.name(number): int(count) for number, count in enumerate(traps) if count},
         {
             abi.HYPERCALLS.get(number, f"hypercall {number}"): int(count)
             for number, count in enumerate(hypercalls)

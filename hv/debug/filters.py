@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from hv import abi
-from hv.debug.records import KINDS, VECTORS, Trap
+from hv.arch.exceptions import all_exceptions
+from hv.debug.records import KINDS, Trap
 from hv.debug.stops import subop_number
 from hv.native import lib
 
 __all__ = ["EVERYTHING", "TRAPS", "Filter", "FilterError", "parse_filter"]
 
-_ALL_VECTORS = (1 << 32) - 1
-_ALL_CALLS = (1 << 64) - 1
-_LAST_VECTOR, _LAST_CALL = 31, 63  # these bits stand for themselves and for all that are larger
+_ALL = (1 << 64) - 1
+_LAST = 63  # this bit stands for itself and for all that are larger
 _NUMBERS = {name: number for number, name in KINDS.items()}
 
 # The words of -e, and the kinds that each asks for.
@@ -39,8 +39,8 @@ class Filter(NamedTuple):
     as (hypercall, sub-operation) by number; C is asked for all of these hypercalls."""
 
     kinds: frozenset[str] = frozenset()
-    vectors: int = _ALL_VECTORS
-    hypercalls: int = _ALL_CALLS
+    vectors: int = _ALL
+    hypercalls: int = _ALL
     decoded: bool = True
     subops: frozenset[tuple[int, int | None]] = frozenset()
 
@@ -49,8 +49,8 @@ class Filter(NamedTuple):
         if trap.kind not in self.kinds:
             return False
         if trap.kind == "exception":
-            return bool(self.vectors >> min(trap.number, _LAST_VECTOR) & 1)
-        if not trap.is_call or self.hypercalls >> min(trap.number, _LAST_CALL) & 1:
+            return bool(self.vectors >> min(trap.number, _LAST) & 1)
+        if not trap.is_call or self.hypercalls >> min(trap.number, _LAST) & 1:
             return True
         return bool(self.subops) and (trap.number, abi.subop_of(trap.name, trap.args[0])) in self.subops
 
@@ -75,7 +75,7 @@ class Filter(NamedTuple):
             kinds |= 1 << _NUMBERS[name]
         if self.decoded and kinds & (1 << lib.TRAP_LOG_HYPERCALL | 1 << lib.TRAP_LOG_ENTRY):
             kinds |= 1 << lib.TRAP_LOG_DATA | 1 << lib.TRAP_LOG_OUTPUT | 1 << lib.TRAP_LOG_REFUSED
-        hypercalls = self.hypercalls | _mask([number for number, _ in self.subops], _LAST_CALL)
+        hypercalls = self.hypercalls | _mask([number for number, _ in self.subops], _LAST)
         return {"kinds": kinds, "vectors": self.vectors, "hypercalls": hypercalls}
 
 
@@ -105,11 +105,11 @@ def _parse(text: str) -> Filter:
     if word not in ("hypercall", "trap") or not names:
         raise FilterError(f"-e {text}: {word} takes no list; give hypercall=NAME,... or trap=VECTOR,... or -e {word}")
     if word == "hypercall":
-        whole = _mask([_hypercall(name, text) for name in names if "." not in name], _LAST_CALL)
+        whole = _mask([_hypercall(name, text) for name in names if "." not in name], _LAST)
         return Filter(kinds, hypercalls=whole, subops=frozenset(_subop(name, text) for name in names if "." in name))
     numbers = [_vector(name, text) for name in names]
     wanted = {"nmi"} if 2 in numbers else set()
-    return Filter(frozenset({"exception"} | wanted), vectors=_mask(numbers, _LAST_VECTOR))
+    return Filter(frozenset({"exception"} | wanted), vectors=_mask(numbers, _LAST))
 
 
 def _mask(numbers: Iterable[int], last: int) -> int:
@@ -137,15 +137,21 @@ def _subop(name: str, text: str) -> tuple[int, int]:
 
 
 def _vector(name: str, text: str) -> int:
-    if name in VECTORS:
-        return VECTORS.index(name)
+    known = [exceptions for exceptions in all_exceptions() if exceptions.number(name) is not None]
+    if known:
+        return known[0].number(name) or 0
     try:
         number = int(name, 0)
     except ValueError:
         number = -1
     if not 0 <= number <= 255:
-        raise FilterError(f"-e {text}: there is no trap {name!r}; {_nearest(name, VECTORS)}, or a number to 255")
+        near = _nearest(name, _exception_names())
+        raise FilterError(f"-e {text}: there is no trap {name!r}; {near}, or a number to 255")
     return number
+
+
+def _exception_names() -> list[str]:
+    return [name for exceptions in all_exceptions() for name in exceptions.names.values()]
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:

@@ -11,21 +11,12 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv import abi
+from hv.arch.exceptions import Exceptions, exceptions_numbered
 from hv.native import ffi, lib
 
 if TYPE_CHECKING:
     from hv.debug.calls import Argument, Call, ReadMemory
     from hv.errors import XenError
-
-VECTORS = (
-    *("#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "#9", "#TS", "#NP", "#SS", "#GP", "#PF"),
-    *("#15", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP"),
-)
-# vectors whose frame has an error code (Intel SDM volume 3A, table 6-1)
-_WITH_ERROR = frozenset({8, 10, 11, 12, 13, 14, 17, 21})
-_PAGE_FAULT = 14
-_BY_INSTRUCTION = (1, 3, 4)
-"""What instructions of their own raise: INT1, INT3, INTO."""
 
 KINDS: dict[int, str] = {
     lib.TRAP_LOG_EXCEPTION: "exception",
@@ -44,7 +35,7 @@ _BOUNDARIES = frozenset({lib.TRAP_LOG_EXCEPTION, lib.TRAP_LOG_HYPERCALL, lib.TRA
 _COPIES = frozenset({lib.TRAP_LOG_DATA, lib.TRAP_LOG_OUTPUT})
 _CALLS = frozenset({lib.TRAP_LOG_EXCEPTION, lib.TRAP_LOG_HYPERCALL, lib.TRAP_LOG_ENTRY})
 
-_RECORD = Struct("<QQQ6QqIIHHBBBx")
+_RECORD = Struct("<QQQ6QqIIHHBBBB")
 RECORD_BYTES: int = ffi.sizeof("struct trap_record")
 _ARGS_AT = 24
 SOURCES = {lib.TRACE_FROM_GUEST: "guest", lib.TRACE_FROM_VIRQ: "virq", lib.TRACE_FROM_HOST: "host"}
@@ -59,7 +50,7 @@ class Trap(NamedTuple):
     """One thing that happened. `kind` is one of KINDS' values; docs/trace.md says what each has in which field.
 
     memory: copies of what a hypercall points to; after: the same once Python has answered it. refusal: number of the
-    rule that refused it, and its facts.
+    rule that refused it, and its facts. type: the `domain.type` of its domain, whose exceptions `number` counts.
     """
 
     when: int  # retired instructions
@@ -76,6 +67,12 @@ class Trap(NamedTuple):
     memory: Copies = ()
     after: Copies = ()
     refusal: tuple[int, tuple[int, ...]] | None = None
+    type: int = 0
+
+    @property
+    def exceptions(self) -> Exceptions:
+        """Those of the processor that it is of."""
+        return exceptions_numbered(self.type)
 
     @property
     def is_call(self) -> bool:
@@ -86,7 +83,7 @@ class Trap(NamedTuple):
     def name(self) -> str:
         """The exception's or the hypercall's name; the kind of what has none."""
         if self.kind == "exception":
-            return vector_name(self.number, software=bool(self.args[0]))
+            return self.exceptions.name(self.number, software=bool(self.args[0]))
         if self.is_call:
             return abi.HYPERCALLS.get(self.number, f"hypercall {self.number}")
         return self.kind
@@ -171,8 +168,9 @@ def somebody(number: int) -> int | None:
 
 def exception_text(trap: Trap) -> str:
     """What belongs to an exception beside its name."""
-    error = f" error {trap.error:#x}" if trap.number in _WITH_ERROR else ""
-    address = f" address {trap.address:#x}" if trap.number == _PAGE_FAULT else ""
+    known = trap.exceptions
+    error = f" {known.error} {trap.error:#x}" if trap.number in known.with_error else ""
+    address = f" address {trap.address:#x}" if trap.number in known.with_address else ""
     return f"{error}{address}{' (emulated)' if trap.emulated else ''}"
 
 
@@ -182,9 +180,9 @@ def _nothing(trap: Trap) -> dict[str, Any]:
 
 def _exception(trap: Trap) -> dict[str, Any]:
     out: dict[str, Any] = {"vector": trap.number}
-    if trap.number in _WITH_ERROR:
+    if trap.number in trap.exceptions.with_error:
         out["error"] = trap.error
-    if trap.number == _PAGE_FAULT:
+    if trap.number in trap.exceptions.with_address:
         out["address"] = trap.address
     return out | {"emulated": trap.emulated}
 
@@ -244,13 +242,6 @@ _DETAILS = {
     "exception": _exception, "hypercall": _hypercall, "entry": _hypercall, "event": _event, "send": _send,
     "pagetable": _pagetable, "switch": _switch, "io": _io,
 }  # fmt: skip
-
-
-def vector_name(vector: int, software: bool = False) -> str:
-    """`#PF` for 14, and so on; a number for what the architecture does not name. `software`: of a whole processor's
-    INT, which in real mode is a call of the BIOS (int 0x10), not an exception."""
-    named = vector < len(VECTORS) and not (software and vector not in _BY_INSTRUCTION)
-    return VECTORS[vector] if named else f"int {vector:#x}"
 
 
 def result_text(result: int) -> str:
@@ -317,5 +308,5 @@ def _trap(parts: _Parts) -> Trap:
         when=fields[0], rip=fields[1], address=fields[2], args=fields[3:9],
         result=fields[9] if fields[15] else None, number=fields[10], error=fields[11],
         domid=fields[12], vcpu=fields[13], kind=KINDS.get(fields[14], "unknown"), emulated=bool(fields[16]),
-        memory=tuple(memory), after=tuple(after), refusal=refusals[-1] if refusals else None,
+        memory=tuple(memory), after=tuple(after), refusal=refusals[-1] if refusals else None, type=fields[17],
     )  # fmt: skip

@@ -16,13 +16,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from hv.debug.filters import Filter
-from hv.debug.records import RECORD_BYTES, Assembler, Trap, result_text, vector_name
+from hv.debug.records import RECORD_BYTES, Assembler, Trap, result_text
 from hv.native import check, ffi, lib
 
 if TYPE_CHECKING:
     from hv.hypervisor import Hypervisor
 
-__all__ = ["JsonLines", "Tracer", "Trap", "Writer", "drain", "result_text", "vector_name"]
+__all__ = ["JsonLines", "Tracer", "Trap", "Writer", "drain", "result_text"]
 
 _DRAIN = 1024  # records at once
 _WAITING = 1 << 13  # records that are left in C until it is worth a copy

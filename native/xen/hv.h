@@ -68,7 +68,7 @@ struct hv {
     struct code_page { uint64_t root, page; const uint8_t *host; } code_page;   /* decode.c; a cache, dropped with the TLBs */
     const char *crash_reason;        /* why a domain was last crashed by the hypervisor */
     uint64_t hypercall_counts[64][64];   /* [domain slot][number]: statistics only */
-    uint64_t trap_counts[64][32];
+    uint64_t trap_counts[64][HV_TRAPS];
     uint64_t rule_counts[RULE_COUNT];    /* refusals by rule: statistics only */
     struct trap_log traps;
     struct evidence *evidence;       /* [HV_REFUSAL_LOG], beside log[]; NULL: none is kept */
@@ -119,6 +119,7 @@ int hv_make_cpu(struct hv *hv, uint32_t slot, const struct arch *arch);
 bool hv_crash(struct hv *hv, struct vcpu *v, const char *why);
 
 /* Log a trap as it arrives; the caller fills in address, error, args and emulated of the record. (traplog.c) */
+static inline unsigned hv_trap_index(uint32_t number) { return number < HV_TRAPS ? number : HV_TRAPS - 1; }
 struct trap_record *hv_log_trap(struct hv *hv, const struct vcpu *v, enum trap_kind kind, uint32_t number);
 /* Take the vcpu's latest record back: the instruction will trap again when it has been decoded. */
 void hv_unlog_trap(struct hv *hv, const struct vcpu *v);

@@ -21,7 +21,7 @@ static bool wanted(const struct trap_log *log, enum trap_kind kind, uint32_t num
         return false;
     if (kind == TRAP_LOG_HYPERCALL || kind == TRAP_LOG_ENTRY)
         return log->filter.hypercalls >> (number < 63 ? number : 63) & 1;
-    return kind != TRAP_LOG_EXCEPTION || log->filter.vectors >> (number < 31 ? number : 31) & 1;
+    return kind != TRAP_LOG_EXCEPTION || log->filter.vectors >> (hv_trap_index(number)) & 1;
 }
 
 static struct trap_record *next_record(struct hv *hv)
@@ -47,6 +47,7 @@ static void fill(struct hv *hv, struct trap_record *r, const struct vcpu *v, enu
         .domid = v ? v->domid : TRACE_NOBODY,
         .vcpu = v ? v->id : TRACE_NOBODY,
         .kind = (uint8_t)kind,
+        .type = v ? (uint8_t)hv_domain(hv, v)->type : 0,
         .number = number,
     };
 }
@@ -204,9 +205,9 @@ uint32_t hv_trap_log(struct hv *hv, struct trap_record *out, uint32_t max)
     return n;
 }
 
-void hv_statistics(struct hv *hv, uint32_t domain_slot, uint64_t traps[32], uint64_t hypercalls[64])
+void hv_statistics(struct hv *hv, uint32_t domain_slot, uint64_t traps[HV_TRAPS], uint64_t hypercalls[64])
 {
-    memset(traps, 0, 32 * sizeof(*traps));
+    memset(traps, 0, HV_TRAPS * sizeof(*traps));
     memset(hypercalls, 0, 64 * sizeof(*hypercalls));
     if (domain_slot >= HV_MAX_DOMAINS)
         return;

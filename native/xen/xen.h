@@ -49,7 +49,7 @@ struct trap_record {
     uint8_t kind;             /* enum trap_kind */
     uint8_t answered;
     uint8_t emulated;         /* the exception was dealt with here: the guest never saw it */
-    uint8_t pad;
+    uint8_t type;             /* enum domain_type of the domain: whose exceptions `number` counts */
 };
 enum { TRACE_NOBODY = 0xffff };
 /* Who made a channel pending: args[0] of TRAP_LOG_SEND. args: source, its domid, vcpu and port (or the virq), whether the
@@ -58,8 +58,10 @@ enum trace_source { TRACE_FROM_GUEST = 1, TRACE_FROM_VIRQ, TRACE_FROM_HOST };
 /* TRAP_LOG_EVENT while SENDs are traced: `number` ports in args, 32 bits each, that were sent since and are delivered. */
 enum { TRACE_PORTS = 12 };
 
-/* What a trace asks for: kinds by bit, of exceptions and hypercalls also which vectors (31: all from there) and numbers. */
-struct trace_filter { uint32_t kinds, vectors; uint64_t hypercalls; };
+/* What a trace asks for: kinds by bit, of exceptions and hypercalls also which (63: all from there). */
+struct trace_filter { uint64_t vectors, hypercalls; uint32_t kinds, pad; };
+/* Exceptions are counted by vector, or by exception class; the last counts all from there. */
+enum { HV_TRAPS = 64 };
 /* Keep every record of these kinds until it is read; NULL: only the last few of the first four. Forgets what there is.
  * 0 or -ENOMEM. */
 int hv_trace(struct hv *hv, const struct trace_filter *filter);
@@ -78,7 +80,7 @@ void hv_log_refusal(struct hv *hv, const struct vcpu *v, uint32_t rule, const ui
 void hv_log_result(struct hv *hv, const struct vcpu *v, int64_t result);
 
 /* How often each exception (by vector) and hypercall (by number) came, of one domain; whoever answered them. */
-void hv_statistics(struct hv *hv, uint32_t domain_slot, uint64_t traps[32], uint64_t hypercalls[64]);
+void hv_statistics(struct hv *hv, uint32_t domain_slot, uint64_t traps[HV_TRAPS], uint64_t hypercalls[64]);
 
 int hv_create(struct hv **out, uint64_t frames);
 void hv_destroy(struct hv *hv);
@@ -412,7 +414,7 @@ struct hv_saved_cpu *hv_snapshot_cpus(struct hv_snapshot *snapshot, uint32_t *co
 /* Why the hypervisor had crashed a domain last; NULL: it never had. */
 const char *hv_snapshot_crash_reason(const struct hv_snapshot *snapshot);
 /* What the statistics of each domain counted, by slot. */
-struct hv_counts { uint64_t hypercalls[64], traps[32]; };
+struct hv_counts { uint64_t hypercalls[64], traps[HV_TRAPS]; };
 struct hv_counts *hv_snapshot_counts(struct hv_snapshot *snapshot, uint32_t *count);
 /* A snapshot for a hypervisor of this size, whose registers the caller fills in, and its pages by image_set(); they are those
  * of `base`, or zeros. 0, -EINVAL (too many cpus), -ENOMEM */

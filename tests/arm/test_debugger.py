@@ -98,3 +98,22 @@ def test_registers_are_set_or_refused(environment: str) -> None:
         with pytest.raises(changes.ChangeRefused):
             changes.change_registers(vcpu, {name: data})
     assert guest.hv.state_hash == before
+
+
+@pytest.mark.parametrize(
+    ("environment", "test", "name"), [("arm64", "arm_svc", "SVC64"), ("arm32", "arm_undefined", "UNDEF")]
+)
+def test_exceptions_have_the_names_of_their_classes(
+    environment: str, test: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In sums, traces, stop points, and in what is said of a name that is none."""
+    kernel = str(build_guest(find_guest(test), environment))
+    assert main(["run", kernel, "--stats"]) == 0
+    assert re.search(rf"^{name} +\d+$", capsys.readouterr().err, re.MULTILINE)
+    assert main(["trace", kernel, "-e", f"trap={name.lower()}"]) == 0
+    traced = re.findall(r"d1v0 +(\S+) esr 0x[0-9a-f]+ rip", capsys.readouterr().err)
+    assert traced and set(traced) == {name}
+    assert main(["debug", kernel, "--command", f"break-trap {name}", "--command", "continue"]) == 0
+    assert f"stop point: trap {name} at instruction" in capsys.readouterr().out
+    assert main(["debug", kernel, "--command", "break-trap #PF"]) != 0
+    assert "DABT-EL1" in capsys.readouterr().err

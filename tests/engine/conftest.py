@@ -38,7 +38,8 @@ def _library() -> Path:
     folder = ROOT / "native" / "engine"
     parts = [path for path in sorted(folder.rglob("*.[ch]")) if path.parent.name != "internals"]
     engine = [*parts, *sorted(HERE.glob("*harness.[ch]"))]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in engine)).hexdigest()[:16]
+    flags = repr(build.sanitizers()).encode()
+    digest = hashlib.sha256(flags + b"".join(path.read_bytes() for path in engine)).hexdigest()[:16]
     library = BUILD / f"engine-{digest}.so"
     if not library.exists():
         BUILD.mkdir(parents=True, exist_ok=True)
@@ -54,6 +55,7 @@ def _library() -> Path:
                 "-Wextra",
                 "-Werror",
                 "-D_GNU_SOURCE",
+                *build.sanitizers(),
                 *build.defines(),
                 "-shared",
                 "-fPIC",

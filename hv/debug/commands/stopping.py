@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hv.arch.exceptions import exceptions_of
 from hv.debug import stops
 from hv.debug.commands import CommandError, command
 from hv.debug.commands.arguments import address, counts, limited, number
 from hv.debug.commands.conditions import on_expression, on_field
-from hv.debug.records import VECTORS, vector_name
 from hv.native import NativeError, lib
 
 if TYPE_CHECKING:
@@ -116,17 +116,16 @@ def break_hypercall(debugger: Debugger, args: list[str]) -> str:
 def break_trap(debugger: Debugger, args: list[str]) -> str:
     """By number or by name."""
     counts(args, 1, 1, "break-trap VECTOR|#PF")
-    word = args[0].upper()
-    names = {name.lstrip("#"): vector for vector, name in enumerate(VECTORS)}
-    vector = names.get(word.lstrip("#"))
+    exceptions = exceptions_of(debugger.vcpu.domain.kind)
+    vector = exceptions.number(args[0])
     if vector is None:
-        if not word[:1].isdigit():
-            known = ", ".join(VECTORS)
+        if not args[0][:1].isdigit():
+            known = ", ".join(exceptions.names.values())
             raise CommandError(f"break-trap: there is no exception {args[0]}; give a number, or one of {known}")
-        vector = number(word, "break-trap")
+        vector = number(args[0], "break-trap")
         if vector > 255:
             raise CommandError(f"break-trap: there is no vector {vector}; give 0 to 255")
-    return _add(debugger, stops.trap(vector, f"trap {vector_name(vector)}"))
+    return _add(debugger, stops.trap(vector, f"trap {exceptions.name(vector)}"))
 
 
 @command("break-event", "PORT|any", "stop when an event channel has become pending")

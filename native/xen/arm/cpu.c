@@ -41,7 +41,7 @@ static bool on_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
         return false;
     }
     io_forget(hv, v);
-    hv->trap_counts[v->domain_slot][trap->vector < 32 ? trap->vector : 31]++;
+    hv->trap_counts[v->domain_slot][hv_trap_index(trap->vector)]++;
     struct trap_record *record = hv_log_trap(hv, v, TRAP_LOG_EXCEPTION, trap->vector);
     record->error = trap->error;
     record->address = trap->address;

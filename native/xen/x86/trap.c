@@ -138,7 +138,7 @@ static trap_fn *const HANDLERS[32] = {
 /* The instruction will be executed again once it is decoded: this time does not count. */
 static void forget(struct hv *hv, const struct vcpu *v, uint32_t vector)
 {
-    hv->trap_counts[v->domain_slot][vector < 32 ? vector : 31]--;
+    hv->trap_counts[v->domain_slot][hv_trap_index(vector)]--;
     hv_unlog_trap(hv, v);
 }
 
@@ -151,7 +151,7 @@ bool op_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
         cpu_leave_at_breakpoint(cpu);
         return false;
     }
-    hv->trap_counts[v->domain_slot][trap->vector < 32 ? trap->vector : 31]++;
+    hv->trap_counts[v->domain_slot][hv_trap_index(trap->vector)]++;
     struct trap_record *record = hv_log_trap(hv, v, TRAP_LOG_EXCEPTION, trap->vector);
     record->error = trap->error;
     record->address = trap->vector == VECTOR_PF ? trap->address : 0;

@@ -225,7 +225,7 @@ static bool hvm_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
     if (!(trap->flags & TRAP_SOFTWARE))
         correct(hv, v, &corrected);
     trap = &corrected;
-    hv->trap_counts[v->domain_slot][trap->vector < 32 ? trap->vector : 31]++;
+    hv->trap_counts[v->domain_slot][hv_trap_index(trap->vector)]++;
     struct trap_record *record = hv_log_trap(hv, v, TRAP_LOG_EXCEPTION, trap->vector);
     record->error = trap->error;
     record->args[0] = trap->flags & TRAP_SOFTWARE ? 1 : 0;
