@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import struct
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ from cffi import FFI
 
 from .arm import ARM32, ARM64, CODE, VECTORS, ArmBench
 
-WORDS, ROUNDS = 512, 24
+WORDS = 512
+ROUNDS = 2048 if os.environ.get("XENLAB_LONG_FUZZ") else 24
+"""A million instructions of each state, or what takes a moment."""
 
 
 @pytest.fixture
