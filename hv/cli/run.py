@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from hv.arch import architecture
 from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_OK, EXIT_USAGE
 from hv.cli.options import ATTACHED_OPTIONS, COVERAGE_OPTIONS, GUEST_OPTIONS, OUTPUT, CommandLine, Option, address
@@ -115,9 +116,8 @@ def finish(session: Session, options: Any, stop: str, command: str = "run", *, q
     from hv.cli import statistics
 
     if report_crash(session) and options.core:
-        from hv.debug.core import write_core
-
-        write_core(options.core, session.domain, session.crashed_vcpu().id)
+        core = architecture(session.domain.kind.abi, "core")
+        core.write_core(options.core, session.domain, session.crashed_vcpu().id)
         sys.stderr.write(f"hv {command}: core file in {options.core}\n")
     session.close_keepers(command, stop)
     session.write_coverage()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from hv import abi
-from hv.arch.x86.paging.walk import flags
+from hv.arch import architecture, kind_numbered
 from hv.debug.call_names import constants
 from hv.debug.calls import show
 from hv.debug.filters import Filter
@@ -76,8 +76,9 @@ def _send(trap: Trap) -> str:
 
 def _pagetable(trap: Trap) -> str:
     table, slot, old, new = trap.args[:4]
+    flags = architecture(kind_numbered(trap.type).abi, "report").entry_flags(new)
     level = f"L{trap.number}" if trap.number else "entry in"
-    return f"{level} table {table:#x} slot {slot}: {old:#x} -> {new:#x} {flags(new)}"
+    return f"{level} table {table:#x} slot {slot}: {old:#x} -> {new:#x} {flags}"
 
 
 def _switch(trap: Trap) -> str:

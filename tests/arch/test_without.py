@@ -7,7 +7,6 @@ import pytest
 from tests import tree
 from tests.arch import without
 from tests.builder.elfwriter import Load, elf, pv_kernel
-from tests.test_dependencies import DEBUGGER_STILL
 
 AARCH64, START = 183, 0x4000_0000
 MISSING = sorted(without.FOLDERS)
@@ -21,7 +20,7 @@ def missing(request: pytest.FixtureRequest) -> tuple[str, Path]:
 
 def test_every_module_can_be_imported(missing: tuple[str, Path]) -> None:
     failed = without.failed_imports(missing[1])
-    said = [f"{name}: {error} in {file}" for name, (file, error) in failed.items() if file not in DEBUGGER_STILL]
+    said = [f"{name}: {error} in {file}" for name, (file, error) in failed.items()]
     assert not said, "\n".join(said)
 
 

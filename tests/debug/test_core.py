@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from hv.arch.x86.core import Thread, core_file
 from hv.arch.x86.paging.walk import NX, Run, runs, walk
-from hv.debug.core import Thread, core_file
 from tests.debug.gdb import look_at_core
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ PC, STACK, FLAGS = "pc", "sp", "pstate"
 STATE = "struct arm_state"
 """The whole architectural state (native/engine/engine.h)."""
 CORE_FILES = False
-"""hv.debug.core cannot write them yet."""
+"""Nobody writes them yet."""
 RECORD = FrameRecord("x29", "x30", STACK, 8)
 """Procedure Call Standard for the Arm 64-bit Architecture (AAPCS64), 6.4.6."""
 

@@ -18,7 +18,7 @@ PC, STACK = "rip", "rsp"
 """Those of GENERAL that say where the next instruction and the top of the stack are, as the guest sees them."""
 FLAGS = "rflags"
 CORE_FILES = True
-"""gdb can be told of them (hv.debug.gdb, hv.debug.core)."""
+"""hv.arch.x86.core writes them."""
 RECORD = None
 """Callers are found by what describes the code (hv.debug.symbols)."""
 STATE = "struct x86_state"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hv.arch.x86.mode import mode_of
-from hv.arch.x86.paging.walk import canonical, flags, walk
+from hv.arch.x86.paging.walk import FRAME_MASK, LARGE, canonical, flags, walk
 from hv.arch.x86.registers import cr2, cr3
 from hv.arch.x86.walk_text import guest_walk_text
 from hv.native import lib
+from hv.page_info import frame_text, pfn_text
 
 if TYPE_CHECKING:
     from hv.domain import Domain
@@ -29,15 +30,38 @@ def register_lines(vcpu: Vcpu) -> list[str]:
 
 
 def guest_walk(vcpu: Vcpu, address: int) -> list[str]:
-    """How an address of a translated domain's vcpu is translated."""
-    return guest_walk_text(vcpu, address).splitlines()
+    """How an address is translated; of a PV guest with the hypervisor's view of each table. ValueError: not at all."""
+    domain = vcpu.domain
+    if domain.translated:
+        return guest_walk_text(vcpu, address).splitlines()
+    root = int(vcpu.c.cr3_kernel if vcpu.c.kernel_mode else vcpu.c.cr3_user) >> 12
+    if not root:
+        raise ValueError("the vcpu has no page table for this mode")
+    if canonical(address) != address:
+        raise ValueError(f"{address:#x} is not canonical; bits 63 to 47 must be equal")
+    steps = walk(domain.frame, root, address)
+    lines = [f"{address:#x} by the table in frame {root:#x}"]
+    for step in steps:
+        lines.append(f"L{step.level} frame {step.table:#x}: {frame_text(domain.hv, step.table)}")
+        lines.append(f"   entry {step.slot:3}: {step.entry:#018x} {flags(step.entry)}")
+    last = steps[-1] if steps else None
+    if last is None or not last.present or (last.level > 1 and not last.entry & LARGE):
+        return [*lines, "not mapped"]
+    size = 1 << (3 + 9 * last.level)
+    mfn = ((last.entry & FRAME_MASK & -size) + (address & size - 1)) >> 12
+    return [*lines, f"-> frame {mfn:#x}: {frame_text(domain.hv, mfn)}; {pfn_text(domain.hv, mfn)}"]
+
+
+def entry_flags(entry: int) -> str:
+    """The bits of a page-table entry as letters."""
+    return flags(entry)
 
 
 def walk_lines(vcpu: Vcpu, address: int, why: str) -> list[str]:
     """How an address is translated, `why` it is of interest."""
     domain = vcpu.domain
     if domain.translated:
-        return [f"page walk: {why}", *(f"   {line}" for line in guest_walk(vcpu, address))]
+        return [f"page walk: {why}", *(f"   {line}" for line in guest_walk_text(vcpu, address).splitlines())]
     return page_walk(domain, cr3(vcpu) >> 12, address, why)
 
 
