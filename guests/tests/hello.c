@@ -1,7 +1,7 @@
 /* @title  hello
  * @fact   a guest starts, reaches its console, has memory and powers off
  * @source xen/include/public/memory.h (XENMEM_current_reservation), io/console.h
- * @env    pv64 pv64low pv64p2m pvh64 pvh32 hvm64 arm64 arm32
+ * @env    pv64 pv64low pv64p2m pvh64 pvh32 hvm64 hvm32 hvm32pse hvm32pae arm64 arm32
  */
 #include <guest.h>
 #include <abi/memory.h>

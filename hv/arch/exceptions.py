@@ -17,6 +17,8 @@ class Exceptions(NamedTuple):
     """What one without a name is called, with its number: "int {:#x}"."""
     error: str
     """What its `error` is called."""
+    pc: str
+    """What the address of an instruction is called."""
     with_error: frozenset[int]
     """Those that have one."""
     with_address: frozenset[int]

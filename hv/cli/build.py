@@ -62,12 +62,8 @@ def main(argv: list[str]) -> int:
         source = _source(options.file)
         output = Path(options.output or f"{source.stem}.elf")
         _check(source, output)
-        try:
-            shutil.copyfile(build_guest(source, options.env), output)
-        except BaseException:
-            if output.is_file() and not output.stat().st_size:
-                output.unlink()  # made to see whether it could be
-            raise
+        _check_environment(source, options.env)
+        shutil.copyfile(build_guest(source, options.env), output)
     except CompileError as error:
         sys.stderr.write(f"hv build: {options.file} is refused by the compiler:\n{error.said}\n")
         return EXIT_REFUSED
@@ -95,6 +91,18 @@ def _source(name: str) -> Path:
     except (OSError, ValueError) as error:
         raise BuilderError(repr(name)[1:-1], f"cannot be read: {why_not(error)}", "give a C file") from None
     return Path(name)
+
+
+def _check_environment(source: Path, env: str) -> None:
+    """BuilderError: its header comment, if it has one, names others."""
+    from hv.testing.metadata import MetadataError, read_metadata
+
+    try:
+        named = read_metadata(source).environments
+    except MetadataError:
+        return  # not a guest test
+    if env not in named:
+        raise BuilderError(str(source), f"it is for {', '.join(named)}, not for {env}", f"give --env {named[0]}")
 
 
 def _check(source: Path, output: Path) -> None:

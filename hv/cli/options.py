@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -309,10 +310,14 @@ def check_files(known: Sequence[Option], options: Any) -> None:
 
 
 def check_writable(option: str, path: str) -> None:
-    """Open for writing now: a run of a minute must not end with a file that cannot be written. BuilderError."""
+    """Open for writing now: a run of a minute must not end with a file that cannot be written. What was not there is
+    not there afterwards either. BuilderError."""
     try:
+        there = os.path.lexists(path)
         with open(path, "ab"):
             pass
+        if not there:
+            os.unlink(path)
     except (OSError, ValueError) as error:
         missing = isinstance(error, FileNotFoundError)
         remedy = "make its directory, or give another path" if missing else "give a path that can be written"

@@ -138,7 +138,7 @@ class Trap(NamedTuple):
 
     def data(self) -> dict[str, Any]:
         """As a dictionary for JSON: only what this kind of record has."""
-        return self.head() | {"rip": self.rip} | _DETAILS.get(self.kind, _nothing)(self)
+        return self.head() | {self.exceptions.pc: self.rip} | _DETAILS.get(self.kind, _nothing)(self)
 
     def line(self) -> str:
         """As one line of a crash report."""

@@ -50,12 +50,13 @@ def _plain(trap: Trap) -> str:
 
 def _exception(trap: Trap) -> str:
     error = trap.error_of_call
-    return f"{trap.name}{exception_text(trap)} rip {trap.rip:#x}{f' [{error.rule}] {error.sentence}' if error else ''}"
+    why = f" [{error.rule}] {error.sentence}" if error else ""
+    return f"{trap.name}{exception_text(trap)} {trap.exceptions.pc} {trap.rip:#x}{why}"
 
 
 def _event(trap: Trap) -> str:
     if trap.vector is not None:
-        return f"interrupt {trap.vector:#x} rip {trap.rip:#x}"
+        return f"interrupt {trap.vector:#x} {trap.exceptions.pc} {trap.rip:#x}"
     ports = f" port{'s' if len(trap.ports) > 1 else ''} {', '.join(map(str, trap.ports))}" if trap.ports else ""
     return f"upcall{ports}"
 

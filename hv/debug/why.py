@@ -85,7 +85,7 @@ def call_stack(evidence: Evidence, symbols: Symbols, code: ReadMemory) -> list[F
         return code(address, length) if symbol and symbol.code else evidence.read_stack(address, length)
 
     registers, arch = dict(evidence.registers), evidence.arch
-    cursor = Cursor(registers.pop(arch.PC), registers, True, HERE)
+    cursor = Cursor(registers.pop(arch.PC) - arch.HYPERCALL_BYTES, registers, True, HERE)
     return unwind(cursor, symbols, _Copy(read), DEPTH, arch.RECORD)
 
 

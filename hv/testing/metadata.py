@@ -88,8 +88,10 @@ def _tags(path: Path, text: str) -> dict[str, str]:
             if current in tags:
                 raise MetadataError(f"{path}: @{current} is there twice")
             tags[current] = match.group(2).strip()
+        elif not (words := line.strip().lstrip("*").strip()):
+            current = ""  # an empty line ends the tags: what follows is prose
         elif current:
-            tags[current] = f"{tags[current]} {line.strip().lstrip('*').strip()}".strip()
+            tags[current] = f"{tags[current]} {words}".strip()
     return tags
 
 

@@ -54,11 +54,12 @@ def test_a_crash_is_reported(environment: str, tmp_path: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_core_files_are_refused(environment: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_core_files_are_refused(environment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kernel = str(build_guest(find_guest("crash_shutdown"), environment))
-    assert main(["run", kernel, "--core", "core"]) == 2
+    assert main(["run", kernel, "--core", str(tmp_path / "core")]) == 2
     said = capsys.readouterr().err
     assert environment in said and "yet" in said and said.count("\n") == 1
+    assert not (tmp_path / "core").exists()
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -111,9 +112,27 @@ def test_exceptions_have_the_names_of_their_classes(
     assert main(["run", kernel, "--stats"]) == 0
     assert re.search(rf"^{name} +\d+$", capsys.readouterr().err, re.MULTILINE)
     assert main(["trace", kernel, "-e", f"trap={name.lower()}"]) == 0
-    traced = re.findall(r"d1v0 +(\S+) esr 0x[0-9a-f]+ rip", capsys.readouterr().err)
+    traced = re.findall(r"d1v0 +(\S+) esr 0x[0-9a-f]+ pc", capsys.readouterr().err)
     assert traced and set(traced) == {name}
     assert main(["debug", kernel, "--command", f"break-trap {name}", "--command", "continue"]) == 0
     assert f"stop point: trap {name} at instruction" in capsys.readouterr().out
     assert main(["debug", kernel, "--command", "break-trap #PF"]) != 0
     assert "DABT-EL1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_refused_hypercall_is_told_where_it_was_made(
+    environment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the instruction that made it, not behind it."""
+    source = tmp_path / "mine.c"
+    source.write_text(
+        "#include <guest.h>\n__attribute__((noinline)) static long other(void)\n{\n"
+        "    long rc = hcall(sched_op, 99, 0);\n    printf(\"%ld\", rc);\n    return rc + 1;\n}\n"
+        "void test_main(void)\n{\n    check(other() != 0);\n    printf(\".\");\n}\n"
+    )
+    assert main(["why", str(build_guest(source, environment))]) == 0
+    stack = capsys.readouterr().err
+    places = re.findall(r"0x\w+ (\w+)\+0x\w+ \((\S+):(\d+)\)", stack)
+    assert [name for name, _, _ in places[:2]] == ["other", "test_main"], stack
+    assert places[0][1] == "regs.h" and places[1][1:] == ("mine.c", "10"), stack  # the call itself, in the library

@@ -104,3 +104,13 @@ def test_help_has_examples_and_environments(capsys: pytest.CaptureFixture[str]) 
 def test_the_readme_begins_with_it() -> None:
     readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
     assert 0 < readme.index("hv build mine.c") < readme.index("hv run KERNEL")
+
+
+def test_an_environment_that_a_guest_is_not_for_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["build", "tour", "--env", "arm64"]) == 2
+    said = capsys.readouterr().err
+    assert "it is for pv64, not for arm64; give --env pv64" in said and said.count("\n") == 1
+    assert not (tmp_path / "tour.elf").exists()

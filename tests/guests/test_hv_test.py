@@ -110,6 +110,10 @@ def test_a_changed_header_is_noticed(tmp_path: Path) -> None:
         assert text in run_test(guest(tmp_path, "with_header", body)).console
 
 
+def test_prose_behind_an_empty_line_is_no_tag() -> None:
+    assert read_metadata(find_guest("tour")).environments == ("pv64",)
+
+
 def test_changed_assembly_code_is_noticed(tmp_path: Path) -> None:
     body = '__asm__(".pushsection .data; .include \\"mine.S\\"; .popsection"); extern char mine[]; printf("%s", mine);'
     for text in ("three", "four"):

@@ -16,6 +16,6 @@ _NAMES = {
     0x38: "BKPT32", 0x3C: "BRK64",
 }  # fmt: skip
 EXCEPTIONS = Exceptions(
-    names=_NAMES, unnamed="class {:#x}", error="esr", with_error=frozenset(range(64)),
+    names=_NAMES, unnamed="class {:#x}", error="esr", pc="pc", with_error=frozenset(range(64)),
     with_address=frozenset({0x20, 0x21, 0x22, 0x24, 0x25, 0x34, 0x35}),
 )  # fmt: skip

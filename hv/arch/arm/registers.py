@@ -15,6 +15,8 @@ GENERAL = (*(f"x{number}" for number in range(31)), "sp", "pc")
 PC, STACK, FLAGS = "pc", "sp", "pstate"
 STATE = "struct arm_state"
 """The whole architectural state (native/engine/engine.h)."""
+HYPERCALL_BYTES = 4
+"""Of HVC, behind which the program counter stands while a hypercall is carried out."""
 CORE_FILES = False
 """Nobody writes them yet."""
 RECORD = FrameRecord("x29", "x30", STACK, 8)

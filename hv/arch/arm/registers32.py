@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hv.arch.arm.registers import CORE_FILES, STATE
+from hv.arch.arm.registers import CORE_FILES, HYPERCALL_BYTES, STATE
 from hv.arch.arm.registers import OTHERS as OTHERS_64
 from hv.arch.mode import FrameRecord
 from hv.native import lib
@@ -13,7 +13,10 @@ from hv.native import lib
 if TYPE_CHECKING:
     from hv.vcpu import Vcpu
 
-__all__ = ["CORE_FILES", "FLAGS", "GENERAL", "OTHERS", "PC", "RECORD", "STACK", "STATE", "general", "of_evidence"]
+__all__ = [
+    "CORE_FILES", "FLAGS", "GENERAL", "HYPERCALL_BYTES", "OTHERS", "PC", "RECORD", "STACK", "STATE", "general",
+    "of_evidence",
+]  # fmt: skip
 
 GENERAL = (*(f"r{number}" for number in range(13)), "sp", "lr", "pc")
 PC, STACK, FLAGS = "pc", "sp", "cpsr"

@@ -9,7 +9,7 @@ _NAMES = (
     *("#15", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP"),
 )
 EXCEPTIONS = Exceptions(
-    names=dict(enumerate(_NAMES)), unnamed="int {:#x}", error="error",
+    names=dict(enumerate(_NAMES)), unnamed="int {:#x}", error="error", pc="rip",
     with_error=frozenset({8, 10, 11, 12, 13, 14, 17, 21}), with_address=frozenset({14}),
     by_instruction=frozenset({1, 3, 4}),
 )  # fmt: skip

@@ -17,6 +17,8 @@ GENERAL = (
 PC, STACK = "rip", "rsp"
 """Those of GENERAL that say where the next instruction and the top of the stack are, as the guest sees them."""
 FLAGS = "rflags"
+HYPERCALL_BYTES = 0
+"""The instruction is in a page of Xen's, of which there is nothing to tell; what is behind it is of the same stub."""
 CORE_FILES = True
 """hv.arch.x86.core writes them."""
 RECORD = None
