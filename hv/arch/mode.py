@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -38,6 +39,8 @@ class FrameRecord(NamedTuple):
     stack: str
     word: int
     """Bytes."""
+    makes: Callable[[bytes], bool] = bool
+    """Whether code, a function's from its beginning on, has made a record, or has kept `link` in another way."""
 
 
 class CallAt(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,19 @@ HYPERCALL_BYTES = 4
 """Of HVC, behind which the program counter stands while a hypercall is carried out."""
 CORE_FILES = False
 """Nobody writes them yet."""
-RECORD = FrameRecord("x29", "x30", STACK, 8)
+
+
+def words_of(code: bytes) -> tuple[int, ...]:
+    """Code as instructions of 32 bits; what is left over at the end is none."""
+    return struct.unpack(f"<{len(code) // 4}I", code[: len(code) & -4])
+
+
+def _makes_record(code: bytes) -> bool:
+    """STP of x30 with another one, or STR of it, at SP (DDI 0487, C6.2.321 and C6.2.331)."""
+    return any(word & 0xFE40_7FE0 == 0xA800_7BE0 or word & 0xFFE0_0FFF == 0xF800_0FFE for word in words_of(code))
+
+
+RECORD = FrameRecord("x29", "x30", STACK, 8, _makes_record)
 """Procedure Call Standard for the Arm 64-bit Architecture (AAPCS64), 6.4.6."""
 
 

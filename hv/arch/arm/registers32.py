@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hv.arch.arm.registers import CORE_FILES, HYPERCALL_BYTES, STATE
+from hv.arch.arm.registers import CORE_FILES, HYPERCALL_BYTES, STATE, words_of
 from hv.arch.arm.registers import OTHERS as OTHERS_64
 from hv.arch.mode import FrameRecord
 from hv.native import lib
@@ -20,7 +20,14 @@ __all__ = [
 
 GENERAL = (*(f"r{number}" for number in range(13)), "sp", "lr", "pc")
 PC, STACK, FLAGS = "pc", "sp", "cpsr"
-RECORD = FrameRecord("r11", "lr", STACK, 4)
+
+
+def _makes_record(code: bytes) -> bool:
+    """PUSH with lr, or STR of it, at SP, always (DDI 0487, F5.1.154 and F5.1.217); of A32 code."""
+    return any(word & 0xFFFF_4000 == 0xE92D_4000 or word & 0xFFFF_F000 == 0xE52D_E000 for word in words_of(code))
+
+
+RECORD = FrameRecord("r11", "lr", STACK, 4, _makes_record)
 
 
 def general(cpu: Any) -> dict[str, int]:
