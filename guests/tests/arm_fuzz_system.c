@@ -100,6 +100,6 @@ void test_main(void)
             refused++;
     }
     check(clock_ns() > before);
-    check(done > count / 100);
+    check(done > count / 400);
     check(refused > count / 10);
 }

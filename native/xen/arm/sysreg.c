@@ -48,12 +48,22 @@ static enum io_answer controller(struct hv *hv, struct vcpu *v, uint32_t number,
     return answer == VGIC_DONE ? IO_DONE : answer == VGIC_ABORT ? IO_FAULT : IO_ENGINE;
 }
 
-/* Is it one of the performance monitor's? */
-static bool is_monitor(const struct arm_sysreg *reg)
+/* Is it one of the performance monitor's that Xen answers? Those of single counters are not; AArch32 has them all with op1 0. */
+static bool is_monitor(const struct arm_sysreg *reg, bool narrow)
 {
-    if (reg->op0 == 3)
-        return (reg->crn == CRN_PMU && reg->crm >= 12) || (reg->crn == CRN_TIMER && reg->op1 == 3 && reg->crm >= 8);
-    return reg->op0 == 0 && reg->coproc == 15 && !reg->wide && reg->crn == CRN_PMU && reg->crm >= 12;
+    const bool kernels = reg->crm == 14 && (reg->op2 == 1 || reg->op2 == 2);      /* PMINTENSET_EL1, PMINTENCLR_EL1 */
+    if (reg->op0 != 3 || reg->crn != CRN_PMU || reg->op1 != (narrow || kernels ? 0 : 3))
+        return false;
+    return reg->crm == 12 || (reg->crm == 13 && reg->op2 <= 2) || (reg->crm == 14 && reg->op2 <= 3);
+}
+
+/* It counts nothing. User mode may read that it may not use it (PMUSERENR_EL0), and no more. */
+static enum io_answer monitor(const struct arm_sysreg *reg, bool write, uint64_t *value)
+{
+    const bool userenr = reg->crm == 14 && reg->op2 == 0;
+    if (!write)
+        *value = 0;
+    return reg->el == 0 && (write || !userenr) ? IO_FAULT : IO_DONE;
 }
 
 enum io_answer arm_sysreg(void *ctx, struct cpu *cpu, const struct arm_sysreg *reg, bool write, uint64_t *value, bool alone)
@@ -63,11 +73,8 @@ enum io_answer arm_sysreg(void *ctx, struct cpu *cpu, const struct arm_sysreg *r
     const uint32_t number = ARM_SYSREG(reg->op0, reg->op1, reg->crn, reg->crm, reg->op2);
     const bool named = reg->op0 == 3, is_gic = named && (reg->crn == CRN_GIC || number == PMR);
     (void)cpu;
-    if (is_monitor(reg)) {
-        if (!write)
-            *value = 0;
-        return reg->el == 0 ? IO_FAULT : IO_DONE;
-    }
+    if (is_monitor(reg, arm_narrow(hv_domain(hv, v))))
+        return monitor(reg, write, value);
     if (arm_is_debug(reg))
         return arm_debug(reg, write, value);
     if (named && (number == MPIDR || number == MIDR) && !write && reg->el == 1) {
