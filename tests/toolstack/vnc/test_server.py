@@ -163,7 +163,8 @@ def test_a_slow_client_holds_nobody_up(bench: Bench) -> None:
         bench.wait(quick, 16 + 4 * 1024 * 16)
     assert bench.server.clients == 2
     assert bench.server.patience() < 0.01
-    bench.poll(STALLED_SECONDS)
+    for _ in range(20):  # the kernel may still take some for it, now and then
+        bench.poll(STALLED_SECONDS + 1)
     assert bench.server.clients == 1  # slow's end is not waited for: it lies behind minutes of what slow has not taken
 
 
