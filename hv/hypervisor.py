@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv import hypercall
-from hv.arch import architecture, kind_named, kinds
+from hv.arch import architecture, installed, kind_named, kinds
 from hv.domain import Domain
 from hv.inputs import InputGate, Moment
 from hv.native import check, ffi, lib
@@ -35,7 +35,7 @@ EXIT_BREAKPOINT: int = lib.EXIT_BREAKPOINT
 TURN_LIMIT: int = lib.HV_TURN_LIMIT
 TURN_TIME: int = lib.HV_TURN_TIME
 TURN_DEVICE: int = lib.HV_TURN_DEVICE
-PAGING = {"walk": lib.HV_PAGING_WALK, "shadow": lib.HV_PAGING_SHADOW}
+PAGING = ("walk", "shadow")
 """How addresses of HVM and PVH guests are translated: by their page tables at each miss, or by shadows of these.
 Results are the same (docs/paging.md)."""
 DEFAULT_PAGING = "shadow"
@@ -107,7 +107,8 @@ class Hypervisor:
         check(lib.hv_create(out, frames), f"machine of {memory_mib} MiB")
         self.native: Any = ffi.gc(out[0], lib.hv_destroy)
         self.paging = paging
-        check(lib.hv_set_paging(self.native, PAGING[paging]), f"paging {paging}")
+        for module in installed("machine"):
+            module.prepare(self)
         self.c: Any = self.native  # its struct hv, under the name that Domain and Vcpu have for theirs
         self.refusals = RefusalLog(self.native)
         self.machine: Any = lib.hv_machine(self.native)

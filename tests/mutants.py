@@ -278,7 +278,7 @@ MUTANTS = (
     ),
     Mutant(
         "VGA: write mode 3 does not rotate",
-        "native/xen/x86/hvm/vga.c",
+        "native/xen/vga.c",
         "        mask &= turned;",
         "        mask &= byte;",
         (GUESTS, "-k", "vga_planes"),

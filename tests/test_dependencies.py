@@ -84,6 +84,10 @@ C_MAY_INCLUDE = {
     "native/xen": ("native/xen", "native/engine", "native/abi"),
     "guests": ("guests", "native/abi"),
 }
+#: Folders of each architecture in C; neutral files, and those of the other, include nothing of them.
+C_ARCHITECTURES = {name: (f"native/engine/{name}", f"native/xen/{name}") for name in ("x86", "arm")}
+#: Where the build says which architectures there are (XENLAB_X86, XENLAB_ARM), and what reads the offsets of each.
+C_MAY_CHOOSE = ("native/xen/xen.h", "native/xen/state.h", "native/engine/internals")
 #: Folders given with -I.
 INCLUDE_FOLDERS = ("native", "native/abi", "guests", "guests/lib")
 #: <...> of libraries, beside the C library's own.
@@ -161,6 +165,9 @@ def c_complaints(text: str, name: str, exists: frozenset[str] = frozenset()) -> 
         path = next((c for c in candidates if c in exists), beside)
         if not below(path, C_MAY_INCLUDE[tree], "/"):
             said.append(f'{name} includes "{target}": only from {", ".join(C_MAY_INCLUDE[tree])}')
+        said += [f'{name} includes "{target}": that is of {architecture}, which may be missing'
+                 for architecture, folders in C_ARCHITECTURES.items()
+                 if below(path, folders, "/") and not below(name, (*folders, *C_MAY_CHOOSE), "/")]
     return said
 
 
@@ -249,6 +256,10 @@ def test_the_rules_bite() -> None:
     assert not [*architecture_words("cr3 = gicd", "hv/devices/vga.py")]
 
     assert c_complaints('#include "../xen/hv.h"', "native/engine/tlb.c")
+    assert c_complaints('#include "x86/pv.h"', "native/xen/hv.c")
+    assert c_complaints('#include "../x86/pv.h"', "native/xen/arm/cpu.c")
+    assert not c_complaints('#include "hvm/hvm.h"', "native/xen/x86/machine.c")
+    assert not c_complaints('#include "arm/state.h"', "native/xen/state.h")
     assert not c_complaints('#include "../engine/engine.h"', "native/xen/hv.c")
     assert c_complaints('#include "../../native/xen/hv.h"', "guests/tests/hello.c")
     assert c_complaints("#include <unicorn/unicorn.h>", "native/xen/hv.c")

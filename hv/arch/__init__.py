@@ -19,7 +19,8 @@ Each folder has these modules:
     settable      registers that a change may set (hv.changes)
 
 x86 alone has `decode`: instructions that the hypervisor carries out for a guest; `firmware`: a PC that is switched on;
-`pv`: what only domains without a physmap have; and `core`: core files for gdb. A folder may have a package
+`pv`: what only domains without a physmap have; `machine`: what it sets up in every
+hypervisor; and `core`: core files for gdb. A folder may have a package
 `hypercalls`, with what only its guests have of them (hv.hypercall).
 """
 

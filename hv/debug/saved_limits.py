@@ -51,7 +51,7 @@ from hv.inputs import FAR_FUTURE
 from hv.native import lib
 
 SENSE = row(integer(0xF), integer(U8), integer(U8))
-BLOCK = int(lib.HVM_DATA_PORT_BYTES)
+BLOCK = int(lib.IO_BLOCK_BYTES)
 STEPS = ("", "give", "ask", "stored", "move_slice", "finish", "abort", "ready_again", "diagnosed")
 LONGEST_TRANSFER = 1 << 48
 ALL_BUTTONS = sum(BUTTONS.values())

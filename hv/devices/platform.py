@@ -183,8 +183,8 @@ class NativeDataPort:
         self._port = port
 
     def _begin(self, length: int, writing: bool) -> None:
-        if length > lib.HVM_DATA_PORT_BYTES:
-            raise ValueError(f"a data port takes {lib.HVM_DATA_PORT_BYTES} bytes at once, not {length}")
+        if length > lib.IO_BLOCK_BYTES:
+            raise ValueError(f"a data port takes {lib.IO_BLOCK_BYTES} bytes at once, not {length}")
         state = self._state
         state.port, state.at, state.length, state.writing = self._port, 0, length, writing
 

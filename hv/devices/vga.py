@@ -2,7 +2,7 @@
 
     ports 0x3b0-0x3df            sequencer, CRTC, graphics and attribute controller, DAC
     ports 0x1ce-0x1d1            VBE registers: index, data, data
-    0xa0000-0xbffff              the legacy window (native/xen/x86/hvm/vga.c)
+    0xa0000-0xbffff              the legacy window (native/xen/vga.c)
     BAR 0                        video memory, the machine's RAM
     BAR 2                        the same registers in memory: 0x400 ports 0x3c0-0x3df, 0x500 VBE, 0x600 QEMU's own
     ROM                          the video BIOS, if the machine was given one

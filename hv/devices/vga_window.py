@@ -1,6 +1,6 @@
 """What a VGA needs of its machine beside what every device needs: the legacy window on video memory, and that memory.
 
-Accesses to 0xa0000-0xbffff are served by C (native/xen/x86/hvm/vga.c), which finds in a `struct vga_window` what they
+Accesses to 0xa0000-0xbffff are served by C (native/xen/vga.c), which finds in a `struct vga_window` what they
 mean; the device puts its registers there whenever they change. The struct and video memory are the machine's state,
 saved with it.
 """

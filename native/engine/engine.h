@@ -357,6 +357,7 @@ bool arm_translate(struct cpu *cpu, uint64_t va, enum access access, bool user, 
 #endif
 
 /* ---- x86 registers ---- */
+#ifdef XENLAB_X86
 struct x86_gprs *cpu_gprs(struct cpu *cpu);
 uint64_t cpu_rflags(struct cpu *cpu);
 void cpu_set_rflags(struct cpu *cpu, uint64_t rflags);
@@ -401,9 +402,14 @@ struct x86_paging {
 };
 bool x86_translate_guest(struct machine *m, const struct x86_paging *paging, uint64_t va, enum access access, bool user,
                          bool update, struct mapping *map, struct x86_walk *walk);
+/* machine_note_table() for all tables that a walk that succeeded went through. */
+void x86_note_tables(struct machine *m, const struct x86_paging *paging, uint64_t va, const struct x86_walk *walk);
 /* Is it an address of 48 bits, the highest of which is repeated above them? */
 static inline bool x86_canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
+#endif
+#endif
 
+#ifndef XENLAB_CFFI
 /* ---- tables that a guest writes to without asking (tables.c) ---- */
 /* How a frame serves as a table: entries of `entry_bytes` (4, 8) in `bytes` bytes from `start` on, the first one for linear
  * address `base` (its low 48 bits), each for 1 << `shift` bytes. An entry is used if its first byte has one of the bits `present`
@@ -418,8 +424,6 @@ bool cpu_next_cached(struct cpu *cpu, uint64_t *at, struct cached *out);
 bool machine_is_table(const struct machine *m, uint64_t frame);
 /* A translation read from this table is to be cached, by the engine or by the layer above: what changes it must be seen. */
 void machine_note_table(struct machine *m, uint64_t frame, const struct table_use *use);
-/* The same for all tables that a walk that succeeded went through. */
-void x86_note_tables(struct machine *m, const struct x86_paging *paging, uint64_t va, const struct x86_walk *walk);
 #endif
 
 #endif

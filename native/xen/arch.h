@@ -81,6 +81,16 @@ struct arch {
     bool (*domain_ok)(struct validation *c, const struct domain *d);     /* but for its p2m. NULL: nothing to check */
 };
 
+/* What an architecture has once in every machine, whichever domains there are. (docs/adr/0018) */
+struct arch_machine {
+    int (*created)(struct hv *hv);       /* frames can be had: take those of its own, make its caches. 0, -ENOMEM */
+    void (*destroyed)(struct hv *hv);    /* also where created() has failed, or was never reached */
+    void (*restored)(struct hv *hv);     /* all state is another: nothing cached of it is of use any more */
+    bool (*frames_ok)(struct validation *c);             /* those of its own, and what its page types promise */
+    void (*audit)(struct hv *hv, struct differences *found);             /* its caches against what they were made from */
+};
+extern const struct arch_machine X86_MACHINE __attribute__((weak));      /* address NULL: its folder is missing */
+
 /* By enum domain type; NULL: this build has no such domains. (arch.c) */
 const struct arch *hv_arch_of_type(uint32_t type);
 static inline const struct arch *hv_arch(const struct domain *d) { return hv_arch_of_type(d->type); }

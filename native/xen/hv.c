@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include "arch.h"
 #include "p2m.h"
-#include "x86/decode.h"
-#include "x86/pv.h"
-#include "x86/hvm/shadow.h"
+#include "mm.h"
 
 enum { STATE_VERSION = 1 };
 /* Default wall-clock time of system time 0: 2024-01-01T00:00:00Z. */
@@ -21,6 +19,19 @@ static uint64_t place(uint64_t *end, uint64_t bytes)
     return at;
 }
 
+/* Kinds of one architecture share their tables: the first that comes places them. */
+static void place_part(struct hv_state *s, const struct arch_part *part, uint64_t count, uint64_t *end)
+{
+    uint64_t offset;
+    if (part->bytes == 0)
+        return;
+    memcpy(&offset, (const uint8_t *)s + part->at, sizeof offset);
+    if (offset != 0)
+        return;
+    offset = place(end, count * part->bytes);
+    memcpy((uint8_t *)s + part->at, &offset, sizeof offset);
+}
+
 uint64_t hv_lay_out(struct hv_state *s, uint64_t frames)
 {
     uint64_t end = 0;
@@ -31,10 +42,13 @@ uint64_t hv_lay_out(struct hv_state *s, uint64_t frames)
     s->grant_offset = place(&end, (uint64_t)HV_MAX_DOMAINS * HV_MAX_GRANTS * sizeof(struct active_grant));
     s->maptrack_offset = place(&end, (uint64_t)HV_MAX_DOMAINS * HV_MAX_MAPTRACK * sizeof(struct maptrack));
     s->page_offset = place(&end, frames * sizeof(struct page_info));
-    s->hvm_vcpu_offset = place(&end, (uint64_t)HV_MAX_VCPUS * sizeof(struct hvm_vcpu));
-    s->hvm_domain_offset = place(&end, (uint64_t)HV_MAX_DOMAINS * sizeof(struct hvm_domain));
-    s->arm_vcpu_offset = place(&end, (uint64_t)HV_MAX_VCPUS * sizeof(struct arm_vcpu));
-    s->arm_domain_offset = place(&end, (uint64_t)HV_MAX_DOMAINS * sizeof(struct arm_domain));
+    for (uint32_t kind = 0; kind < HV_KINDS; kind++) {
+        const struct arch *arch = hv_arch_of_kind(kind);
+        if (!arch)
+            continue;
+        place_part(s, &arch->vcpu, HV_MAX_VCPUS, &end);
+        place_part(s, &arch->domain, HV_MAX_DOMAINS, &end);
+    }
     return end;
 }
 
@@ -54,19 +68,6 @@ static int open_machine(struct hv *hv, uint64_t frames)
     hv->grants = (struct active_grant *)(void *)(arena + hv->s->grant_offset);
     hv->maptracks = (struct maptrack *)(void *)(arena + hv->s->maptrack_offset);
     hv->pages = (struct page_info *)(void *)(arena + hv->s->page_offset);
-    hv->hvm_vcpus = (struct hvm_vcpu *)(void *)(arena + hv->s->hvm_vcpu_offset);
-    hv->hvm_domains = (struct hvm_domain *)(void *)(arena + hv->s->hvm_domain_offset);
-    return 0;
-}
-
-static int make_xen_gdt(struct hv *hv)
-{
-    uint64_t frame = hv_alloc_frame(hv, OWNER_XEN);
-    if (frame == ~0ull)
-        return -ENOMEM;
-    hv->s->xen_gdt_frame = frame;
-    machine_write_begin(hv->m, frame);
-    seg_fill_xen_gdt(machine_frame(hv->m, frame));
     return 0;
 }
 
@@ -77,12 +78,10 @@ int hv_create(struct hv **out, uint64_t frames)
         return -ENOMEM;
     (void)hv_trace(hv, NULL);     /* a quiet log needs no memory */
     int error = open_machine(hv, frames);
-    if (!error && !(hv->decode = decode_create()))
-        error = -ENOMEM;
     if (!error)
         error = mm_init(hv);
-    if (!error)
-        error = make_xen_gdt(hv);
+    if (!error && &X86_MACHINE)
+        error = X86_MACHINE.created(hv);
     if (error) {
         hv_destroy(hv);
         return error;
@@ -101,8 +100,8 @@ void hv_destroy(struct hv *hv)
             cpu_destroy(hv->cpus[i]);
     if (hv->m)
         machine_destroy(hv->m);
-    decode_destroy(hv->decode);
-    shadow_destroy(hv->shadows);
+    if (&X86_MACHINE)
+        X86_MACHINE.destroyed(hv);
     (void)hv_trace(hv, NULL);
     (void)hv_keep_evidence(hv, false);
     free(hv);
@@ -183,7 +182,6 @@ static void empty_domain(struct hv *hv, struct domain *d)
     if (hv_arch(d)->domain_emptied)
         hv_arch(d)->domain_emptied(hv, d);
     mm_domain_destroy(hv, d);
-    hv->code_page.host = NULL;
 }
 
 void hv_domain_destroy(struct hv *hv, uint32_t slot)

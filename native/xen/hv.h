@@ -47,12 +47,7 @@ struct hv {
     struct evtchn *evtchns;          /* [HV_MAX_DOMAINS][HV_MAX_PORTS] */
     struct active_grant *grants;     /* [HV_MAX_DOMAINS][HV_MAX_GRANTS] */
     struct maptrack *maptracks;      /* [HV_MAX_DOMAINS][HV_MAX_MAPTRACK] */
-    struct hvm_vcpu *hvm_vcpus;      /* [HV_MAX_VCPUS] */
-    struct hvm_domain *hvm_domains;  /* [HV_MAX_DOMAINS] */
     struct engine_ops ops[HV_KINDS]; /* what each kind of processor asks (hv_run.c) */
-    const struct vcpu *walker;       /* whose page tables hvm_translate() is in */
-    uint32_t paging;                 /* HV_PAGING_* */
-    struct shadows *shadows;         /* NULL: not made yet, or none are wanted (hvm/shadow.h) */
     struct cpu *cpus[HV_MAX_VCPUS];
     enum cpu_model models[HV_MAX_VCPUS];     /* what each of them is */
     struct vcpu *current;            /* vcpu in hv_run(), NULL outside */
@@ -64,8 +59,6 @@ struct hv {
     struct refusal last;             /* of the hypercall being answered */
     struct refusal log[HV_REFUSAL_LOG];
     uint32_t log_head, log_tail;
-    struct decode_cache *decode;
-    struct code_page { uint64_t root, page; const uint8_t *host; } code_page;   /* decode.c; a cache, dropped with the TLBs */
     const char *crash_reason;        /* why a domain was last crashed by the hypervisor */
     uint64_t hypercall_counts[64][64];   /* [domain slot][number]: statistics only */
     uint64_t trap_counts[64][HV_TRAPS];
@@ -73,6 +66,12 @@ struct hv {
     struct trap_log traps;
     struct evidence *evidence;       /* [HV_REFUSAL_LOG], beside log[]; NULL: none is kept */
     struct hv_stops stops;           /* of a debugger: no part of the state */
+    /* ---- caches of x86 (x86/machine.c) ---- */
+    struct decode_cache *decode;
+    struct code_page { uint64_t root, page; const uint8_t *host; } code_page;   /* decode.c; dropped with the TLBs */
+    const struct vcpu *walker;       /* whose page tables hvm_translate() is in */
+    uint32_t paging;                 /* HV_PAGING_* */
+    struct shadows *shadows;         /* NULL: not made yet, or none are wanted (hvm/shadow.h) */
 };
 
 /* Refuse: remember the rule and up to four facts, return -errno of the rule. */
@@ -130,7 +129,8 @@ void hv_traps_rewind(struct hv *hv, uint64_t when);
  * once a kind. */
 enum { HV_SPANS_MAX = 4 + 4 * HV_MAX_DOMAINS + HV_KINDS };
 uint32_t hv_spans_in_use(const struct hv *hv, struct arena_span spans[HV_SPANS_MAX]);
-/* Where the tables lie in the arena of a machine of this size, and the version of the layout; returns its size. (hv.c) */
+/* Where the tables lie in the arena of a machine of this size, and the version of the layout, filled in where all was zero; returns
+ * its size. (hv.c) */
 uint64_t hv_lay_out(struct hv_state *s, uint64_t frames);
 
 /* A hypercall arrives: where hv_log_answer() finds its record. */
@@ -170,28 +170,12 @@ void stops_event(struct hv *hv, const struct domain *d, uint32_t port);
 /* The hypervisor writes to the guest's memory. */
 void stops_copied(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t len);
 
-/* ---- mm*.c: frames, page types, page-table updates (direct paging) ---- */
-hypercall_fn do_mmu_update, do_update_va_mapping, do_update_va_mapping_otherdomain, do_mmuext_op;
-/* The guest's #PF at `va`: a kernel's store to a read-only L1 table of its own? Then it is executed. *handled false: not
- * one, or refused; bounce the fault. Returns what the engine's callback should; false at once when the instruction
- * has to be decoded first. */
-bool mm_emulate_pt_write(struct hv *hv, struct vcpu *v, uint64_t va, uint32_t error, bool *handled);
-/* Switch the cpu to the page table of the vcpu's current mode. */
-void mm_load_cr3(struct hv *hv, struct vcpu *v);
+/* ---- mm*.c: frames and page types ---- */
 /* hv_create: frame 0 and the machine-to-phys table. hv_state.frames, page_offset and hv->pages are set already. */
 int mm_init(struct hv *hv);
 /* hv_domain_destroy: drop all that the vcpu (the domain) holds; frames that others still map stay until they let go. */
 void mm_vcpu_destroy(struct hv *hv, struct vcpu *v);
 void mm_domain_destroy(struct hv *hv, struct domain *d);
-/* engine_ops.translate; ctx is the hv. */
-bool mm_translate(void *ctx, struct cpu *cpu, uint64_t va, enum access access, bool user, struct mapping *map);
-/* Drop the cached pages of the vcpu's LDT (SET_LDT, a new base pointer). */
-void mm_put_ldt(struct hv *hv, struct vcpu *v);
-/* A store of `size` bytes (1, 2, 4, 8, aligned) at machine address pa, which the caller knows to lie in a validated L1
- * table of the vcpu's domain. 0 or -errno */
-int mm_ptwr_store(struct hv *hv, struct vcpu *v, uint64_t pa, uint64_t value, uint32_t size);
-/* The validity of a descriptor page (segment.c). 0 or -errno */
-int seg_validate_frame(struct hv *hv, struct domain *d, uint64_t mfn);
 /* What an audit finds: how many differences, the first one described in `text`, which has `len` bytes. */
 struct differences { uint64_t count, len; char *text; };
 void hv_differ(struct differences *found, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -220,16 +204,5 @@ bool hv_device_due(struct hv *hv);
 /* hv_domain_destroy: before the domain's memory goes. */
 void evtchn_destroy(struct hv *hv, struct domain *d);
 void grant_destroy(struct hv *hv, struct domain *d);
-
-/* ---- trap.c, bounce.c, emulate.c, segment.c: PV CPU ---- */
-hypercall_fn do_iret, do_stack_switch, do_fpu_taskswitch, do_set_segment_base, do_update_descriptor, do_set_gdt,
-    do_set_trap_table, do_set_callbacks, do_set_debugreg, do_get_debugreg, do_callback_op;
-/* Build the frame of trap `vector` on the guest kernel's stack and point the cpu at its handler. false: the guest has
- * no usable handler or stack; the domain is crashed and the exit record says so. */
-bool pv_inject_trap(struct hv *hv, struct vcpu *v, const struct trap *trap);
-/* Deliver a pending event or NMI if the vcpu can take one. true: a frame was built. */
-bool pv_deliver_events(struct hv *hv, struct vcpu *v);
-/* Switch between guest kernel and user mode: page table, gs base. */
-void pv_toggle_mode(struct hv *hv, struct vcpu *v);
 
 #endif

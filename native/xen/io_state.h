@@ -7,7 +7,10 @@
 #include <stdint.h>
 #endif
 
-enum { IO_QUEUE = 80 };           /* accesses of one instruction that Python answers: FXSAVE makes 64 */
+enum {
+    IO_QUEUE = 80,                /* accesses of one instruction that Python answers: FXSAVE makes 64 */
+    IO_BLOCK_BYTES = 65536        /* of data that is handed through a port as a whole */
+};
 struct io_queue {
     uint64_t at;                  /* 1 + the count at which that instruction is next; 0: none */
     uint32_t answered, met;       /* how many answers there are; how many this execution has come to */

@@ -1,4 +1,4 @@
-/* mm.h - machine frames, their types, and direct paging: what the mm_*.c files share.
+/* mm.h - machine frames and their types: what the mm_*.c files share. Direct paging itself is x86's (x86/direct_paging.h).
  *
  * The rules are those of xen/arch/x86/mm.c; the essay on them:
  *
@@ -47,42 +47,10 @@
 #define XENLAB_MM_H
 #include "hv.h"
 
-/* Page-table entry bits: Intel SDM volume 3, 4.5. */
-#define PTE_P UINT64_C(0x001)
-#define PTE_RW UINT64_C(0x002)
-#define PTE_USER UINT64_C(0x004)
-#define PTE_PWT UINT64_C(0x008)
-#define PTE_PCD UINT64_C(0x010)
-#define PTE_A UINT64_C(0x020)
-#define PTE_D UINT64_C(0x040)
-#define PTE_PSE UINT64_C(0x080)           /* L1: PAT */
-#define PTE_GLOBAL UINT64_C(0x100)
-#define PTE_AVAIL UINT64_C(0xe00)
-#define PTE_ADDR UINT64_C(0x000ffffffffff000)
-#define PTE_AVAIL_HIGH UINT64_C(0x7ff0000000000000)
-#define PTE_GUEST_KERNEL (UINT64_C(1) << 52)   /* Xen's mark on entries that had no USER bit */
-#define PTE_NX (UINT64_C(1) << 63)
-
-/* Flags that an unprivileged guest may not set (Xen's L1_DISALLOW_MASK .. L4_DISALLOW_MASK without passed-through
- * devices): cache attributes and PAT/PSE; GLOBAL above level 1. */
-#define L1_DISALLOW (PTE_PWT | PTE_PCD | PTE_PSE)
-#define TABLE_DISALLOW (PTE_PWT | PTE_PCD | PTE_PSE | PTE_GLOBAL)
-/* Flags that may change without taking the references anew. */
-#define FASTPATH_FLAGS (PTE_NX | PTE_AVAIL_HIGH | PTE_AVAIL | PTE_GLOBAL | PTE_D | PTE_A | PTE_USER)
-
-#define ADDR_HOLE_START UINT64_C(0x0000800000000000)    /* not canonical, then Xen's */
-#define ADDR_XEN_START UINT64_C(0xffff800000000000)
-#define ADDR_XEN_END UINT64_C(0xffff880000000000)
-#define ADDR_GDT_WINDOW UINT64_C(0xffff82d000000000)    /* 0x20000 a vcpu slot: 16 GDT pages, 16 LDT pages */
-
-enum { PT_ENTRIES = 512, L4_XEN_FIRST = 256, L4_XEN_LAST = 271, LDT_PAGES = 16, GDT_GUEST_PAGES = 14 };
+enum { PT_ENTRIES = 512 };
 enum { MM_WORK_LIMIT = 1 << 17, MM_WORK_REQUEST = 32, PT_PARTIAL_CHILD = 1 << 16 };
 enum { MM_AGAIN = -85 };                  /* -ERESTART: interrupted, ask again */
 #define M2P_INVALID (~UINT64_C(0))
-
-static inline bool addr_ok(uint64_t va) { return va < ADDR_HOLE_START || va >= ADDR_XEN_END; }
-static inline uint64_t pte_mfn(uint64_t pte) { return (pte & PTE_ADDR) >> 12; }
-static inline bool l4_xen_slot(unsigned slot) { return slot >= L4_XEN_FIRST && slot <= L4_XEN_LAST; }
 
 static inline struct page_info *mm_page(struct hv *hv, uint64_t mfn)
 {
@@ -149,53 +117,28 @@ static inline bool mm_became_old(const struct hv *hv, uint64_t mfn)
 }
 static inline bool page_partial(const struct page_info *page) { return page->ref_info & PGC_PARTIAL; }
 
-/* ---- mm_validate.c ---- */
-/* Take (drop) the references of all entries, from page_info.cursor on; 0, MM_AGAIN, -errno (promote). When it is not 0,
- * the cursor says how far it came. */
-int mm_promote(struct hv *hv, uint64_t mfn, uint32_t type);
-int mm_demote(struct hv *hv, uint64_t mfn, uint32_t type);
-/* The references of one present entry: of an L1 entry that maps a frame of `pg_domid`, of a table entry at `level`. */
-int mm_l1e_get(struct hv *hv, uint64_t pte, uint16_t pg_domid);
-void mm_l1e_put(struct hv *hv, uint64_t pte);
-/* `partial`: the page reference is held already (get); only carry on (put). */
-int mm_table_entry_get(struct hv *hv, uint32_t level, uint64_t table, uint64_t pte, bool partial);
-int mm_table_entry_put(struct hv *hv, uint64_t table, uint64_t pte, bool partial);
+/* ---- mm_audit.c ---- */
+struct audit {
+    struct hv *hv;
+    uint32_t *refs, *types;      /* [frames]: how many there must be */
+    int32_t *linear;
+    struct differences found;
+};
+/* Somebody holds a reference, and one of `type` unless that is PGT_none. */
+void mm_hold(struct audit *a, uint64_t mfn, uint32_t type, const char *who, uint64_t id);
 
-/* What Xen makes of a present entry: 64-bit PV runs kernel and user at CPL 3, so every entry is USER; bit 52 remembers
- * the entries that were not, and the others are GLOBAL, as they are the same in both of the guest's page tables. */
-static inline uint64_t l1e_adjust(uint64_t pte)
-{
-    if (!(pte & PTE_USER))
-        pte |= PTE_GUEST_KERNEL | PTE_USER;
-    if (!(pte & PTE_GUEST_KERNEL))
-        pte |= PTE_GLOBAL;
-    return pte;
-}
-
-/* ---- mm_entry.c ---- */
-/* Write an entry of a table in use; notes when translations went stale. */
-void mm_write_entry(struct hv *hv, uint64_t table, unsigned slot, uint64_t old, uint64_t pte);
-int mm_mod_l1(struct hv *hv, uint64_t table, unsigned slot, uint64_t pte, bool preserve_ad, uint16_t pg_domid);
-int mm_mod_table(struct hv *hv, uint32_t level, uint64_t table, unsigned slot, uint64_t pte, bool preserve_ad);
-/* Find the L1 table that maps `va` in the kernel's page table of the vcpu (the kernel makes the hypercalls, and its
- * mapping of the LDT counts in user mode too); 0 and *table, *slot, or the level at which the
- * walk ended (4..2), or 5 for an address that is not the guest's. */
-unsigned mm_find_l1(struct hv *hv, const struct vcpu *v, uint64_t va, uint64_t *table, unsigned *slot);
-
-/* ---- mm_update.c ---- */
-/* The requests of one call from `va` on; counts those done in *i. 0, -errno, MM_AGAIN. */
-typedef int64_t batch_fn(struct hv *hv, struct vcpu *v, uint64_t va, uint32_t count, uint32_t foreign, uint32_t *i);
-/* mmu_update and mmuext_op: array, count, *pdone, owner; requests of `size` bytes; continuations. */
-int64_t mm_batch(struct hv *hv, struct vcpu *v, uint64_t args[6], uint32_t size, batch_fn *run);
-
-/* ---- mm_owner.c ---- */
-struct pg_owner { uint16_t domid; bool self; };
-/* Xen's get_pg_owner() and the default security check behind it; `io`: DOMID_IO may be named. 0 or -errno */
-int mm_pg_owner(struct hv *hv, struct vcpu *v, uint16_t domid, bool io, struct pg_owner *out);
-
-/* ---- x86/mm_memory.c ---- */
-/* The requests of a batch, read in place as long as the page-table entries on the way to them stay what they were: an
- * update of the batch may change the very mapping that it is read through. `host` starts as NULL. */
-struct guest_array { uint64_t page_va; const uint8_t *host; struct x86_walk walk; };
-int mm_array_read(struct hv *hv, struct vcpu *v, struct guest_array *cache, uint64_t va, void *out, uint32_t size);
+/* ---- direct paging: tables and descriptor pages among the frames' uses ---- */
+/* What page types other than writable mean. One table of the architecture that has them (x86/machine.c). */
+struct direct_paging {
+    /* Take (drop) the references of all entries, from page_info.cursor on; 0, MM_AGAIN, -errno (promote). When it is not 0,
+     * the cursor says how far it came. */
+    int (*promote)(struct hv *hv, uint64_t mfn, uint32_t type);
+    int (*demote)(struct hv *hv, uint64_t mfn, uint32_t type);
+    /* The vcpu lets go of its base pointers and descriptor pages. */
+    void (*vcpu_destroyed)(struct hv *hv, struct vcpu *v);
+    /* What a validated or interrupted frame of a type holds, and what a vcpu does, by mm_hold(). */
+    void (*audit_frame)(struct audit *a, uint64_t mfn);
+    void (*audit_vcpu)(struct audit *a, const struct vcpu *v);
+};
+extern const struct direct_paging DIRECT_PAGING __attribute__((weak));   /* NULL: that architecture is not there */
 #endif

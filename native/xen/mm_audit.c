@@ -1,25 +1,18 @@
 /* mm_audit.c - the books recomputed from scratch.
  *
  * hv_audit() believes only two things: which frames are validated tables, and the list of holders in mm.h. From the
- * entries of those tables and from the holders it computes what every count must be, and compares. Beside the counts
- * it checks what they are for: that no table is writable, that no entry leads to a free frame, that a frame of another
- * domain is mapped only where the grant table says so, that Xen's L4 slots are empty, that free frames are free.
+ * entries of those tables (x86/mm_audit_tables.c) and from the holders it computes what every count must be, and compares.
+ * Beside the counts it checks what they are for: that no table is writable, that no entry leads to a free frame, that a frame
+ * of another domain is mapped only where the grant table says so, that Xen's L4 slots are empty, that free frames are free.
  * Host memory is used for the sums; nothing of the machine changes.
  */
 #include "../abi/grant_table.h"
+#include "arch.h"
 #include "mm.h"
 #include "p2m.h"
-#include "x86/hvm/hvm.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-struct audit {
-    struct hv *hv;
-    uint32_t *refs, *types;
-    int32_t *linear;
-    struct differences found;
-};
 
 void hv_differ(struct differences *found, const char *format, ...)
 {
@@ -30,8 +23,7 @@ void hv_differ(struct differences *found, const char *format, ...)
     va_end(list);
 }
 
-/* Somebody holds a reference, and one of `type` unless that is PGT_none. */
-static void hold(struct audit *a, uint64_t mfn, uint32_t type, const char *who, uint64_t id)
+void mm_hold(struct audit *a, uint64_t mfn, uint32_t type, const char *who, uint64_t id)
 {
     const struct page_info *page = mm_page(a->hv, mfn);
     if (!page) {
@@ -48,65 +40,6 @@ static void hold(struct audit *a, uint64_t mfn, uint32_t type, const char *who, 
                (unsigned long long)mfn, type, page_type(page));
 }
 
-static bool granted(struct hv *hv, uint16_t domid, uint64_t mfn)
-{
-    const struct domain *d = hv_domain_by_id(hv, domid);
-    if (!d || d->privileged || d->maptrack_used == 0)
-        return d && d->privileged;
-    const struct maptrack *track = &hv->maptracks[(size_t)d->slot * HV_MAX_MAPTRACK];
-    for (unsigned i = 0; i < HV_MAX_MAPTRACK; i++)
-        if (track[i].flags != 0 && track[i].frame == mfn)
-            return true;
-    return false;
-}
-
-static void audit_l1(struct audit *a, uint64_t table, const struct page_info *info)
-{
-    const uint64_t *pte = mm_table(a->hv, table);
-    for (unsigned i = 0; i < PT_ENTRIES; i++) {
-        uint64_t mfn = pte_mfn(pte[i]);
-        if (!(pte[i] & PTE_P))
-            continue;
-        hold(a, mfn, pte[i] & PTE_RW ? PGT_writable : PGT_none, "L1 table", table);
-        const struct page_info *page = mm_page(a->hv, mfn);
-        if ((pte[i] & L1_DISALLOW) || !(pte[i] & PTE_USER))
-            hv_differ(&a->found, "L1 %#llx slot %u: flags of %#llx", (unsigned long long)table, i, (unsigned long long)pte[i]);
-        if (page && page->owner != info->owner && !granted(a->hv, info->owner, mfn))
-            hv_differ(&a->found, "L1 %#llx slot %u: domain %u maps frame %#llx of %u without a grant", (unsigned long long)table,
-                   i, info->owner, (unsigned long long)mfn, page->owner);
-    }
-}
-
-static void audit_table(struct audit *a, uint32_t level, uint64_t table, const struct page_info *info)
-{
-    const uint64_t *pte = mm_table(a->hv, table);
-    unsigned held = page_partial(info) ? info->cursor & (PT_PARTIAL_CHILD - 1) : (unsigned)PT_ENTRIES;
-    if (page_partial(info) && (info->cursor & PT_PARTIAL_CHILD))
-        hold(a, pte_mfn(pte[held]), PGT_none, "partial table", table);
-    for (unsigned i = 0; i < PT_ENTRIES; i++) {
-        uint64_t mfn = pte_mfn(pte[i]);
-        if (level == 4 && l4_xen_slot(i) && pte[i] != 0 && !page_partial(info))
-            hv_differ(&a->found, "L4 %#llx: Xen's slot %u holds %#llx", (unsigned long long)table, i, (unsigned long long)pte[i]);
-        if (!(pte[i] & PTE_P) || (level == 4 && l4_xen_slot(i)) || i >= held)
-            continue;
-        const struct page_info *page = mm_page(a->hv, mfn);
-        bool linear = page && page_type(page) == level;
-        if ((pte[i] & TABLE_DISALLOW) || !(pte[i] & PTE_USER) || (linear && (pte[i] & PTE_RW)))
-            hv_differ(&a->found, "L%u %#llx slot %u: flags of %#llx", level, (unsigned long long)table, i,
-                   (unsigned long long)pte[i]);
-        if (page && page->owner != info->owner)
-            hv_differ(&a->found, "L%u %#llx slot %u: table %#llx of another domain", level, (unsigned long long)table, i,
-                   (unsigned long long)mfn);
-        if (linear && mfn == table)
-            continue;
-        hold(a, mfn, linear ? level : level - 1, "table", table);
-        if (linear) {
-            a->linear[mfn]--;
-            a->linear[table]++;
-        }
-    }
-}
-
 static void audit_frames(struct audit *a)
 {
     for (uint64_t f = 0; f < a->hv->s->frames; f++) {
@@ -117,39 +50,29 @@ static void audit_frames(struct audit *a)
         if (page->ref_info & PGC_XEN_HEAP)
             a->types[f]++;
         if (page->type_info & PGT_PINNED)
-            hold(a, f, type, "pin of", f);
+            mm_hold(a, f, type, "pin of", f);
         if (page_type_count(page) == 0)
             continue;
         if (page_partial(page))
-            hold(a, f, type, "interrupted validation of", f);
+            mm_hold(a, f, type, "interrupted validation of", f);
         if (!(page->type_info & PGT_VALIDATED) && !page_partial(page))
             hv_differ(&a->found, "frame %#llx has type references but is not validated", (unsigned long long)f);
-        else if (type == PGT_l1)
-            audit_l1(a, f, page);
-        else if (type >= PGT_l2 && type <= PGT_l4)
-            audit_table(a, type, f, page);
+        else if (&DIRECT_PAGING)
+            DIRECT_PAGING.audit_frame(a, f);
     }
 }
 
 static void audit_vcpu(struct audit *a, const struct domain *d, const struct vcpu *v)
 {
-    if (v->cr3_kernel)
-        hold(a, v->cr3_kernel >> 12, PGT_l4, "cr3_kernel of vcpu", v->id);
-    if (v->cr3_user)
-        hold(a, v->cr3_user >> 12, PGT_l4, "cr3_user of vcpu", v->id);
     if (v->old_table)
-        hold(a, v->old_table, v->old_table_partial ? PGT_none : page_type(&a->hv->pages[v->old_table]),
+        mm_hold(a, v->old_table, v->old_table_partial ? PGT_none : page_type(&a->hv->pages[v->old_table]),
              "old table of vcpu", v->id);
-    for (unsigned i = 0; i < GDT_GUEST_PAGES; i++)
-        if (v->gdt_frames[i])
-            hold(a, v->gdt_frames[i], PGT_seg, "gdt of vcpu", v->id);
-    for (unsigned i = 0; i < LDT_PAGES; i++)
-        if (v->ldt_frames[i])
-            hold(a, v->ldt_frames[i], PGT_seg, "ldt of vcpu", v->id);
+    if (&DIRECT_PAGING)
+        DIRECT_PAGING.audit_vcpu(a, v);
     if (v->info_pa && v->info_pa >> 12 != d->shared_info_frame)
-        hold(a, v->info_pa >> 12, PGT_writable, "vcpu_info of vcpu", v->id);
+        mm_hold(a, v->info_pa >> 12, PGT_writable, "vcpu_info of vcpu", v->id);
     if (v->fifo_control_frame)
-        hold(a, v->fifo_control_frame, PGT_writable, "FIFO control block of vcpu", v->id);
+        mm_hold(a, v->fifo_control_frame, PGT_writable, "FIFO control block of vcpu", v->id);
 }
 
 static void audit_domain(struct audit *a, const struct domain *d)
@@ -160,19 +83,19 @@ static void audit_domain(struct audit *a, const struct domain *d)
             audit_vcpu(a, d, hv_vcpu(a->hv, d, i));
     for (unsigned i = 0; i < HV_FIFO_PAGES; i++)
         if (d->fifo_page[i])
-            hold(a, d->fifo_page[i], PGT_writable, "FIFO array of domain", d->domid);
+            mm_hold(a, d->fifo_page[i], PGT_writable, "FIFO array of domain", d->domid);
     if (d->pirq_eoi_frame)
-        hold(a, d->pirq_eoi_frame, PGT_writable, "EOI map of domain", d->domid);
+        mm_hold(a, d->pirq_eoi_frame, PGT_writable, "EOI map of domain", d->domid);
     if (d->rings_held & HV_RING_STORE)
-        hold(a, d->store_frame, PGT_writable, "xenstore ring of domain", d->domid);
+        mm_hold(a, d->store_frame, PGT_writable, "xenstore ring of domain", d->domid);
     if (d->rings_held & HV_RING_CONSOLE)
-        hold(a, d->console_frame, PGT_writable, "console ring of domain", d->domid);
+        mm_hold(a, d->console_frame, PGT_writable, "console ring of domain", d->domid);
     const struct maptrack *track = &a->hv->maptracks[(size_t)d->slot * HV_MAX_MAPTRACK];
     for (unsigned i = 0; d->maptrack_used != 0 && i < HV_MAX_MAPTRACK; i++) {
         if (track[i].flags & GNTMAP_host_map && p2m_of(a->hv, d))
-            hold(a, track[i].frame, track[i].flags & GNTMAP_readonly ? PGT_none : PGT_writable, "physmap's grant", i);
+            mm_hold(a, track[i].frame, track[i].flags & GNTMAP_readonly ? PGT_none : PGT_writable, "physmap's grant", i);
         if (track[i].flags & GNTMAP_device_map)
-            hold(a, track[i].frame, track[i].flags & GNTMAP_readonly ? PGT_none : PGT_writable, "device map", i);
+            mm_hold(a, track[i].frame, track[i].flags & GNTMAP_readonly ? PGT_none : PGT_writable, "device map", i);
     }
     for (uint64_t f = 0; f < a->hv->s->frames; f++)
         pages += a->hv->pages[f].owner == d->domid && !(a->hv->pages[f].ref_info & PGC_XEN_HEAP);
@@ -222,7 +145,8 @@ uint64_t hv_audit(struct hv *hv, char *text, uint64_t len)
             if (hv->s->domains[i].used)
                 audit_domain(&a, &hv->s->domains[i]);
         compare(&a);
-        hvm_audit(hv, &a.found);
+        if (&X86_MACHINE)
+            X86_MACHINE.audit(hv, &a.found);
     }
     free(a.refs);
     free(a.types);

@@ -12,21 +12,9 @@
 void mm_vcpu_destroy(struct hv *hv, struct vcpu *v)
 {
     const struct domain *d = hv_domain(hv, v);
-    uint64_t *bases[] = { &v->cr3_kernel, &v->cr3_user };
     (void)mm_finish_old(hv, v);
-    mm_put_ldt(hv, v);
-    v->ldt_entries = 0;
-    for (unsigned i = 0; i < 2; i++) {
-        if (*bases[i] != 0)
-            mm_page_and_type_put(hv, *bases[i] >> 12);
-        *bases[i] = 0;
-    }
-    for (unsigned i = 0; i < GDT_GUEST_PAGES; i++) {
-        if (v->gdt_frames[i] != 0)
-            mm_page_and_type_put(hv, v->gdt_frames[i]);
-        v->gdt_frames[i] = 0;
-    }
-    v->gdt_entries = 0;
+    if (&DIRECT_PAGING)
+        DIRECT_PAGING.vcpu_destroyed(hv, v);
     if (v->info_pa != 0 && v->info_pa >> 12 != d->shared_info_frame)
         mm_page_and_type_put(hv, v->info_pa >> 12);
     v->info_pa = 0;

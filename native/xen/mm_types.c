@@ -15,7 +15,7 @@ static void clear_partial(struct page_info *page) { page->ref_info = (page->ref_
 static int validate(struct hv *hv, uint64_t mfn, uint32_t type)
 {
     struct page_info *page = &hv->pages[mfn];
-    int rc = mm_promote(hv, mfn, type);
+    int rc = DIRECT_PAGING.promote(hv, mfn, type);
     if (rc == 0) {
         page->type_info |= PGT_VALIDATED;
         page->cursor = 0;
@@ -27,7 +27,7 @@ static int validate(struct hv *hv, uint64_t mfn, uint32_t type)
         hv->mm_vcpu->old_table_partial = 1;
     } else {
         if (page->cursor != 0)
-            (void)mm_demote(hv, mfn, type);
+            (void)DIRECT_PAGING.demote(hv, mfn, type);
         page->type_info = 0;
         page->cursor = 0;
     }
@@ -78,7 +78,7 @@ int mm_type_put(struct hv *hv, uint64_t mfn, struct page_info *parent, bool part
         else
             page->cursor = PT_ENTRIES;
         page->type_info &= ~(uint32_t)PGT_VALIDATED;
-        if (mm_demote(hv, mfn, type) != 0) {
+        if (DIRECT_PAGING.demote(hv, mfn, type) != 0) {
             set_partial(page);
             return MM_AGAIN;
         }
@@ -138,7 +138,7 @@ void hv_set_work_limit(struct hv *hv, uint64_t entries) { hv->mm_work_limit = en
 int hv_get_page_type(struct hv *hv, struct domain *d, uint64_t mfn, uint32_t type)
 {
     struct page_info *page = mm_page(hv, mfn);
-    bool known = (type >= PGT_l1 && type <= PGT_seg) || type == PGT_writable;
+    bool known = (&DIRECT_PAGING && type >= PGT_l1 && type <= PGT_seg) || type == PGT_writable;
     if (!page || !known || page_refs(page) == 0 || (d && page->owner != d->domid))
         return (int)hv_refuse(hv, RULE_page_owner, mfn, page ? page->owner : (uint64_t)OWNER_NONE,
                               d ? d->domid : (uint64_t)OWNER_NONE, 0);
@@ -154,7 +154,7 @@ void hv_put_page_type(struct hv *hv, struct domain *d, uint64_t mfn)
 
 int hv_pin_table(struct hv *hv, struct domain *d, uint64_t mfn, uint32_t level)
 {
-    if (level < 1 || level > 4)
+    if (!&DIRECT_PAGING || level < 1 || level > 4)
         return -EINVAL;
     int rc = mm_page_and_type_get(hv, mfn, d->domid, level);
     if (rc == 0 && (hv->pages[mfn].type_info & PGT_PINNED)) {

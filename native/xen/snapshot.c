@@ -240,8 +240,8 @@ int hv_snapshot_restore(struct hv *hv, const struct hv_snapshot *snapshot)
     load_counts(hv, snapshot);
     hv->crash_reason = snapshot->crash_reason;
     hv->tlb_stale = false;
-    hv->code_page.host = NULL;
-    hv_shadow_drop(hv);
+    if (&X86_MACHINE)
+        X86_MACHINE.restored(hv);
     hv->mm_vcpu = NULL;
     rewind_logs(hv);
     return 0;

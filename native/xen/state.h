@@ -29,8 +29,12 @@ enum {
 };
 
 #include "p2m_state.h"
+#ifdef XENLAB_X86                 /* the architecture's folder is there (native/build.py) */
 #include "x86/hvm/state.h"
+#endif
+#ifdef XENLAB_ARM
 #include "arm/state.h"
+#endif
 
 /* ---- machine frames: Xen's page_info (xen/arch/x86/include/asm/mm.h) ---- */
 /* type_info: type in bits 31..28, then PINNED, VALIDATED, and the count of type references. */

@@ -200,9 +200,6 @@ static bool check_arrays(struct validation *c, const struct vcpu *v)
     for (unsigned i = 0; i < HV_FIFO_PRIORITIES; i++)
         if (v->fifo_tail[i] >= HV_MAX_PORTS)
             return validate_fail(c, "vcpu slot %u: queue %u ends at port %u", v->slot, i, v->fifo_tail[i]);
-    for (unsigned i = 0; i < 256; i++)
-        if (!x86_canonical(v->traps[i].address))
-            return validate_fail(c, "vcpu slot %u: the handler of trap %u", v->slot, i);
     return true;
 }
 

@@ -3,7 +3,7 @@
  */
 #include <stdlib.h>
 #include "../abi/grant_table.h"
-#include "x86/pv.h"
+#include "arch.h"
 #include "validate.h"
 
 enum { REF_UNUSED = 0x0c000000, PER_PAGE_V1 = 512, PER_PAGE_V2 = 256 };
@@ -26,6 +26,8 @@ static bool cursor_ok(const struct page_info *page)
 static bool page_ok(const struct page_info *page)
 {
     uint32_t type = page_type(page);
+    if (!&DIRECT_PAGING && type != PGT_none && type != PGT_writable)
+        return false;
     if (!owner_ok(page->owner) || page->ref_info & REF_UNUSED || type > PGT_shared || type == 6 || !cursor_ok(page))
         return false;
     if (page->owner == OWNER_NONE)
@@ -34,33 +36,15 @@ static bool page_ok(const struct page_info *page)
            (!(page->ref_info & PGC_XEN_HEAP) || type == PGT_writable);
 }
 
-/* Frame 0 reads as null descriptors, and one page of every GDT is Xen's. */
+/* Frame 0 reads as null descriptors; the machine-to-phys table is behind it. */
 static bool check_own_frames(struct validation *c)
 {
     struct hv *hv = c->hv;
-    uint64_t gdt[512] = {0};
-    const uint64_t *zero = mm_table(hv, 0);
-    for (unsigned i = 0; i < 512; i++)
-        if (zero[i] != 0)
-            return validate_fail(c, "frame 0 is not empty");
+    if (!machine_frame_is_zero(hv->m, 0))
+        return validate_fail(c, "frame 0 is not empty");
     for (uint64_t f = 0; f <= hv->s->m2p_frames; f++)
         if (hv->pages[f].owner != OWNER_XEN)
             return validate_fail(c, "frame %#llx is not Xen's", (unsigned long long)f);
-    seg_fill_xen_gdt(gdt);
-    uint64_t f = hv->s->xen_gdt_frame;
-    if (f == 0 || f >= hv->s->frames || hv->pages[f].owner != OWNER_XEN || memcmp(mm_table(hv, f), gdt, sizeof gdt) != 0)
-        return validate_fail(c, "Xen's descriptors are not in frame %#llx", (unsigned long long)f);
-    return true;
-}
-
-static bool descriptors_ok(struct hv *hv, uint64_t f)
-{
-    const uint64_t *descriptor = mm_table(hv, f);
-    for (unsigned i = 0; i < PT_ENTRIES; i++) {
-        uint64_t fixed = descriptor[i];
-        if (!seg_check_descriptor(&fixed) || fixed != descriptor[i])
-            return false;
-    }
     return true;
 }
 
@@ -72,10 +56,8 @@ bool validate_frames(struct validation *c)
         if (!page_ok(page))
             return validate_fail(c, "frame %#llx: references %#x and type %#x cannot be", (unsigned long long)f,
                                  page->ref_info, page->type_info);
-        if (page_type(page) == PGT_seg && page_type_count(page) != 0 && !descriptors_ok(hv, f))
-            return validate_fail(c, "frame %#llx holds a descriptor that no guest may have", (unsigned long long)f);
     }
-    return check_own_frames(c);
+    return check_own_frames(c) && (!&X86_MACHINE || X86_MACHINE.frames_ok(c));
 }
 
 /* ---- grants ---- */

@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,11 +17,16 @@ from pathlib import Path
 from tests import tree
 
 FOLDERS = {
-    "x86": ("hv/arch/x86", "isa/x86", "guests/lib/x86*", "guests/lib/pv*", "guests/lib/hvm*", "tests/arch/x86",
-            "tests/isa/x86"),
-    "arm": ("hv/arch/arm", "isa/arm", "guests/lib/arm*", "tests/arch/arm", "tests/arm"),
+    "x86": (
+        "hv/arch/x86", "native/engine/x86", "native/xen/x86", "isa/x86", "guests/lib/x86*", "guests/lib/pv*",
+        "guests/lib/hvm*", "tests/arch/x86", "tests/isa/x86",
+    ),
+    "arm": (
+        "hv/arch/arm", "native/engine/arm", "native/xen/arm", "isa/arm", "guests/lib/arm*", "tests/arch/arm",
+        "tests/arm",
+    ),
 }  # fmt: skip
-"""All that is an architecture's, its own tests included. The C folders are left out by tests of the build."""
+"""All that is an architecture's, its own tests included."""
 NEUTRAL = (
     "tests/builder", "tests/devices", "tests/disk", "tests/isa", "tests/net", "tests/xenstore", "tests/toolstack/vnc",
     "tests/test_file_length.py", "tests/test_hypercall.py", "tests/test_schedulers.py", "tests/guests/test_guests.py",
@@ -36,7 +41,6 @@ QUICK = (
 QUICK_GUESTS = (
     "tests/guests/test_guests.py", "-k", "evtchn_loopback-pvh64 or evtchn_loopback-arm64 or there_are_guests",
 )  # fmt: skip
-BUILT = ("hv/_native.abi3.so", "hv/_abi_data.py")
 
 _IMPORT_ALL = """
 import importlib, json, sys, traceback
@@ -57,12 +61,12 @@ print(json.dumps(failed))
 
 
 def copy(architecture: str) -> Path:
-    """The tree without it. The compiled module is that of the working tree."""
-    found = tree.copy_tree(f"without-{architecture}", FOLDERS[architecture])
-    for name in BUILT:
-        made = found / name
-        made.unlink(missing_ok=True)
-        shutil.copy2(tree.ROOT / name, made)
+    """The tree without it, and its C compiled. One process at a time does that."""
+    with (tree.ROOT / "build" / f".without-{architecture}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = tree.copy_tree(f"without-{architecture}", FOLDERS[architecture])
+        done = tree.build(found)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return found
 
 

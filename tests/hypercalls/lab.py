@@ -6,11 +6,14 @@ from __future__ import annotations
 from typing import Any
 
 from hv import abi, evtchn
+from hv.arch import kinds
 from hv.disposition import Disposition
 from hv.errors import XenError
 from hv.hypercall import Context, dispatch, load_handlers
 from hv.native import ffi, lib
 
+KIND = next(iter(kinds().values()))
+"""Of the domains: PV on x86; whichever there is where that is missing."""
 ARGUMENT = 0x1000  # where calls put their argument structure
 
 
@@ -51,8 +54,8 @@ class Domain:
     translated = False
 
     def __init__(self, hv: Lab, domid: int, vcpus: int) -> None:
-        self.hv, self.abi, self.name = hv, "x86_64", f"d{domid}"
-        self.slot = lib.hv_domain_create(hv.native, domid, lib.DOMAIN_PV64, 1000)
+        self.hv, self.abi, self.name = hv, KIND.abi, f"d{domid}"
+        self.slot = lib.hv_domain_create(hv.native, domid, KIND.number, 1000)
         assert self.slot >= 0
         self.c = ffi.addressof(hv.state.domains[self.slot])
         self.domid = domid

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from hv.arch.x86.paging.guest import GuestWalk, ShadowStep, guest_walk
 from hv.arch.x86.paging.walk import Step, flags
-from hv.hypervisor import PAGING
 from hv.native import lib
 from hv.p2m import p2m_text
 
@@ -38,7 +37,7 @@ def _why_none(vcpu: Vcpu, walk: GuestWalk) -> str:
     hv = vcpu.domain.hv
     if walk.levels == 0:
         return "no shadows: paging is off"
-    if lib.hv_paging(hv.native) == PAGING["walk"]:
+    if lib.hv_paging(hv.native) == lib.HV_PAGING_WALK:
         return "no shadows (--paging walk)"
     return "no shadow yet of this table in this mode"
 

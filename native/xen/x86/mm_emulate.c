@@ -8,7 +8,7 @@
  * Facts: pv_ro_page_fault() of Xen 4.17; flags: Intel SDM volume 1, 3.4.3.
  */
 #include "decode.h"
-#include "../mm.h"
+#include "direct_paging.h"
 #include "pv.h"
 
 enum { FLAG_CF = 1, FLAG_PF = 4, FLAG_AF = 0x10, FLAG_ZF = 0x40, FLAG_SF = 0x80, FLAG_OF = 0x800 };

@@ -6,7 +6,7 @@
  * GLOBAL, USER) is only a store: this is also how a guest may touch the flags of an entry that maps a granted frame,
  * whose references it could not take again.
  */
-#include "../mm.h"
+#include "direct_paging.h"
 
 void mm_write_entry(struct hv *hv, uint64_t table, unsigned slot, uint64_t old, uint64_t pte)
 {

@@ -5,7 +5,7 @@
  * need no work; those of the caches are refused, as the domain has no device whose memory could be incoherent.
  */
 #include "../../abi/xen.h"
-#include "../mm.h"
+#include "direct_paging.h"
 
 typedef int op_fn(struct hv *hv, struct vcpu *v, const struct mmuext_op *op, const struct pg_owner *pg);
 

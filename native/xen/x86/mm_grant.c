@@ -6,7 +6,7 @@
  * finds another entry than it expects and changes nothing, so no reference is dropped twice. Statuses are GNTST_*.
  */
 #include "../../abi/grant_table.h"
-#include "../mm.h"
+#include "direct_paging.h"
 #include "pv.h"
 
 /* The L1 entry that a grant operation names: by the machine address of the entry, or by what it maps. */

@@ -3,7 +3,7 @@
  * User access through the page table of its current mode. Addresses in the hypervisor's part are not guest memory, whatever
  * the guest could read there.
  */
-#include "../mm.h"
+#include "direct_paging.h"
 #include "pv.h"
 
 static uint64_t current_root(const struct vcpu *v) { return v->kernel_mode ? v->cr3_kernel : v->cr3_user; }

@@ -5,7 +5,7 @@
  * around it. As in Xen there is no short way for changes of flags only, so an entry of a granted frame cannot be
  * rewritten like this. What is refused stays a page fault of the guest's.
  */
-#include "../mm.h"
+#include "direct_paging.h"
 
 int mm_ptwr_store(struct hv *hv, struct vcpu *v, uint64_t pa, uint64_t value, uint32_t size)
 {

@@ -8,7 +8,7 @@
  * TLB flushes that the guest asks for need nothing: see hv->tlb_stale.
  */
 #include "../../abi/xen.h"
-#include "../mm.h"
+#include "direct_paging.h"
 
 #define MMU_UPDATE_PREEMPTED 0x80000000u
 /* Refused before anything began: the one refusal (tables of a domain that is not there) that leaves *pdone alone. */

@@ -15,7 +15,7 @@
  * Slots 256..271 of an L4 are Xen's. They are cleared when a table becomes an L4: through a linear entry the processor
  * would take them for lower-level entries, and the guest may have left anything there.
  */
-#include "../mm.h"
+#include "direct_paging.h"
 
 int mm_l1e_get(struct hv *hv, uint64_t pte, uint16_t pg_domid)
 {

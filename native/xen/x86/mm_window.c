@@ -14,7 +14,7 @@
  * is walked through the table that CR3 names, whose entries mm_validate.c has seen.
  */
 #include "../../abi/xen.h"
-#include "../mm.h"
+#include "direct_paging.h"
 
 enum { PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, PF_FETCH = 16 };
 static const uint32_t NEEDS[] = { [ACCESS_READ] = MAP_READ, [ACCESS_WRITE] = MAP_WRITE, [ACCESS_FETCH] = MAP_EXEC };

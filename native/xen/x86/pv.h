@@ -4,7 +4,7 @@
 #ifndef XENLAB_HOST
 #define XENLAB_HOST
 #endif
-#include "../hv.h"
+#include "direct_paging.h"
 #include "../../abi/xen.h"
 
 /* Exception vectors and the page-fault error code: AMD64 APM volume 2, chapter 8. */
@@ -63,6 +63,13 @@ static inline bool pv_upcall_masked(struct hv *hv, const struct vcpu *v)
 void pv_set_upcall_mask(struct hv *hv, struct vcpu *v, uint8_t mask);
 
 /* ---- bounce.c ---- */
+/* Build the frame of trap `vector` on the guest kernel's stack and point the cpu at its handler. false: the guest has
+ * no usable handler or stack; the domain is crashed and the exit record says so. */
+bool pv_inject_trap(struct hv *hv, struct vcpu *v, const struct trap *trap);
+/* Deliver a pending event or NMI if the vcpu can take one. true: a frame was built. */
+bool pv_deliver_events(struct hv *hv, struct vcpu *v);
+/* Switch between guest kernel and user mode: page table, gs base. */
+void pv_toggle_mode(struct hv *hv, struct vcpu *v);
 enum { FRAME_ERROR = 1, FRAME_MASK_EVENTS = 2, FRAME_SEGMENTS = 4 };     /* TBF_EXCEPTION_ERRCODE, _INTERRUPT, _FAILSAFE */
 /* Build a frame for the handler at `address` and go there. false: no stack or no handler, the domain is crashed. */
 bool pv_bounce(struct hv *hv, struct vcpu *v, uint64_t address, uint32_t flags, uint32_t error);
@@ -131,6 +138,8 @@ void pv_set_ts(struct hv *hv, struct vcpu *v, bool set);
 int64_t pv_callback(struct hv *hv, struct vcpu *v, uint32_t type, uint32_t flags, uint64_t address);
 
 /* hypercalls that no other file declares */
-hypercall_fn do_nmi_op;
+hypercall_fn do_iret, do_stack_switch, do_fpu_taskswitch, do_set_segment_base, do_update_descriptor, do_set_gdt,
+    do_set_trap_table, do_set_callbacks, do_set_debugreg, do_get_debugreg, do_callback_op,
+    do_nmi_op;
 
 #endif

@@ -10,7 +10,7 @@
 
 /* ---- Xen's own descriptors: the page behind the guest's 14 ---- */
 
-enum { GDT_GUEST_PAGES = 14, GDT_RESERVED_FIRST = 0xe000 };
+enum { GDT_RESERVED_FIRST = 0xe000 };
 
 static const struct { uint16_t selector; uint64_t descriptor; } XEN_DESCRIPTORS[] = {
     {0xe008, 0x00af9b000000ffff},          /* __HYPERVISOR_CS */

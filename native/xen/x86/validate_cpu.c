@@ -84,6 +84,9 @@ const char *pv_bad_register(const struct hv *hv, struct cpu *scratch, const stru
 bool pv_vcpu_ok(struct validation *c, struct vcpu *v)
 {
     struct x86_state before, after;
+    for (unsigned i = 0; i < 256; i++)
+        if (!x86_canonical(v->traps[i].address))
+            return validate_fail(c, "vcpu slot %u: the handler of trap %u", v->slot, i);
     if (!pv_debugregs_ok(v) || v->ctrlreg[4] != pv_fixup_cr4(v->ctrlreg[4]) || v->ldt_base % ENGINE_PAGE_SIZE ||
         !pv_guest_address(v->ldt_base) || !x86_canonical(v->ldt_base))
         return validate_fail(c, "vcpu slot %u: a control or debug register, or where its LDT is", v->slot);

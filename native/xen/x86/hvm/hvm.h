@@ -16,8 +16,14 @@
 #define EFER_LMA    0x400ull
 #define EFER_NX     0x800ull
 
-static inline struct hvm_domain *hvm_of(struct hv *hv, const struct domain *d) { return &hv->hvm_domains[d->slot]; }
-static inline struct hvm_vcpu *hvm_vcpu_of(struct hv *hv, const struct vcpu *v) { return &hv->hvm_vcpus[v->slot]; }
+static inline struct hvm_domain *hvm_of(struct hv *hv, const struct domain *d)
+{
+    return (struct hvm_domain *)(void *)((uint8_t *)hv->s + hv->s->hvm_domain_offset) + d->slot;
+}
+static inline struct hvm_vcpu *hvm_vcpu_of(struct hv *hv, const struct vcpu *v)
+{
+    return (struct hvm_vcpu *)(void *)((uint8_t *)hv->s + hv->s->hvm_vcpu_offset) + v->slot;
+}
 static inline bool is_hvm(const struct domain *d) { return d->type == DOMAIN_PVH || d->type == DOMAIN_HVM; }
 static inline unsigned hvm_cpl(struct cpu *cpu)
 {

@@ -7,12 +7,12 @@
 enum { PTE_PRESENT = 1, PTE_ACCESSED = 0x20, PTE_LARGE = 0x80, PSE36_SHIFT = 13, PSE36_BITS = 8 };
 #define PTE_FRAME UINT64_C(0x000ffffffffff000)
 
-struct audit { struct hv *hv; struct differences *found; };
+struct shadow_check { struct hv *hv; struct differences *found; };
 
 /* ---- shadows ---- */
 
 /* The guest's entry that slot `i` of a shadow stands for; false: it stands for none. */
-static bool guest_entry(const struct audit *a, const struct shadow_key *key, uint32_t i, uint64_t *entry)
+static bool guest_entry(const struct shadow_check *a, const struct shadow_key *key, uint32_t i, uint64_t *entry)
 {
     const struct shadow_shape *shape = &SHADOW_SHAPE[key->kind];
     if (shape->slots == 0)
@@ -25,14 +25,14 @@ static bool guest_entry(const struct audit *a, const struct shadow_key *key, uin
 
 static int level_of(const struct shadow_key *key) { return SHADOW_SHAPE[key->kind].level; }
 
-static uint64_t entry_of(const struct audit *a, const struct shadow_key *key, uint64_t gfn)
+static uint64_t entry_of(const struct shadow_check *a, const struct shadow_key *key, uint64_t gfn)
 {
-    return p2m_get(a->hv, &a->hv->hvm_domains[key->domain].p2m, gfn);
+    return p2m_get(a->hv, &hvm_of(a->hv, &a->hv->s->domains[key->domain])->p2m, gfn);
 }
 
 /* The frame that an entry of level 1 must have, as a p2m entry; of another level, the frame of the shadow below (a guest
  * frame if that is of a large page). */
-static uint64_t expected(const struct audit *a, const struct shadow_key *key, uint32_t i, uint64_t entry, bool *large)
+static uint64_t expected(const struct shadow_check *a, const struct shadow_key *key, uint32_t i, uint64_t entry, bool *large)
 {
     const int level = level_of(key);
     *large = false;
@@ -58,7 +58,7 @@ static uint64_t expected(const struct audit *a, const struct shadow_key *key, ui
     return gfn >> (level - 1) * SHADOW_BITS << (level - 1) * SHADOW_BITS;
 }
 
-static void audit_entry(struct audit *a, const struct shadows *s, uint32_t number, uint32_t i)
+static void audit_entry(struct shadow_check *a, const struct shadows *s, uint32_t number, uint32_t i)
 {
     const struct shadow_key *key = &s->shadow[number].key;
     const uint64_t shadow = s->entries[number][i];
@@ -89,7 +89,7 @@ static void audit_entry(struct audit *a, const struct shadows *s, uint32_t numbe
                wrong, (unsigned long long)shadow, (unsigned long long)entry);
 }
 
-static void audit_shadows(struct audit *a, const struct shadows *s)
+static void audit_shadows(struct shadow_check *a, const struct shadows *s)
 {
     uint64_t used = 0;
     for (uint32_t n = 0; n < s->count; n++) {
@@ -114,7 +114,7 @@ static void audit_shadows(struct audit *a, const struct shadows *s)
 
 /* ---- TLBs ---- */
 
-static void audit_cached(struct audit *a, const struct vcpu *v, const struct cached *c)
+static void audit_cached(struct shadow_check *a, const struct vcpu *v, const struct cached *c)
 {
     const struct hvm_domain *h = hvm_of(a->hv, hv_domain(a->hv, v));
     const enum access access = c->prot & MAP_EXEC ? ACCESS_FETCH : c->prot & MAP_READ ? ACCESS_READ : ACCESS_WRITE;
@@ -136,7 +136,7 @@ static void audit_cached(struct audit *a, const struct vcpu *v, const struct cac
 
 void hvm_audit(struct hv *hv, struct differences *found)
 {
-    struct audit a = {.hv = hv, .found = found};
+    struct shadow_check a = {.hv = hv, .found = found};
     if (hv->shadows)
         audit_shadows(&a, hv->shadows);
     for (uint32_t slot = 0; slot < HV_MAX_VCPUS; slot++) {

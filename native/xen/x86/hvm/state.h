@@ -8,13 +8,12 @@
 #endif
 #include "../../io_state.h"
 #include "../../p2m_state.h"
-#include "vga.h"
+#include "../../vga.h"
 
 enum {
     HVM_ACCESS_NS = 1000,         /* how long an access that Python answers takes: a cycle of the ISA bus */
     HVM_PARAMS = 40,              /* HVM_NR_PARAMS, rounded up */
     HVM_DATA_PORTS = 2,
-    HVM_DATA_PORT_BYTES = 65536,
     IOAPIC_PINS = 48,             /* Xen's */
     LAPIC_LVTS = 6,               /* timer, thermal, performance, LINT0, LINT1, error */
     MTRR_VARIABLE = 8
@@ -69,7 +68,7 @@ struct hvm_vcpu {
 struct hvm_data_port {            /* a block of data on its way through a port */
     uint32_t port, at, length;    /* length 0: none */
     uint32_t writing;             /* the guest writes */
-    uint8_t data[65536];          /* HVM_DATA_PORT_BYTES */
+    uint8_t data[65536];          /* IO_BLOCK_BYTES */
 };
 struct hvm_held {                 /* what a read of a port gives until a time */
     uint64_t until_ns, value;     /* until 0: of none */

@@ -117,7 +117,7 @@ static bool data_ports_ok(const struct hvm_domain *h)
 {
     for (int i = 0; i < HVM_DATA_PORTS; i++) {
         const struct hvm_data_port *p = &h->data_port[i];
-        if (p->port > UINT16_MAX || p->length > HVM_DATA_PORT_BYTES || p->at > p->length || p->writing > 1)
+        if (p->port > UINT16_MAX || p->length > IO_BLOCK_BYTES || p->at > p->length || p->writing > 1)
             return false;
     }
     return true;

@@ -4,8 +4,8 @@
  * walks is validated as long as it can be walked. The new table is held before the old one is let go. A new kernel
  * table drops the cached LDT pages: the LDT is named by a linear address.
  */
-#include "../abi/xen.h"
-#include "mm.h"
+#include "../../abi/xen.h"
+#include "direct_paging.h"
 
 int mm_pg_owner(struct hv *hv, struct vcpu *v, uint16_t domid, bool io, struct pg_owner *out)
 {
