@@ -2,13 +2,14 @@
  * @fact   each round grants a frame to itself, maps it and lets it go, sends itself an event, writes to xenstore, changes
  *         page-table entries, takes a page fault, and sleeps until a timer
  * @source xen/include/public/{grant_table,event_channel,xen}.h
- * @env    pv64
+ * @env    pv64 arm64 arm32
  *
  * The guest of the debugger's documentation and tests. Command line: rounds=N (default 20).
  */
 #include <guest.h>
 #include <grants.h>
 #include <store.h>
+#include "tour.h"
 
 enum { REF = 8, MS = 1000000 };
 /* Never inlined: breakpoints are set on them. */
@@ -17,7 +18,6 @@ enum { REF = 8, MS = 1000000 };
 static char window[4096] __attribute__((aligned(4096)));
 uint64_t tour_round;                  /* for watchpoints: written once a round */
 static unsigned events, ticks;
-static uint32_t timer_port;
 
 static void on_event(uint32_t port)
 {
@@ -45,11 +45,11 @@ static domid_t own_domid(void)
 STEP void tour_grant(domid_t self, volatile char *page)
 {
     struct gnttab_map_grant_ref map = {
-        .host_addr = (uint64_t)window, .flags = GNTMAP_host_map, .ref = REF, .dom = self,
+        .host_addr = (unsigned long)window, .flags = GNTMAP_host_map, .ref = REF, .dom = self,
     };
-    struct gnttab_unmap_grant_ref unmap = { .host_addr = (uint64_t)window };
+    struct gnttab_unmap_grant_ref unmap = { .host_addr = (unsigned long)window };
 
-    require_eq(pt_set(window, 0), 0);
+    tour_window_open(window);
     require_eq(hcall(grant_table_op, GNTTABOP_map_grant_ref, &map, 1), 0);
     require_eq(map.status, GNTST_okay);
     WRITE_ONCE(window[0], (char)tour_round);
@@ -57,6 +57,7 @@ STEP void tour_grant(domid_t self, volatile char *page)
     unmap.handle = map.handle;
     require_eq(hcall(grant_table_op, GNTTABOP_unmap_grant_ref, &unmap, 1), 0);
     require_eq(unmap.status, GNTST_okay);
+    tour_window_close(window);
 }
 
 STEP void tour_event(uint32_t port)
@@ -78,12 +79,8 @@ STEP void tour_store(void)
 /* Make a page read-only, be refused a store, and make it writable again. */
 STEP void tour_page_table(char *page)
 {
-    struct fault *f;
-
     require_eq(page_readonly(page), 0);
-    f = fault_arm();
-    __asm__ volatile(FAULTING("movb $1, (%0)") : : "r"(page) : "memory");
-    check_fault(f, X86_EXC_PF, PFEC_page_present | PFEC_write_access);
+    tour_refused_store(page);
     require_eq(page_writable(page), 0);
     page[0] = (char)tour_round;
 }
@@ -92,9 +89,9 @@ STEP void tour_sleep(void)
 {
     unsigned before = ticks;
 
-    require_eq(hcall(set_timer_op, clock_ns() + MS), 0);
+    tour_timer_set(MS);
     while (READ_ONCE(ticks) == before)
-        hcall(sched_op, SCHEDOP_block, 0);
+        tour_wait();
     events_enable();
 }
 
@@ -111,8 +108,7 @@ void test_main(void)
     port = event_bind_ipi(0);
     require(port > 0);
     event_watch((uint32_t)port, on_event);
-    timer_port = (uint32_t)event_bind_virq(VIRQ_TIMER, 0);
-    event_watch(timer_port, on_tick);
+    tour_timer(on_tick);
     events_enable();
     for (uint64_t round = 1; round <= rounds; round++) {
         WRITE_ONCE(tour_round, round);

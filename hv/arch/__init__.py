@@ -28,7 +28,9 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import NamedTuple
 
@@ -82,14 +84,10 @@ def installed(module: str) -> Iterator[ModuleType]:
     """`module` of each architecture that is there and has one, imported when its turn comes: who has found what was
     wanted does not import the others."""
     for folder in dict.fromkeys(FOLDERS.values()):
-        name = f"hv.arch.{folder}"
-        try:
-            found = importlib.import_module(f"{name}.{module}")
-        except ModuleNotFoundError as error:
-            if error.name not in (name, f"{name}.{module}"):
-                raise
-        else:
-            yield found
+        name = f"hv.arch.{folder}.{module}"
+        # Looked for without importing the folder: a guest has no use for another architecture's.
+        if PathFinder.find_spec(name, [os.path.join(path, folder) for path in __path__]) is not None:
+            yield importlib.import_module(name)
 
 
 def _each() -> Iterator[Kind]:

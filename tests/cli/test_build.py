@@ -110,7 +110,7 @@ def test_an_environment_that_a_guest_is_not_for_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["build", "tour", "--env", "arm64"]) == 2
+    assert main(["build", "timer", "--env", "arm64"]) == 2
     said = capsys.readouterr().err
-    assert "it is for pv64, not for arm64; give --env pv64" in said and said.count("\n") == 1
-    assert not (tmp_path / "tour.elf").exists()
+    assert "it is for pv64, pv64low, not for arm64; give --env pv64" in said and said.count("\n") == 1
+    assert not (tmp_path / "timer.elf").exists()

@@ -1,4 +1,4 @@
-"""Every guest test of guests/tests, one pytest test each: its verdict, its header comment, its audit."""
+"""Every guest test of guests/tests, and the tour, one pytest test each: its verdict, its header comment, its audit."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from hv.testing.metadata import read_metadata
 from hv.testing.runner import DomainUnderTest, Options, Verdict
 from tests.toolstack.bootsector import has_firmware
 
-GUESTS = guest_sources("tests")
+GUESTS = [*guest_sources("tests"), *guest_sources("demos")]
 MAX_INSNS = 100_000_000
 
 

@@ -51,6 +51,18 @@ uint64_t pt_set(const void *va, uint64_t value)
     return old;
 }
 
+long page_readonly(void *page)
+{
+    pt_set(page, *pt_entry(page, 3) | PTE_READONLY);
+    return 0;
+}
+
+long page_writable(void *page)
+{
+    pt_set(page, *pt_entry(page, 3) & ~(uint64_t)PTE_READONLY);
+    return 0;
+}
+
 void code_allow(void *page) { pt_set(page, *pt_entry(page, 3) & ~PTE_NEVER & ~(uint64_t)PTE_ALL); }
 
 void code_written(const void *at, unsigned bytes)

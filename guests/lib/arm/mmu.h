@@ -36,6 +36,9 @@
 uint64_t *pt_entry(const void *va, unsigned level);
 /* Write the level 3 entry of an address, and have it forgotten by all processors. Returns the old one. */
 uint64_t pt_set(const void *va, uint64_t entry);
+/* The page's own mapping: read-only, or writable again. 0. */
+long page_readonly(void *page);
+long page_writable(void *page);
 /* A table that is used nowhere yet; zeros. */
 uint64_t *pt_table(void);
 /* A page of memory that nobody uses; zeros. */
