@@ -39,6 +39,24 @@ def domain_pages(memory_mib: int) -> int:
     return memory_mib << 20 - PAGE_SHIFT
 
 
+def check_vcpus(count: int) -> None:
+    """BuilderError: no domain has so many."""
+    from hv.native import lib
+
+    if not 1 <= count <= lib.HV_DOMAIN_VCPUS:
+        raise BuilderError("--vcpus", f"{count} is no number of vcpus", f"give 1 to {lib.HV_DOMAIN_VCPUS}")
+
+
+def check_cmdline(text: str) -> None:
+    """BuilderError: a guest would be told another text than this."""
+    if "\0" in text:
+        raise BuilderError("--cmdline", f"character {text.index(chr(0))} is a NUL, where it would end", "leave it out")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # a surrogate: what Python makes of bytes that are no UTF-8
+        raise BuilderError("--cmdline", f"character {error.start} is no UTF-8", "give the text in UTF-8") from None
+
+
 def why_not(error: OSError | ValueError) -> str:
     """Why a file cannot be opened, in words: without a number, and without the path, which is named beside it."""
     return str(getattr(error, "strerror", None) or error).lower()

@@ -294,11 +294,11 @@ def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> N
 
 def check_guest(options: Any) -> None:
     """Memory and vcpus of a guest to be made. BuilderError."""
-    from hv.builder.image import domain_pages
+    from hv.builder.image import check_cmdline, check_vcpus, domain_pages
 
     domain_pages(options.memory)
-    if not 1 <= options.vcpus <= 64:
-        raise BuilderError("--vcpus", f"{options.vcpus} is no number of vcpus", "give 1 to 64")
+    check_vcpus(options.vcpus)
+    check_cmdline(options.cmdline)
 
 
 def check_files(known: Sequence[Option], options: Any) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from hv.arch import Kind, kind_named, kinds
-from hv.builder.image import BuilderError, KernelImage, domain_pages
+from hv.builder.image import BuilderError, KernelImage, check_cmdline, check_vcpus, domain_pages
 from hv.builder.load import boot_module, load_kernel, read_file
 from hv.hypervisor import DEFAULT_PAGING, DEFAULT_QUANTUM, Hypervisor, overhead_mib
 from hv.native import NativeError
@@ -120,6 +120,8 @@ def launch(
     """
     config = config or GuestConfig()
     pages = domain_pages(config.memory_mib)
+    check_vcpus(config.vcpus)
+    check_cmdline(config.cmdline)
     if len(config.nics) > MOST_NICS:
         raise BuilderError("--nic", f"{len(config.nics)} interfaces; a domain has {MOST_NICS} at most", "give fewer")
     kind, image = "hvm", None

@@ -169,6 +169,10 @@ BAD_INPUT = {
     "memory 0": (HELLO, ["--memory", "0"], "--memory: 0 MiB is no size for a domain"),
     "memory beyond the host": (HELLO, ["--memory", "1000000"], "is more than the host has"),
     "vcpus": (HELLO, ["--vcpus", "65"], "--vcpus: 65 is no number of vcpus; give 1 to 64"),
+    "no vcpus": (HELLO, ["--vcpus", "0"], "--vcpus: 0 is no number of vcpus; give 1 to 64"),
+    "command line in no UTF-8": (
+        HELLO, ["--cmdline", "a\udcff"], "--cmdline: character 1 is no UTF-8; give the text in UTF-8",
+    ),
     "json path": (HELLO, ["--json", "/nowhere/x"], "--json: /nowhere/x cannot be written"),
     "long command line": (HELLO, ["--cmdline", "x" * 2000], "--cmdline: its 2000 bytes do not fit"),
 }

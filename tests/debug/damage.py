@@ -42,7 +42,7 @@ class Sample:
             self.rest = {name: reader.pieces(name, 1 << 30)(reader.size(name)) for name in (b"BLOB", b"DISK")}
         hv = Hypervisor(memory_mib=self.about["memory_mib"])
         state = hv.state  # as long as hv lives
-        tables = ("evtchn", "grant", "maptrack", "page", "hvm_vcpu", "hvm_domain")
+        tables = ("evtchn", "grant", "maptrack", "page", "hvm_vcpu", "hvm_domain", "arm_vcpu", "arm_domain")
         names = [f"{table}_offset" for table in tables]
         self.tables = {name: int(getattr(state, name)) for name in names}
         self.frames = int(state.frames)
@@ -149,6 +149,8 @@ def field(sample: Sample, rng: random.Random) -> tuple[int, int]:
         (sample.tables["page_offset"], "struct page_info", sample.frames),
         (sample.tables["hvm_vcpu_offset"], "struct hvm_vcpu", 4),
         (sample.tables["hvm_domain_offset"], "struct hvm_domain", 1),
+        (sample.tables["arm_vcpu_offset"], "struct arm_vcpu", 4),
+        (sample.tables["arm_domain_offset"], "struct arm_domain", 1),
     )
     while True:
         offset, name, count = rng.choice(tables)
@@ -174,11 +176,16 @@ def rebuilt(sample: Sample, rng: random.Random, path: Path) -> None:
     """A whole file around damaged contents."""
     about, state, pages = sample.about, sample.state, sample.pages
     devices = ("devices", "devices", "devices") if state["machines"] else ()
-    what = rng.choice(("memory", "memory", "memory", "state", "state", "about", *devices))
+    what = rng.choice(("memory", "memory", "memory", "state", "state", "registers", "about", *devices))
     if what == "memory":
         pages = memory(sample, rng)
     elif what == "state":
         state = change(copy.deepcopy(state), rng)
+    elif what == "registers":
+        state = copy.deepcopy(state)
+        for moment in state["moments"]:
+            for _, _, registers in moment["cpus"]:
+                change(registers, rng)
     elif what == "devices":
         state = copy.deepcopy(state)
         for moment in state["moments"]:

@@ -39,6 +39,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GUESTS = ["smp", "grant_self", "grant_v2", "xenstore", "evtchn_fifo", "pt_pin", "debug_io", "user_tables", "multicall"]
 PVH_GUESTS = ["hvm_smp", "physmap", "lapic_timer", "hvm_exceptions", "evtchn_poll"]
 """In what is left of memory beside the tables of the physmap, and with whole processors."""
+ARM_GUESTS = [("arm64", "arm_smp"), ("arm64", "arm_grant_region"), ("arm32", "arm_gic_nesting")]
 MOMENTS = 6
 DAMAGES = int(os.environ.get("XENLAB_DAMAGES", "600"))
 """Damaged files that are tried; 10,000 take some minutes."""
@@ -477,6 +478,7 @@ def test_damaged_files_are_refused_or_sound(tmp_path: Path) -> None:
     names = ("smp", "grant_self", "xenstore", "evtchn_fifo", "pt_writable")
     paths = [str(_good(tmp_path / name, name)) for name in names]
     paths += [str(_good(tmp_path / name, name, "pvh64")) for name in ("hvm_smp", "physmap", "lapic_timer")]
+    paths += [str(_good(tmp_path / f"{name} {env}", name, env)) for env, name in ARM_GUESTS]
     paths.append(str(_good_pc(tmp_path)))
     command = [sys.executable, "-X", "faulthandler", "-m", "tests.debug.damage", "1", str(DAMAGES), *paths]
     done = subprocess.run(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv import abi, clock, evtchn, grant
 from hv.arch.arm.devicetree import Described, blob, tree
-from hv.arch.arm.layout import Layout, place
+from hv.arch.arm.layout import Layout, banks, place, regions
 from hv.builder.image import PAGE_SHIFT, BuilderError, KernelImage
 from hv.native import lib
 
@@ -67,8 +67,7 @@ def build_arm(
 
 def _planned(image: KernelImage, memory: int, described: Described, ramdisk: int) -> tuple[Layout, bytes]:
     """Where everything goes, and the tree that says so. How large a tree is does not depend on the addresses in it."""
-    first = place(image, memory, ramdisk, 0)
-    described = described._replace(banks=first.banks, regions=first.regions)
+    described = described._replace(banks=banks(memory), regions=regions(memory))
     layout = place(image, memory, ramdisk, len(blob(tree(described))))
     if ramdisk:
         described = described._replace(ramdisk=(layout.ramdisk, layout.device_tree))

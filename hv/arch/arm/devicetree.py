@@ -163,11 +163,21 @@ def blob(root: Node) -> bytes:
         if error.name not in ("libfdt", "_libfdt"):
             raise
         raise BuilderError("ARM guests", "they need the package pylibfdt", "pip install pylibfdt") from None
-    out = libfdt.FdtSw()
+    out = libfdt.FdtSw(_HEADER + _room(root))  # it would grow for a property, but not for the mark of the end
     out.finish_reservemap()
     _write(out, root)
     made = out.as_fdt()
     return bytes(made.as_bytearray()[: made.totalsize()])
+
+
+_HEADER = 0x80
+"""Bytes of a tree without nodes, and some more."""
+
+
+def _room(node: Node) -> int:
+    """Bytes that a node may take at most, with its names in the block of strings."""
+    own = sum(32 + len(name) + len(_bytes(name, value)) for name, value in node.properties.items())
+    return 32 + len(node.name) + own + sum(map(_room, node.children))
 
 
 def _write(out: Any, node: Node) -> None:

@@ -82,6 +82,12 @@ def test_a_long_command_line_and_one_with_a_nul() -> None:
         blob(tree(PLAIN._replace(cmdline="a\0b")))
 
 
+def test_a_tree_of_any_size_has_room_for_its_end() -> None:
+    """The library makes room by the kilobyte, and at some sizes not for what it writes last."""
+    for length in range(0, 2048, 4):
+        assert read(blob(tree(PLAIN._replace(cmdline="x" * length)))).node("chosen").texts("bootargs") == ["x" * length]
+
+
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "libfdt", None)
     with pytest.raises(BuilderError, match=r"^ARM guests: they need the package pylibfdt; pip install pylibfdt$"):
