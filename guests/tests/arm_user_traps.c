@@ -1,5 +1,5 @@
 /* @title  what user mode is kept from
- * @fact   WFI, counters and cache maintenance of user mode are trapped where control registers say so, each with its class and its
+ * @fact   WFI, interrupt masks, counters and cache maintenance of user mode are trapped where control registers say so, each with its class and its
  *         register in the syndrome; and are not where they do not
  * @source Arm DDI 0487, D17.2.118 (SCTLR_EL1), D12.8.16 (CNTKCTL_EL1), D17.2.37
  * @env    arm64
@@ -16,6 +16,7 @@ USER_FN(user_timer, "mrs %0, cntv_ctl_el0")
 USER_FN(user_type, "mrs %0, ctr_el0")
 USER_FN(user_clean, "dc cvau, %0")
 USER_FN(user_zero, "dc zva, %0")
+USER_FN(user_mask, "msr daifset, #2\n\tmsr daifclr, #2")
 
 static char line[256] __attribute__((aligned(256)));
 
@@ -44,7 +45,7 @@ static void allowed(unsigned long (*fn)(unsigned long))
 
 void test_main(void)
 {
-    enum { NTWI = 1 << 16, NTWE = 1 << 18, UCT = 1 << 15, UCI = 1 << 26, DZE = 1 << 14 };
+    enum { UMA = 1 << 9, NTWI = 1 << 16, NTWE = 1 << 18, UCT = 1 << 15, UCI = 1 << 26, DZE = 1 << 14 };
     enum { WFX_CONDITION = 0x1f << 20 };
     uint64_t sctlr = sysreg_read(sctlr_el1);
 
@@ -61,6 +62,12 @@ void test_main(void)
     trapped(user_type, EC_SYSREG, SYSREG_ISS(3, 3, 0, 0, 1), RT_AND_DIRECTION);
     trapped(user_clean, EC_SYSREG, SYSREG_ISS(1, 3, 7, 11, 1), RT_AND_DIRECTION);
     trapped(user_zero, EC_SYSREG, SYSREG_ISS(1, 3, 7, 4, 1), RT_AND_DIRECTION);
+    sysreg_write(sctlr_el1, sctlr | UMA);
+    arch_isb();
+    allowed(user_mask);
+    sysreg_write(sctlr_el1, sctlr & ~(uint64_t)UMA);
+    arch_isb();
+    trapped(user_mask, EC_SYSREG, SYSREG_ISS(0, 3, 4, 2, 6) | 0x3e0, 0);
     sysreg_write(sctlr_el1, sctlr);
 
     sysreg_write(cntkctl_el1, 0);

@@ -47,6 +47,7 @@ int arm_create(struct machine *m, enum cpu_model model, struct cpu **out)
         arm_destroy(c);
         return error;
     }
+    FIELD(unaligned_fn *, CS(char *, U_CS_CC), U_CC_UNALIGNED) = arm_unaligned;
     ENV(uint64_t, U_ENV_SCR) = SCR_NS | SCR_RES1 | SCR_HCE | SCR_RW;
     ENV(uint64_t, U_ENV_HCR) = a->narrow ? 0 : HCR_RW;
     if (a->narrow)

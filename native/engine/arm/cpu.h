@@ -16,6 +16,9 @@ struct arm_cpu {
     bool refusing;                /* the next access to device page `refused` is an external abort (traps.c) */
     uint64_t refused;
     unsigned lines;               /* LINE_* */
+    bool stack_aligned;           /* while translating: SP is known to be, here in the block */
+    unsigned alignment;           /* what the instruction asks of its accesses, */
+    unsigned stack_access;        /* and of the next one, by SP (checks.c) */
 };
 #define ARM(cpu) ((struct arm_cpu *)(cpu))
 enum { LINE_IRQ = 1, LINE_FIQ = 2 };
@@ -23,21 +26,26 @@ enum { LINE_IRQ = 1, LINE_FIQ = 2 };
 /* What the manual numbers (DDI 0487): PSTATE as SPSR_EL1 has it, exception classes of ESR, SCTLR_EL1. */
 enum {
     PSTATE_SP = 1, PSTATE_EL = 3 << 2, PSTATE_NRW = 1 << 4, PSTATE_F = 1 << 6, PSTATE_I = 1 << 7, PSTATE_DAIF = 0xf << 6, PSTATE_C = 1 << 29,
-    PSTATE_Z = 1 << 30, PSTATE_BTYPE = 3 << 10
+    PSTATE_Z = 1 << 30, PSTATE_BTYPE = 3 << 10,
+    PSTATE_IL = 1 << 20
 };
 #define PSTATE_N (1u << 31)
 #define PSTATE_V (1u << 28)
 enum { CPSR_T = 1 << 5, CPSR_MODE = 0x1f };
 enum { MODE_USR = 0x10, MODE_FIQ = 0x11, MODE_IRQ = 0x12, MODE_SVC = 0x13, MODE_ABT = 0x17, MODE_UND = 0x1b, MODE_SYS = 0x1f };
 enum {
-    EC_UNKNOWN = 0, EC_WFX = 1, EC_CP15_32 = 3, EC_CP15_64 = 4, EC_CP14_32 = 5, EC_SVC32 = 0x11, EC_HVC32 = 0x12, EC_SVC64 = 0x15, EC_HVC64 = 0x16,
+    EC_UNKNOWN = 0, EC_WFX = 1, EC_ILLEGAL = 0x0e, EC_SP_ALIGNMENT = 0x26, EC_CP15_32 = 3, EC_CP15_64 = 4, EC_CP14_32 = 5, EC_SVC32 = 0x11, EC_HVC32 = 0x12, EC_SVC64 = 0x15, EC_HVC64 = 0x16,
     EC_SMC64 = 0x17, EC_SYSREG = 0x18, EC_FETCH_LOWER = 0x20, EC_FETCH = 0x21, EC_PC_ALIGNMENT = 0x22, EC_DATA_LOWER = 0x24, EC_DATA = 0x25, EC_SHIFT = 26
 };
 #define ESR_IL (1u << 25)
 enum { ISS_WNR = 1 << 6, ISS_CM = 1 << 8 };
 #define SCTLR_M    (UINT64_C(1) << 0)
+#define SCTLR_A    (UINT64_C(1) << 1)
+#define SCTLR_SA   (UINT64_C(1) << 3)
+#define SCTLR_SA0  (UINT64_C(1) << 4)
 #define SCTLR_NTWI (UINT64_C(1) << 16)
 #define SCTLR_WXN  (UINT64_C(1) << 19)
+#define SCTLR_E0E  (UINT64_C(1) << 24)
 #define SCTLR_EE   (UINT64_C(1) << 25)
 #define SCTLR_AFE  (UINT64_C(1) << 29)
 #define ID(register) ENV(uint64_t, register + 8)          /* EL1's of an array that has one for each level */
@@ -96,6 +104,22 @@ void arm_abort(struct cpu *c, uint64_t va, enum access access, const struct arm_
 /* ---- traps.c ---- */
 /* No instruction, but looking for the next one raises an exception: it is the next step, if the budget has one. */
 void arm_between_blocks(struct cpu *c);
+/* A branch of AArch64 went to an address that is no multiple of 4: the fault is that of the target, and comes before any of its
+ * memory (DDI 0487, "PC alignment checking"). Returns if it is one, or in AArch32 state. */
+void arm_check_pc(struct cpu *c, uint64_t pc);
+
+/* For checks.c, which emits calls of it. Need not return. */
+void __wrap_helper_exception_with_syndrome_aarch64(char *env, uint32_t number, uint32_t syndrome, uint32_t level);
+
+/* ---- checks.c ---- */
+/* SCTLR, CPACR or PSTATE.IL may have changed. */
+void arm_settle_checks(struct cpu *c);
+/* The same for IL alone, which every exception clears. */
+void arm_exception_taken(struct cpu *c);
+
+/* CPUClass.do_unaligned_access */
+typedef void unaligned_fn(void *cs, uint64_t va, int access, int mmu, uintptr_t ra);
+void arm_unaligned(void *cs, uint64_t va, int access, int mmu, uintptr_t ra) __attribute__((noreturn));
 
 /* ---- id.c ---- */
 /* What an identification register of the model reads, for what of it exists here; false: it is none. `key`: ARM_ID(). */

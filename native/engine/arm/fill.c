@@ -32,6 +32,8 @@ void arm_abort(struct cpu *c, uint64_t va, enum access access, const struct arm_
     else
         arm_between_blocks(c);
     const bool fetch = access == ACCESS_FETCH;
+    if (fetch)
+        arm_check_pc(c, arm_pc(c));
     const uint32_t class = (fetch ? EC_FETCH_LOWER : EC_DATA_LOWER) + arm_level(c);
     ENV(uint64_t, U_ENV_VADDRESS) = va;
     ENV(uint32_t, U_ENV_FSR) = fault_status(c, access, fault);

@@ -199,6 +199,7 @@ void arm_set_state(struct cpu *c, const struct arm_state *in)
     CS(uint32_t, U_CS_INTERRUPT_REQUEST) &= ~(uint32_t)EXIT_TB;
     cpu_set_lines(c, in->lines & LINE_IRQ, in->lines & LINE_FIQ);
     arm_rebuild_hflags_aarch64(c->env);
+    arm_settle_checks(c);
     c->kind->flush(c);
 }
 

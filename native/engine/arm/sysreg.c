@@ -146,12 +146,27 @@ static struct arm_sysreg name_of(const struct cpu *c, uint32_t key)
 static void undefined(struct cpu *c, uintptr_t ra) __attribute__((noreturn));
 static void undefined(struct cpu *c, uintptr_t ra) { __wrap_raise_exception_ra_aarch64(c->env, U_EXCP_UDEF, ESR_IL, 1, ra); }
 
+/* The syndrome of an AArch32 access to a coprocessor's register, from its instruction, which T32 writes in the same fields. */
+static uint32_t coprocessor_syndrome(struct cpu *c)
+{
+    enum { CV = 1 << 24, ALWAYS = 0xe };
+    const bool thumb = ENV(uint32_t, U_ENV_THUMB);
+    uint32_t insn = cpu_ldl_code_aarch64(c->env, arm_pc(c));
+    insn = thumb ? insn << 16 | insn >> 16 : insn;
+    const uint32_t common = CV | (thumb ? ALWAYS : insn >> 28) << 20 | (insn >> 12 & 15) << 5 | (insn & 15) << 1 | (insn >> 20 & 1) | ESR_IL;
+    if ((insn >> 24 & 15) == 0xe)
+        return (uint32_t)EC_CP15_32 << EC_SHIFT | common | (insn >> 5 & 7) << 17 | (insn >> 21 & 7) << 14 | (insn >> 16 & 15) << 10;
+    return (uint32_t)EC_CP15_64 << EC_SHIFT | common | (insn >> 4 & 15) << 16 | (insn >> 16 & 15) << 10;
+}
+
 /* A system register trap to EL1: the syndrome is the instruction's own fields (D13.2.37, "ISS encoding for ... MSR, MRS"). */
 static void trapped(struct cpu *c, const struct arm_sysreg *reg, bool write, uintptr_t ra) __attribute__((noreturn));
 static void trapped(struct cpu *c, const struct arm_sysreg *reg, bool write, uintptr_t ra)
 {
-    if (arm_is_narrow(c))
+    if (arm_is_narrow(c) && ARM(c)->narrow)
         undefined(c, ra);
+    if (arm_is_narrow(c))
+        __wrap_raise_exception_ra_aarch64(c->env, U_EXCP_UDEF, coprocessor_syndrome(c), 1, ra);
     const uint32_t insn = cpu_ldl_code_aarch64(c->env, arm_pc(c)), rt = insn & 31;
     __wrap_raise_exception_ra_aarch64(c->env, U_EXCP_UDEF,
                                (uint32_t)EC_SYSREG << EC_SHIFT | ESR_IL | (uint32_t)reg->op0 << 20 | (uint32_t)reg->op2 << 17 |
@@ -229,6 +244,7 @@ static void settle_regime(struct cpu *c, const struct regime *before)
     const struct regime now = regime_of(c);
     if (memcmp(before, &now, sizeof now) != 0)
         c->kind->flush(c);
+    arm_settle_checks(c);
 }
 
 void __wrap_helper_set_cp_reg64_aarch64(char *env, const char *reg, uint64_t value)

@@ -33,6 +33,7 @@ static void take(struct cpu *c, uint32_t number)
     }
     ENV(uint32_t, U_ENV_TARGET_EL) = 1;
     arm_cpu_do_interrupt_aarch64(c->cs);
+    arm_exception_taken(c);
     if (number != U_EXCP_SWI)
         cpu_retire(c);
     cpu_tlb_sync(c);
@@ -84,7 +85,6 @@ extern void __real_helper_access_check_cp_reg_aarch64(char *env, void *reg, uint
 extern void __real_helper_msr_banked_aarch64(char *env, uint32_t value, uint32_t mode, uint32_t reg);
 extern uint32_t __real_helper_mrs_banked_aarch64(char *env, uint32_t mode, uint32_t reg);
 extern uint32_t __real_helper_get_r13_banked_aarch64(char *env, uint32_t mode);
-void __wrap_helper_exception_with_syndrome_aarch64(char *env, uint32_t number, uint32_t syndrome, uint32_t level);
 void __wrap_helper_exception_bkpt_insn_aarch64(char *env, uint32_t syndrome);
 void __wrap_helper_access_check_cp_reg_aarch64(char *env, void *reg, uint32_t syndrome, uint32_t read);
 void __wrap_helper_msr_banked_aarch64(char *env, uint32_t value, uint32_t mode, uint32_t reg);
@@ -101,6 +101,8 @@ static void settle(struct cpu *c, uint32_t number, uintptr_t ra)
 
 void __wrap_helper_exception_with_syndrome_aarch64(char *env, uint32_t number, uint32_t syndrome, uint32_t level)
 {
+    if (syndrome >> EC_SHIFT == EC_SP_ALIGNMENT)       /* our own call: the program counter is not set */
+        __wrap_raise_exception_ra_aarch64(env, number, syndrome, level, RETURN_ADDRESS);
     settle(cpu_of_env(env), number, RETURN_ADDRESS);
     __real_helper_exception_with_syndrome_aarch64(env, number, syndrome, level);
 }
@@ -114,7 +116,11 @@ void __wrap_helper_exception_bkpt_insn_aarch64(char *env, uint32_t syndrome)
 /* libunicorn's restores the instruction's state last, and that overwrites the syndrome. */
 void __wrap_raise_exception_ra_aarch64(void *env, uint32_t number, uint32_t syndrome, uint32_t level, uintptr_t ra)
 {
+    enum { CRN_PSTATE = 4 };
+    const uint32_t op0 = syndrome >> 20 & 3, crn = syndrome >> 10 & 15, op1 = syndrome >> 14 & 7, op2 = syndrome >> 17 & 7;
     WRAP(cpu_restore_state)(cpu_of_env(env)->cs, ra, true);
+    if (syndrome >> EC_SHIFT == EC_SYSREG && op0 == 0 && crn == CRN_PSTATE)       /* MSR of an immediate: op1, op2 exchanged */
+        syndrome = (syndrome & ~(7u << 14 | 7u << 17)) | op2 << 14 | op1 << 17;
     raise_exception_aarch64(env, number, syndrome, level);
 }
 
@@ -223,6 +229,7 @@ bool T(target_exec_interrupt)(void *cs, int request)
     CS(int32_t, U_CS_EXCEPTION_INDEX) = lines & LINE_FIQ ? U_EXCP_FIQ : U_EXCP_IRQ;
     ENV(uint32_t, U_ENV_TARGET_EL) = 1;
     arm_cpu_do_interrupt_aarch64(cs);
+    arm_exception_taken(c);
     return true;
 }
 
@@ -237,10 +244,8 @@ void arm_between_blocks(struct cpu *c)
     cpu_leave_helper(c);
 }
 
-/* A branch of AArch64 went to an address that is no multiple of 4: the fault is that of the target (DDI 0487, D1.8.2). */
-void target_begin_block(struct cpu *c)
+void arm_check_pc(struct cpu *c, uint64_t pc)
 {
-    const uint64_t pc = FIELD(const uint64_t, c->translating, U_TB_PC);
     if (arm_is_narrow(c) || !(pc & 3))
         return;
     arm_between_blocks(c);
@@ -248,10 +253,10 @@ void target_begin_block(struct cpu *c)
     raise_exception_aarch64(c->env, U_EXCP_PREFETCH_ABORT, (uint32_t)EC_PC_ALIGNMENT << EC_SHIFT | ESR_IL, 1);
 }
 
-void target_translate_insn(struct cpu *c, void *ctx, char *db, void *cs)
+void target_begin_block(struct cpu *c)
 {
-    (void)ctx;
-    c->translate_insn(db, cs);
+    ARM(c)->stack_aligned = false;
+    arm_check_pc(c, FIELD(const uint64_t, c->translating, U_TB_PC));
 }
 
 /* Of an access to a device, libunicorn tells where it went, not by which address. So the instruction is executed again, alone,

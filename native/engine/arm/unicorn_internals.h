@@ -29,6 +29,7 @@ enum {
     U_CS_TB_JMP_CACHE_ENTRIES = 4096,
     U_CC_RESET = 0,
     U_CC_TLB_FILL = 72,
+    U_CC_UNALIGNED = 24,
     U_CC_EXEC_INTERRUPT = 144,
     U_CS_TO_ENV = 41808,
     /* TLB, before env in the cpu object: the fast part is an array of {mask, table} */
@@ -142,6 +143,7 @@ enum {
     U_ENV_TPIDRRO = 1352,
     U_ENV_CNTKCTL = 1368,
     U_ENV_FCSEIDR = 1252,
+    U_CS_CLUSTER = 33172,
     U_ENV_SYNDROME = 3024,
     U_ENV_FSR = 3028,
     U_ENV_VADDRESS = 3032,
@@ -164,6 +166,15 @@ enum {
     U_CPU_MVFR2 = 54720,
     U_FEATURE_V8 = 27,
     U_CPU_MIDR = 54808,
+    /* translator */
+    U_DC_FP_TRAP = 112,
+    U_TCG_XREGS = 44720,
+    U_TCG_C_EQ = 8,
+    U_MO_SIZE = 3,
+    U_MO_AMASK = 112,
+    U_MO_ALIGN = 112,
+    U_MO_ALIGN_4 = 32,
+    U_MO_ALIGN_16 = 64,
     /* ARMCPRegInfo */
     U_RI_SIZE = 136,
     U_RI_CP = 8,

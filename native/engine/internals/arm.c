@@ -1,6 +1,9 @@
 /* arm.c - prints arm/unicorn_internals.h: common.h's part, and what only the AArch64 target has (which runs AArch32 too). */
 #define TARGET_CPU ARMCPU
 #include "common.h"
+#include "tcg/tcg-op.h"
+#include "tcg/tcg-op-gvec.h"
+#include "translate.h"
 
 #define CP15(name, field) OFF("U_ENV_" name, CPUARMState, cp15.field)
 
@@ -55,6 +58,7 @@ int main(void)
     CP15("TPIDRRO", tpidrro_el);
     CP15("CNTKCTL", c14_cntkctl);
     CP15("FCSEIDR", fcseidr_ns);
+    OFF("U_CS_CLUSTER", CPUState, cluster_index);
     OFF("U_ENV_SYNDROME", CPUARMState, exception.syndrome);
     OFF("U_ENV_FSR", CPUARMState, exception.fsr);
     OFF("U_ENV_VADDRESS", CPUARMState, exception.vaddress);
@@ -77,6 +81,15 @@ int main(void)
     NUM("U_CPU_MVFR2", offsetof(ARMCPU, isar.mvfr2));
     NUM("U_FEATURE_V8", ARM_FEATURE_V8);
     NUM("U_CPU_MIDR", offsetof(ARMCPU, midr));
+    printf("    /* translator */\n");
+    OFF("U_DC_FP_TRAP", DisasContext, fp_excp_el);
+    OFF("U_TCG_XREGS", TCGContext, cpu_X);
+    NUM("U_TCG_C_EQ", TCG_COND_EQ);
+    NUM("U_MO_SIZE", MO_SIZE);
+    NUM("U_MO_AMASK", MO_AMASK);
+    NUM("U_MO_ALIGN", MO_ALIGN);
+    NUM("U_MO_ALIGN_4", MO_ALIGN_4);
+    NUM("U_MO_ALIGN_16", MO_ALIGN_16);
     printf("    /* ARMCPRegInfo */\n");
     NUM("U_RI_SIZE", sizeof(ARMCPRegInfo));
     OFF("U_RI_CP", ARMCPRegInfo, cp);

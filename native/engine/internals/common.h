@@ -43,6 +43,7 @@ static void print_begin(const char *target, const char *guard)
     NUM("U_CS_TB_JMP_CACHE_ENTRIES", TB_JMP_CACHE_SIZE);
     OFF("U_CC_RESET", CPUClass, reset);
     OFF("U_CC_TLB_FILL", CPUClass, tlb_fill);
+    OFF("U_CC_UNALIGNED", CPUClass, do_unaligned_access);
     OFF("U_CC_EXEC_INTERRUPT", CPUClass, cpu_exec_interrupt);
     NUM("U_CS_TO_ENV", offsetof(TARGET_CPU, env));
     printf("    /* TLB, before env in the cpu object: the fast part is an array of {mask, table} */\n");

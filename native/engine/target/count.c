@@ -46,6 +46,12 @@ static TCGOp *emit(void *ctx, int opcode, uintptr_t a, uintptr_t b, uintptr_t c)
     return op;
 }
 
+void cpu_set_label(void *ctx, void *label)
+{
+    *(uint32_t *)label |= 1;      /* TCGLabel.present */
+    emit(ctx, U_TCG_SET_LABEL, (uintptr_t)label, 0, 0);
+}
+
 static TCGTemp *temp64(void *ctx) { return T(tcg_temp_new_internal)(ctx, U_TCG_T_I64, false); }
 
 TCGTemp *cpu_constant(void *ctx, int type, uint64_t value)
@@ -106,8 +112,7 @@ static void emit_overdrawn(struct cpu *c, void *ctx, char *tb)
 {
     if (!c->overdrawn)
         return;
-    *(uint32_t *)c->overdrawn |= 1;                   /* TCGLabel.present */
-    emit(ctx, U_TCG_SET_LABEL, (uintptr_t)c->overdrawn, 0, 0);
+    cpu_set_label(ctx, c->overdrawn);
     emit_call(ctx, tb, CALL_OVERDRAWN);
     T(tcg_gen_exit_tb)(ctx, NULL, 0);
     c->overdrawn = NULL;

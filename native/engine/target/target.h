@@ -22,6 +22,7 @@
 /* These functions are compiled once for each target: */
 #define cpu_of_context T(cpu_of_context)
 #define cpu_constant T(cpu_constant)
+#define cpu_set_label T(cpu_set_label)
 #define cpu_unretired T(cpu_unretired)
 #define cpu_block_at T(cpu_block_at)
 #define cpu_settle T(cpu_settle)
@@ -76,6 +77,8 @@ struct cpu *cpu_of_context(void *ctx);
 static inline TCGTemp *cpu_env_temp(void *ctx) { return (TCGTemp *)((char *)ctx + U_TCG_TEMPS); }
 /* A new temporary that holds `value`. `type`: U_TCG_T_I32, U_TCG_T_I64. */
 TCGTemp *cpu_constant(void *ctx, int type, uint64_t value);
+/* A label of the block that is translated stands here. */
+void cpu_set_label(void *ctx, void *label);
 /* The registers become those of the instruction at `ra`; `will_exit`: generated code is left for good. */
 bool WRAP(cpu_restore_state)(char *cs, uintptr_t ra, bool will_exit);
 /* Of c->block, how many instructions from `pc` on have not retired. */

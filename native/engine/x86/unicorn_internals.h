@@ -29,6 +29,7 @@ enum {
     U_CS_TB_JMP_CACHE_ENTRIES = 4096,
     U_CC_RESET = 0,
     U_CC_TLB_FILL = 72,
+    U_CC_UNALIGNED = 24,
     U_CC_EXEC_INTERRUPT = 144,
     U_CS_TO_ENV = 35408,
     /* TLB, before env in the cpu object: the fast part is an array of {mask, table} */
