@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from hv.debug.commands import CommandError, command
 from hv.debug.commands.arguments import address, counts, evaluate, limited
-from hv.debug.memory import read_linear, read_machine
+from hv.debug.device_tree import DeviceTreeError, read_tree, text
+from hv.debug.memory import read_linear, read_machine, reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,3 +50,14 @@ def xp(debugger: Debugger, args: list[str]) -> str:
     if start >= end:
         raise CommandError(f"xp: {start:#x} is beyond the end of machine memory, {end:#x}")
     return "\n".join(hexdump(start, read_machine(debugger.hv, start, limited(args, 1, _DEFAULT, "xp", _MOST))))
+
+
+@command("device-tree", "ADDRESS", "the flattened device tree at an address, as source text")
+def device_tree(debugger: Debugger, args: list[str]) -> str:
+    """An ARM guest finds its own at x0 (r2), where it begins."""
+    counts(args, 1, 1, "device-tree ADDRESS")
+    start = address(debugger, args[0], "device-tree")
+    try:
+        return "\n".join(text(read_tree(reader(debugger.vcpu), start)))
+    except DeviceTreeError as error:
+        raise CommandError(f"device-tree: {start:#x}: {error}") from None
