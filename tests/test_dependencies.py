@@ -75,7 +75,7 @@ THIRD_PARTY = {
 }
 #: Packages that only some folder may import.
 ONLY_IN = {"pytest": ("hv/testing",), "_pytest": ("hv/testing",), "textual": ("hv/debug/screen",),
-           "cryptography": ("hv/toolstack/vnc",), "libfdt": ("hv/arch/arm",)}
+           "cryptography": ("hv/toolstack/vnc",), "libfdt": ("hv/arch/arm", "hv/debug")}
 
 #: Which #include "..." a C tree may reach: prefixes of paths below the root.
 C_MAY_INCLUDE = {

@@ -38,8 +38,9 @@ def read_tree(read: Callable[[int, int], bytes | None], address: int) -> bytes:
     return blob
 
 
-def text(blob: bytes) -> Iterator[str]:
-    """Its lines. DeviceTreeError: it is broken, or the library is missing."""
+def text(blob: bytes, path: str = "/") -> Iterator[str]:
+    """The lines of the node at `path`, and of those below it. DeviceTreeError: there is no such node, the tree is
+    broken, or the library is missing."""
     try:
         import libfdt
     except ModuleNotFoundError as error:
@@ -52,16 +53,20 @@ def text(blob: bytes) -> Iterator[str]:
         names = tree.off_dt_strings()
         if not blob[names : names + tree.size_dt_strings()].isascii():
             raise DeviceTreeError("it is broken (a property's name is no text)")  # the library cannot say that itself
-        yield from _nodes(tree, libfdt.NOTFOUND)
+        start = tree.path_offset(path, (libfdt.NOTFOUND, libfdt.BADPATH))
+        if start < 0:
+            raise DeviceTreeError(f"there is no node {path}; a path begins with /")
+        if start == 0:
+            yield "/dts-v1/;"
+        yield from _nodes(tree, start, libfdt.NOTFOUND)
     except libfdt.FdtException as error:
         raise DeviceTreeError(f"it is broken ({libfdt.strerror(error.err)})") from None
     except UnicodeError:
         raise DeviceTreeError("it is broken (a node's name is no text)") from None
 
 
-def _nodes(tree: Any, not_found: int) -> Iterator[str]:
-    yield "/dts-v1/;"
-    node, depth, opened = 0, 0, 0
+def _nodes(tree: Any, node: int, not_found: int) -> Iterator[str]:
+    depth, opened = 0, 0
     while depth >= 0:
         yield from _closed(opened, depth)
         if depth >= DEEPEST:

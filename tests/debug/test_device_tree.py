@@ -81,6 +81,11 @@ def test_what_is_nested() -> None:
     )  # fmt: skip
     expected = ["/ {", "    a {", "        b {", "            c;", "        };", "    };", "    d {", "    };", "};"]
     assert list(text(made))[1:] == expected
+    assert list(text(made, "/a/b")) == ["b {", "    c;", "};"]
+    assert list(text(made, "/d")) == ["d {", "};"]
+    for path in ("/b", "a", "", "/a/b/c"):
+        with pytest.raises(DeviceTreeError, match=f"there is no node {path}; a path begins with /"):
+            list(text(made, path))
 
 
 def test_a_name_writes_nothing_to_the_terminal() -> None:

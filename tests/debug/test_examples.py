@@ -24,16 +24,6 @@ def test_the_hash_that_the_readme_shows(capfd: pytest.CaptureFixture[str]) -> No
     assert count is not None and " ".join(count[0].split()) in " ".join(said.err.split())
 
 
-def test_the_session_that_the_debuggers_page_shows(capfd: pytest.CaptureFixture[str]) -> None:
-    page = (ROOT / "docs" / "debug.md").read_text()
-    blocks = [re.sub(r"^    ", "", block, flags=re.M) for block in re.findall(r"(?:^    .*\n)+", page, re.M)]
-    (session,) = [block for block in blocks if block.startswith("(hv) break-hypercall ") and "state-hash" in block]
-    commands = re.findall(r"^\(hv\) (.*)", session, re.M)
-    words = [word for command in commands for word in ("--command", command)]
-    assert main(["debug", str(build_guest(find_guest("tour"))), "--memory", "8", *words]) == 0
-    assert capfd.readouterr().out == session
-
-
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_no_path_of_the_host_is_in_what_is_loaded(env: str, tmp_path: Path) -> None:
     """Else the state hash of a guest would depend on where it was built."""

@@ -52,12 +52,12 @@ def xp(debugger: Debugger, args: list[str]) -> str:
     return "\n".join(hexdump(start, read_machine(debugger.hv, start, limited(args, 1, _DEFAULT, "xp", _MOST))))
 
 
-@command("device-tree", "ADDRESS", "the flattened device tree at an address, as source text")
+@command("device-tree", "ADDRESS [PATH]", "the flattened device tree at an address, or a node of it")
 def device_tree(debugger: Debugger, args: list[str]) -> str:
     """An ARM guest finds its own at x0 (r2), where it begins."""
-    counts(args, 1, 1, "device-tree ADDRESS")
+    counts(args, 1, 2, "device-tree ADDRESS [PATH]")
     start = address(debugger, args[0], "device-tree")
     try:
-        return "\n".join(text(read_tree(reader(debugger.vcpu), start)))
+        return "\n".join(text(read_tree(reader(debugger.vcpu), start), *args[1:]))
     except DeviceTreeError as error:
         raise CommandError(f"device-tree: {start:#x}: {error}") from None
