@@ -228,6 +228,10 @@ class Domain:
         mfn = int(lib.hv_p2m_get(self.hv.native, self.c, gfn, flags))
         return mfn if flags[0] & lib.P2M_RAM else None
 
+    def frames_end(self) -> int:
+        """Behind the highest guest frame that was ever mapped."""
+        return int(lib.hv_highest_gfn(self.hv.native, self.c)) + 1
+
     def machine_address(self, address: int) -> int | None:
         """The machine address of a guest-physical one; None: no RAM is there."""
         mfn = self.frame_of(address // PAGE_SIZE)

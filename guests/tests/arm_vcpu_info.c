@@ -18,6 +18,9 @@ void test_main(void)
     event_watch((uint32_t)port, NULL);
     check_eq(hcall(vcpu_op, VCPUOP_set_singleshot_timer, 0, &once), -XEN_EINVAL);
     check_eq(hcall(vcpu_op, VCPUOP_up, 0, 0), -XEN_EINVAL);
+    check_eq(hcall(vcpu_op, VCPUOP_up, 1, 0), -XEN_ENOENT);
+    check_eq(hcall(vcpu_op, 99, 5, 0), -XEN_ENOENT);
+    check_eq(hcall(vcpu_op, VCPUOP_register_vcpu_info, 7, &op), -XEN_ENOENT);
     op.offset = 4096 - 8;
     check_eq(hcall(vcpu_op, VCPUOP_register_vcpu_info, 0, &op), -XEN_ENXIO);
     op.offset = 0x440;

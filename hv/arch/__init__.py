@@ -17,11 +17,11 @@ Each folder has these modules:
     exceptions    what its exceptions are called (hv.arch.exceptions)
     gdb           what gdb is told of a vcpu (hv.arch.gdb)
     settable      registers that a change may set (hv.changes)
+    core          what is in a core file of its domains (hv.arch.core)
 
 x86 alone has `decode`: instructions that the hypervisor carries out for a guest; `firmware`: a PC that is switched on;
-`pv`: what only domains without a physmap have; `machine`: what it sets up in every
-hypervisor; and `core`: core files for gdb. A folder may have a package
-`hypercalls`, with what only its guests have of them (hv.hypercall).
+`pv`: what only domains without a physmap have; and `machine`: what it sets up in every hypervisor. A folder may have a
+package `hypercalls`, with what only its guests have of them (hv.hypercall).
 """
 
 from __future__ import annotations

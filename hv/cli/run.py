@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hv.arch import architecture
 from hv.builder.image import BuilderError
 from hv.cli.main import EXIT_OK, EXIT_USAGE
 from hv.cli.options import ATTACHED_OPTIONS, COVERAGE_OPTIONS, GUEST_OPTIONS, OUTPUT, CommandLine, Option, address
@@ -82,9 +81,6 @@ def main(argv: list[str]) -> int:
 
 def _keep(session: Session, options: Any) -> None:
     """Keep what the options ask for. BuilderError."""
-    if options.core and not session.domain.vcpus[0].arch.CORE_FILES:
-        kind = session.domain.kind.name
-        raise BuilderError("--core", f"there are no core files of {kind} guests yet", "say --on-crash snapshot")
     if options.record or options.on_crash == "snapshot":
         from hv.cli.keeping import keep
 
@@ -116,8 +112,9 @@ def finish(session: Session, options: Any, stop: str, command: str = "run", *, q
     from hv.cli import statistics
 
     if report_crash(session) and options.core:
-        core = architecture(session.domain.kind.abi, "core")
-        core.write_core(options.core, session.domain, session.crashed_vcpu().id)
+        from hv.arch.core import write_core
+
+        write_core(options.core, session.domain, session.crashed_vcpu().id)
         sys.stderr.write(f"hv {command}: core file in {options.core}\n")
     session.close_keepers(command, stop)
     session.write_coverage()

@@ -354,6 +354,9 @@ void cpu_set_lines(struct cpu *cpu, bool irq, bool fiq);
 /* What the guest's own tables (or none, while its MMU is off) make of an address: *ipa, its guest-physical address, and what
  * the page allows; no access flag is needed. false: nothing. For debuggers and for copies on the guest's behalf. */
 bool arm_translate(struct cpu *cpu, uint64_t va, enum access access, bool user, uint64_t *ipa, uint32_t *prot);
+/* The first address from *va on that EL1 may read: *va, its *ipa, how many *bytes that one entry maps from there on, and what it
+ * allows. Without an MMU all addresses are their own, in one piece. false: there is none. */
+bool arm_next_mapped(struct cpu *cpu, uint64_t *va, uint64_t *ipa, uint64_t *bytes, uint32_t *prot);
 #endif
 
 /* ---- x86 registers ---- */

@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from hv.arch.x86.core import Thread, core_file
-from hv.arch.x86.paging.walk import NX, Run, runs, walk
+from hv.arch.core import Run, core_file
+from hv.arch.x86.core import X86_64, Thread, thread_notes
+from hv.arch.x86.paging.walk import NX, runs, walk
 from tests.debug.gdb import look_at_core
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def make_core() -> bytes:
     frames, root = machine()
     thread = Thread(0, {"rip": VA + 4, "rsp": VA + 0x1000, "rbx": 0x1234, "cs": 0xE033, "orig_rax": -1})
     other = Thread(3, {"rip": VA + 8})
-    return core_file([thread, other], list(runs(frames.__getitem__, root)), frames.__getitem__)
+    notes = thread_notes(thread) + thread_notes(other)
+    return core_file(X86_64, notes, list(runs(frames.__getitem__, root)), frames.__getitem__)
 
 
 def test_memory_is_in_the_file_once_and_found_by_address() -> None:

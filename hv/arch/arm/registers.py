@@ -18,8 +18,6 @@ STATE = "struct arm_state"
 """The whole architectural state (native/engine/engine.h)."""
 HYPERCALL_BYTES = 4
 """Of HVC, behind which the program counter stands while a hypercall is carried out."""
-CORE_FILES = False
-"""Nobody writes them yet."""
 
 
 def words_of(code: bytes) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hv.arch.arm.registers import CORE_FILES, HYPERCALL_BYTES, STATE, words_of
+from hv.arch.arm.registers import HYPERCALL_BYTES, STATE, words_of
 from hv.arch.arm.registers import OTHERS as OTHERS_64
 from hv.arch.mode import FrameRecord
 from hv.native import lib
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hv.vcpu import Vcpu
 
 __all__ = [
-    "CORE_FILES", "FLAGS", "GENERAL", "HYPERCALL_BYTES", "OTHERS", "PC", "RECORD", "STACK", "STATE", "general",
+    "FLAGS", "GENERAL", "HYPERCALL_BYTES", "OTHERS", "PC", "RECORD", "STACK", "STATE", "general",
     "of_evidence",
 ]  # fmt: skip
 

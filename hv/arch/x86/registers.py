@@ -19,8 +19,6 @@ PC, STACK = "rip", "rsp"
 FLAGS = "rflags"
 HYPERCALL_BYTES = 0
 """The instruction is in a page of Xen's, of which there is nothing to tell; what is behind it is of the same stub."""
-CORE_FILES = True
-"""hv.arch.x86.core writes them."""
 RECORD = None
 """Callers are found by what describes the code (hv.debug.symbols)."""
 STATE = "struct x86_state"

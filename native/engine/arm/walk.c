@@ -179,3 +179,37 @@ bool arm_translate(struct cpu *c, uint64_t va, enum access access, bool user, ui
     struct arm_walk walk;
     return arm_stage1(c, va, access, user, false, ipa, prot, &fault, &walk);
 }
+
+/* Bytes around an address for which a walk ends as for it; 0: the rest of this half of the addresses. */
+static uint64_t extent(struct cpu *c, const struct arm_walk *walk)
+{
+    enum { HALVES_SHIFT = 25 };   /* AArch32's may begin and end at multiples of that (T0SZ, T1SZ) */
+    if (walk->count)
+        return UINT64_C(1) << walk->steps[walk->count - 1].shift;
+    return ARM(c)->narrow ? UINT64_C(1) << HALVES_SHIFT : 0;
+}
+
+bool arm_next_mapped(struct cpu *c, uint64_t *va, uint64_t *ipa, uint64_t *bytes, uint32_t *prot)
+{
+    const uint64_t last = ARM(c)->narrow ? UINT32_MAX : UINT64_MAX;
+    const uint64_t upper = ARM(c)->narrow ? last : UINT64_MAX << half64(c, UINT64_MAX).bits;
+    struct arm_fault fault;
+    struct arm_walk walk;
+    for (uint64_t at = *va; at <= last;) {
+        const bool found = arm_stage1(c, at, ACCESS_READ, false, false, ipa, prot, &fault, &walk);
+        if (!(ID(U_ENV_SCTLR) & SCTLR_M)) {
+            *bytes = found ? (UINT64_C(1) << ENGINE_PHYSICAL_BITS) - at : 0;
+            return found;
+        }
+        const uint64_t size = extent(c, &walk), next = size ? (at | (size - 1)) + 1 : at < upper ? upper : 0;
+        if (found) {
+            *va = at;
+            *bytes = next - at;   /* of the last entry there is too, which ends at 2^64 */
+            return true;
+        }
+        if (next == 0)
+            return false;
+        at = next;
+    }
+    return false;
+}

@@ -1,4 +1,4 @@
-/* call_table.c - which hypercalls ARM guests have. Facts: xen/include/hypercall-defs.c, do_arm_vcpu_op() in
+/* call_table.c - which hypercalls ARM guests have. Facts: xen/include/hypercall-defs.c, do_vcpu_op() in
  * xen/arch/arm/domain.c of Xen 4.17.
  */
 #include "arm.h"
@@ -16,13 +16,15 @@ const uint8_t ARM_HAS[NR_HYPERCALLS] = {
     [__HYPERVISOR_dm_op] = 1, [__HYPERVISOR_hypfs_op] = 1,
 };
 
-/* Of a vcpu's operations there are those that register its areas; the rest is PSCI's and the timers'. */
+/* Of a vcpu's operations there are those that register its areas; the rest is PSCI's and the timers'. The vcpu is looked for
+ * first. */
 static int64_t vcpu_op(struct hv *hv, struct vcpu *v, uint64_t args[6])
 {
     uint32_t command = (uint32_t)args[0];
     if (command == VCPUOP_register_vcpu_info || command == VCPUOP_register_runstate_memory_area)
         return HV_TO_PYTHON;
-    (void)v;
+    if (!hv_vcpu(hv, hv_domain(hv, v), (uint32_t)args[1]))
+        return hv_refuse(hv, RULE_no_such_vcpu, (uint32_t)args[1], 0, 0, 0);
     return hv_refuse(hv, RULE_invalid_subop, __HYPERVISOR_vcpu_op, command, 0, 0);
 }
 

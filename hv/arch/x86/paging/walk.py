@@ -6,16 +6,14 @@ Entry format: Intel SDM volume 3A, section 4.5.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
+
+from hv.arch.core import ReadFrame, Run
 
 LEVELS = 4
 PRESENT, WRITE, USER, ACCESSED, DIRTY, LARGE, NX = 1, 2, 4, 0x20, 0x40, 0x80, 1 << 63
 FRAME_MASK = (1 << 52) - (1 << 12)
-
-ReadFrame = Callable[[int], bytes | memoryview]
-"""The 4096 bytes of a frame by number; raises LookupError when there is no such frame."""
-
 
 class Step(NamedTuple):
     """One entry met on the way down:
@@ -32,16 +30,6 @@ class Step(NamedTuple):
     def present(self) -> bool:
         """Whether the walk goes on (or ends well) here."""
         return bool(self.entry & PRESENT)
-
-
-class Run(NamedTuple):
-    """Pages that follow each other in linear addresses and in frames alike."""
-
-    va: int
-    frame: int
-    pages: int
-    writable: bool
-    executable: bool
 
 
 def canonical(va: int) -> int:

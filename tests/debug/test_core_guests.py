@@ -1,0 +1,54 @@
+"""Core files of guests that crash, each kind of domain: what the real gdb makes of registers, callers and memory."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hv.cli.main import main
+from hv.testing.build import build_guest
+from tests.debug.gdb import look_at_core
+
+GUEST = """
+#include <guest.h>
+
+volatile unsigned long marker[2] = { 0x600df00d, 0x1234 };
+
+static __attribute__((noinline)) void innermost(unsigned long depth)
+{
+    struct sched_shutdown crash = { .reason = SHUTDOWN_crash };
+
+    marker[1] += depth;
+    hcall(sched_op, SCHEDOP_shutdown, &crash);
+    marker[0] = 0;
+}
+
+static __attribute__((noinline)) void outer(unsigned long depth)
+{
+    innermost(depth + 1);
+    marker[1] = 1;
+}
+
+void test_main(void)
+{
+    outer(5);
+    marker[1] = 2;
+}
+"""
+EXIT_CRASHED = 1
+
+
+@pytest.mark.parametrize("env", ["pv64", "pvh64", "pvh32", "arm64", "arm32"])
+def test_gdb_shows_callers_and_memory(env: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "crashes.c"
+    source.write_text(GUEST)
+    kernel, core = build_guest(source, env), tmp_path / "core"
+    assert main(["run", str(kernel), "--core", str(core)]) == EXIT_CRASHED
+    assert f"core file in {core}\n" in capfd.readouterr().err
+    program = "gdb-multiarch" if env.startswith("arm") else "gdb"
+    shown = look_at_core(core, ["p/x marker", "backtrace"], kernel, program)
+    assert "$1 = {0x600df00d, 0x123a}" in shown
+    callers = shown[shown.index("$1") :]
+    assert re.search(r"innermost \(depth=.*\n#\d .* outer \(depth=5\) .*\n#\d .* test_main \(\)", callers), shown
