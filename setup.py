@@ -15,7 +15,9 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 ABI_GENERATOR = ROOT / "native" / "abi" / "gen.py"
 # What guests are built from (hv/testing/build.py looks for it there when there is no checkout): folder, its place.
-GUEST_KIT = ((ROOT / "guests" / "lib", "lib"), (ROOT / "native" / "abi", "abi"))
+GUEST_KIT = (
+    *((ROOT / "guests" / name, name) for name in ("lib", "tests", "demos")), (ROOT / "native" / "abi", "abi"),
+)  # fmt: skip
 
 
 class BuildPython(build_py):

@@ -95,11 +95,10 @@ def address(text: str) -> tuple[str, int]:
 
 def machine_choices(text: str) -> tuple[tuple[str, str], ...]:
     """NAME=VALUE[,NAME=VALUE] as names and values (GuestConfig.machine). argparse.ArgumentTypeError: it is not."""
-    pairs = [part.partition("=") for part in text.split(",")]
-    names = [name for name, _, _ in pairs]
-    if not all(name and value for name, _, value in pairs) or len(set(names)) < len(names):
-        raise _bad(f"{text}: each name wants =VALUE, and comes once; remedy: NAME=VALUE[,NAME=VALUE]")
-    return tuple(sorted((name, value) for name, _, value in pairs))
+    from hv.toolstack.launch import parse_machine
+
+    choices: tuple[tuple[str, str], ...] = _or_bad(parse_machine, text)
+    return choices
 
 
 def _serial(text: str) -> Any:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 BAD = "(bad)"
 """The text of bytes that are no instruction."""
+_STATES = ("running", "runnable", "blocked", "offline")
+"""By number: RS_* of native/xen/state.h."""
 _BACK = 1 << 12
 """Bytes from the start of a function up to which it is decoded from there, to find where instructions begin."""
 
@@ -116,6 +118,12 @@ def place_text(vcpu: Vcpu, symbols: Symbols) -> str:
     if mode.bits != 64:
         words.append(f"in {mode.name}")
     return " ".join([*words, "in user mode"] if mode.user else words)
+
+
+def doing(vcpu: Vcpu) -> str:
+    """What the scheduler says of the vcpu, or how its domain has ended."""
+    ended = vcpu.domain.shutdown_name
+    return f"ended: {ended}" if ended else _STATES[vcpu.c.runstate] if vcpu.c.runstate < len(_STATES) else "unknown"
 
 
 def where(debugger: Debugger) -> str:

@@ -28,6 +28,8 @@ def boot() -> Boot:
     `guest` is the name of a guest in guests/, the path of a C file, or the path of a kernel. The guest runs when
     `.run()` is called. What is not given comes from the header comment of the guest's C file.
 
+    `boot(guest, env="arm64", machine="gic_version=v3")`: built for that environment; `machine` as `hv run` has it.
+
     A PC: `boot(type="hvm", disks=["disk.img"], cdrom=FILE, boot="cd", firmware=FILE)`, with or without a kernel; its
     screen is `dom.screen`. TypeError: an option that there is not.
     """

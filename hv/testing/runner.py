@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hv.arch.exceptions import exceptions_of
 from hv.builder.image import BuilderError
 from hv.cli import statistics
 from hv.hypervisor import DEFAULT_PAGING, DEFAULT_QUANTUM, Stop
@@ -16,7 +17,7 @@ from hv.testing.build import ENVIRONMENTS, BuildError, build_guest, find_guest
 from hv.testing.devices import launch_tested
 from hv.testing.metadata import DEFAULT_MEMORY_MIB, Metadata, read_metadata
 from hv.toolstack.devices import DiskOptions, parse_disk
-from hv.toolstack.launch import Guest, GuestConfig
+from hv.toolstack.launch import Guest, GuestConfig, parse_machine
 from hv.toolstack.screenshot import screen_of
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ class Options:
     """One of hv.hypervisor.PAGING."""
     env: str = ""
     """Environment; empty: the first one that the guest is for."""
-    machine: tuple[tuple[str, str], ...] = ()
-    """Choices of the machine that the architecture offers (GuestConfig.machine)."""
+    machine: tuple[tuple[str, str], ...] | str = ()
+    """Choices of the machine that the architecture offers (GuestConfig.machine), or as `hv run --machine` has them."""
     type: str = "auto"
     """Kind of domain of a kernel that is no test of its own: as `hv run --type`."""
     disks: tuple[str, ...] = ()
@@ -147,7 +148,7 @@ class DomainUnderTest:
             seed=options.seed,
             kind=ENVIRONMENTS[env].kind if about else "hvm" if kernel is None else options.type,
             paging=options.paging,
-            machine=options.machine,
+            machine=parse_machine(options.machine) if isinstance(options.machine, str) else options.machine,
             forced_emulation=bool(about and about.forced_emulation),
         )
         if about is None:
@@ -157,6 +158,7 @@ class DomainUnderTest:
         self.name = about.name if about else kernel.name if kernel else config.name
         self.max_insns = options.max_insns or (about.max_insns if about else None) or DEFAULT_MAX_INSNS
         self.guest: Guest = launch_tested(kernel, config, about, loaded=about is not None and ENVIRONMENTS[env].loaded)
+        self.kernel = kernel
         self.hv = self.guest.hv
         self.domain = self.guest.domain
         self.stop: Stop | None = None
@@ -221,19 +223,36 @@ class DomainUnderTest:
         lines = []
         if self.shutdown is None:
             lines.append(f"the domain did not shut down: {self.stop.value if self.stop else 'it has not run'}")
+            lines += self._places()
         elif self.shutdown != wanted:
             lines.append(f"the domain ended by {self.shutdown}, not by {wanted}{self._crash_reason()}")
         if self.metadata and self.domain.restarts != self.metadata.restarts:
             lines.append(f"the domain began anew {self.domain.restarts} times, not {self.metadata.restarts}")
         traps = self.traps
         for name, count in self.metadata.traps if self.metadata else ():
-            got = traps.get(f"#{name}", 0)
+            known = exceptions_of(self.domain.kind)
+            number = known.number(name)
+            if number is None:
+                lines.append(f"@traps {name}: there is no such exception here")
+                continue
+            got = traps.get(known.name(number), 0)
             if got != count if count is not None else not got:
-                lines.append(f"#{name} came {got} times, not {'at all' if count is None else count}")
+                lines.append(f"{known.name(number)} came {got} times, not {'at all' if count is None else count}")
         audit = self.audit()
         if audit:
             lines.append(f"audit: {audit}")
         return lines
+
+    def _places(self) -> list[str]:
+        """Where the vcpus of a domain stand that has not shut down."""
+        from hv.debug.here import doing, place_text, who
+        from hv.debug.symbols import symbols_of
+
+        if self.kernel is None:
+            return []
+        symbols = symbols_of(self.guest.image)
+        started = [vcpu for vcpu in self.domain.vcpus if vcpu.c.online]
+        return [f"{who(vcpu)} is {doing(vcpu)} at {place_text(vcpu, symbols)}" for vcpu in started]
 
     def _crash_reason(self) -> str:
         if self.shutdown != "crash":

@@ -181,6 +181,15 @@ def _kind(name: str) -> Kind:
         raise BuilderError("--type", problem, f"install all of xenlab; it has {have}") from None
 
 
+def parse_machine(text: str) -> tuple[tuple[str, str], ...]:
+    """NAME=VALUE[,NAME=VALUE] as names and values (GuestConfig.machine). ValueError: it is not."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    names = [name for name, _, _ in pairs]
+    if not all(name and value for name, _, value in pairs) or len(set(names)) < len(names):
+        raise ValueError(f"{text}: each name wants =VALUE, and comes once; remedy: NAME=VALUE[,NAME=VALUE]")
+    return tuple(sorted((name, value) for name, _, value in pairs))
+
+
 def _check_machine(image: KernelImage, choices: tuple[tuple[str, str], ...]) -> None:
     """BuilderError: there is no such choice for a kernel's machine."""
     options = boot_module(image).OPTIONS

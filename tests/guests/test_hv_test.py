@@ -11,12 +11,12 @@ from hv.testing.build import BuildError, build_guest, find_guest
 from hv.testing.metadata import MetadataError, read_metadata
 from hv.testing.runner import Outcome, Verdict, run_test
 
-HEADER = "/* @title t\n * @fact f\n * @source s\n * @env pv64\n{extra} */\n#include <guest.h>\n"
+HEADER = "/* @title t\n * @fact f\n * @source s\n * @env {env}\n{extra} */\n#include <guest.h>\n"
 
 
-def guest(folder: Path, name: str, body: str, extra: str = "") -> str:
+def guest(folder: Path, name: str, body: str, extra: str = "", env: str = "pv64") -> str:
     path = folder / f"{name}.c"
-    path.write_text(HEADER.format(extra=extra) + f"void test_main(void)\n{{\n{body}\n}}\n")
+    path.write_text(HEADER.format(env=env, extra=extra) + f"void test_main(void)\n{{\n{body}\n}}\n")
     return str(path)
 
 
@@ -64,6 +64,8 @@ def test_what_the_header_promises_is_checked(tmp_path: Path) -> None:
     quiet = run_test(guest(tmp_path, "quiet", "", " * @traps UD:1\n"))
     assert quiet.verdict == Verdict.FAILURE
     assert "#UD came 0 times, not 1" in quiet.notes[0]
+    (unknown,) = run_test(guest(tmp_path, "unknown", "", " * @traps DABT-EL1:1\n")).notes
+    assert unknown == "@traps DABT-EL1: there is no such exception here"
     rebooted = run_test(guest(tmp_path, "rebooted", "", " * @shutdown reboot\n"))
     assert rebooted.notes == ("the domain ended by poweroff, not by reboot",)
 
@@ -71,7 +73,18 @@ def test_what_the_header_promises_is_checked(tmp_path: Path) -> None:
 def test_a_guest_that_hangs_is_a_crash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = guest(tmp_path, "endless", "for (;;) ;")
     assert main([path, "--max-insns", "1000000"]) == 6
-    assert "did not shut down: max_insns" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "did not shut down: max_insns" in said
+    assert re.search(r"\n    d1v0 is \w+ at 0x[0-9a-f]+ test_main\S* \(endless.c:\d+\)\n", said)
+
+
+@pytest.mark.parametrize("env", ["arm64", "arm32"])
+def test_exceptions_of_arm_are_checked(tmp_path: Path, env: str) -> None:
+    store = '"mov r0, #16\\n\\tstr r0, [r0]"' if env == "arm32" else '"mov x0, #16\\n\\tstr x0, [x0]"'
+    abort = f"fault_arm(); __asm__ volatile(FAULTING({store}));"
+    for count, said in (1, ()), (2, ("DABT-EL1 came 1 times, not 2",)):
+        path = guest(tmp_path, "abort", abort, f" * @traps DABT-EL1:{count}\n", env)
+        assert run_test(path).notes == said
 
 
 def test_an_unexpected_exception_is_a_failure(tmp_path: Path) -> None:

@@ -35,6 +35,21 @@ def test_options_win_over_the_header(boot: Boot) -> None:
     assert dom.shutdown == "crash"
 
 
+@pytest.mark.parametrize("env", ["arm64", "arm32"])
+def test_arm_and_its_machine(boot: Boot, env: str, tmp_path: Path) -> None:
+    source = tmp_path / "version.c"
+    header = "/* @title  one\n * @fact   two\n * @source three\n * @env    arm64 arm32\n */\n"
+    body = 'void test_main(void) { printf("GICv%u\\n", gic_version()); }\n'
+    source.write_text(f"{header}#include <guest.h>\n{body}")
+    for machine, version in ((), 2), ("gic_version=v3", 3), ((("gic_version", "v3"),), 3):
+        dom = boot(source, env=env, machine=machine).run()
+        assert dom.verdict == Verdict.SUCCESS and f"GICv{version}\n" in dom.console
+    with pytest.raises(ValueError, match="gic_version: each name wants =VALUE"):
+        boot("hello", env=env, machine="gic_version")
+    with pytest.raises(BuilderError, match="gic_version=v4 is no choice for a"):
+        boot("hello", env=env, machine="gic_version=v4")
+
+
 @pytest.mark.parametrize(("code", "name"), list(enumerate(["poweroff", "reboot", "suspend", "crash"])))
 def test_shutdown_reasons(boot: Boot, code: int, name: str) -> None:
     dom = boot("shutdown", cmdline=f"reason={code}").run()

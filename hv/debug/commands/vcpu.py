@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hv.arch import architecture
 from hv.debug.commands import CommandError, command
 from hv.debug.commands.arguments import address, counts, evaluate, limited, number
-from hv.debug.here import around, disassemble, line_text, place_text, stack_words, who
+from hv.debug.here import around, disassemble, doing, line_text, place_text, stack_words, who
 from hv.debug.mode import linear_pc, mode_of
 from hv.debug.symbols.stack import backtrace
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from hv.debug.debugger import Debugger
     from hv.vcpu import Vcpu
 
-_STATES = ("running", "runnable", "blocked", "offline")
 _MOST = 1000
 
 
@@ -87,9 +86,7 @@ def vcpus(debugger: Debugger, args: list[str]) -> str:
 
 def _line(debugger: Debugger, vcpu: Vcpu) -> str:
     mark = "*" if vcpu.slot == debugger.vcpu.slot else " "
-    ended = vcpu.domain.shutdown_name
-    state = f"ended: {ended}" if ended else _STATES[vcpu.c.runstate] if vcpu.c.runstate < len(_STATES) else "unknown"
-    return f"{mark} {who(vcpu)}  {state:<8} {place_text(vcpu, debugger.symbols)}"
+    return f"{mark} {who(vcpu)}  {doing(vcpu):<8} {place_text(vcpu, debugger.symbols)}"
 
 
 @command("vcpu", "[DOMID.]N", "choose a vcpu, until the next movement")
