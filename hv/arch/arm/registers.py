@@ -60,3 +60,7 @@ OTHERS: dict[str, Callable[[Vcpu], int]] = {
     **{f"{name}_el1": _field(name) for name in _SYSTEM if "_el" not in name},
 }  # fmt: skip
 """Further registers that have a name, and their values."""
+REPORTED = (
+    "sctlr", "tcr", "ttbr0", "ttbr1", "vbar", "mair", "esr", "far", "elr_el1", "spsr_el1", "sp_el0", "sp_el1",
+)  # fmt: skip
+"""Those that a report shows."""

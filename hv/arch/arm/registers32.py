@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hv.vcpu import Vcpu
 
 __all__ = [
-    "FLAGS", "GENERAL", "HYPERCALL_BYTES", "OTHERS", "PC", "RECORD", "STACK", "STATE", "general",
+    "FLAGS", "GENERAL", "HYPERCALL_BYTES", "OTHERS", "PC", "RECORD", "REPORTED", "STACK", "STATE", "general",
     "of_evidence",
 ]  # fmt: skip
 
@@ -43,8 +43,41 @@ def of_evidence(evidence: Any) -> dict[str, int]:
     return values | {PC: int(evidence.arm_registers[32])}
 
 
+_BANKS = {
+    "usr": lib.ARM_BANK_USR, "svc": lib.ARM_BANK_SVC, "abt": lib.ARM_BANK_ABT, "und": lib.ARM_BANK_UND,
+    "irq": lib.ARM_BANK_IRQ, "fiq": lib.ARM_BANK_FIQ,
+}  # fmt: skip
+"""Modes with registers of their own; system mode has user mode's, which has no SPSR."""
+_MAPPED = {
+    "sctlr": ("sctlr", 0), "actlr": ("actlr", 0), "cpacr": ("cpacr", 0), "ttbcr": ("tcr", 0), "vbar": ("vbar", 0),
+    "mair0": ("mair", 0), "mair1": ("mair", 32), "dfsr": ("esr", 0), "dfar": ("far", 0), "ifar": ("far", 32),
+    "ifsr": ("ifsr", 0), "dacr": ("dacr", 0), "contextidr": ("contextidr", 0), "cntkctl": ("cntkctl", 0),
+    "tpidrurw": ("tpidr_el0", 0), "tpidruro": ("tpidrro_el0", 0), "tpidrprw": ("tpidr_el1", 0), "fpexc": ("fpexc", 0),
+}  # fmt: skip
+"""Registers of 32 bits, by where the state has them: a field, and from which bit on (DDI 0487, G1.15.3)."""
+
+
+def _part(field: str, bit: int) -> Callable[[Vcpu], int]:
+    return lambda vcpu: int(getattr(vcpu.state(), field)) >> bit & 0xFFFF_FFFF
+
+
+def _banked(field: str, number: int) -> Callable[[Vcpu], int]:
+    return lambda vcpu: int(getattr(vcpu.state(), field)[number]) & 0xFFFF_FFFF
+
+
+def _bank(mode: str) -> dict[str, Callable[[Vcpu], int]]:
+    number = _BANKS[mode]
+    found = {f"sp_{mode}": _banked("banked_r13", number), f"lr_{mode}": _banked("banked_r14", number)}
+    if mode == "fiq":
+        found |= {f"r{8 + n}_fiq": _banked("fiq_r8_r12", n) for n in range(5)}
+    return found if mode == "usr" else found | {f"spsr_{mode}": _banked("banked_spsr", number)}
+
+
 OTHERS: dict[str, Callable[[Vcpu], int]] = {
-    name: OTHERS_64[name]
-    for name in ("cpsr", "sctlr", "actlr", "ttbr0", "ttbr1", "vbar", "par", "contextidr", "cntkctl")
+    **{name: OTHERS_64[name] for name in ("cpsr", "ttbr0", "ttbr1", "par")},
+    **{name: _part(*place) for name, place in _MAPPED.items()},
+    **{name: value for mode in _BANKS for name, value in _bank(mode).items()},
 }
-"""Further registers that have a name, and their values."""
+"""Further registers that have a name, and their values: those of every bank, the present mode's too."""
+REPORTED = tuple(name for name in OTHERS if name not in ("cpsr", "par", "actlr", "contextidr", "cntkctl"))
+"""Those that a report shows."""

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 PAGE_FAULTS = (0x20, 0x21, 0x24, 0x25)
 """Exception classes (ESR_EL1.EC) of instruction and data aborts, from below and from the same level."""
 _STATUS = (("N", 31), ("Z", 30), ("C", 29), ("V", 28), ("D", 9), ("A", 8), ("I", 7), ("F", 6))
-_SYSTEM = ("sctlr", "tcr", "ttbr0", "ttbr1", "vbar", "mair", "esr", "far", "elr_el1", "spsr_el1", "sp_el0", "sp_el1")
 
 
 def register_lines(vcpu: Vcpu) -> list[str]:
@@ -24,7 +23,7 @@ def register_lines(vcpu: Vcpu) -> list[str]:
     status = int(state.pstate)
     named = " ".join(name for name, bit in _STATUS if status >> bit & 1)
     lines.append(f"  {vcpu.arch.FLAGS} {status:08x} {named}".rstrip())
-    cells = [f"{name} {int(getattr(state, name)):x}" for name in _SYSTEM]
+    cells = [f"{name} {vcpu.arch.OTHERS[name](vcpu):x}" for name in vcpu.arch.REPORTED]
     return lines + ["  " + "  ".join(cells[at : at + 6]) for at in range(0, len(cells), 6)]
 
 
