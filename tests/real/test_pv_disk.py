@@ -22,7 +22,7 @@ pytestmark = pytest.mark.real
 
 BIG = random.Random(5).randbytes(3_000_000)
 MAX_INSNS = 20_000_000_000
-CLOUD = "linux-image-cloud-amd64"
+CLOUD, ARM64, ARMHF = "linux-image-cloud-amd64", "linux-image-cloud-arm64:arm64", "linux-image-armmp-lpae:armhf"
 DISK = """
 mkdir -p /mnt; mount -t ext4 /dev/xvda /mnt
 cat /mnt/greeting
@@ -38,7 +38,8 @@ mount -t ext4 -o ro /dev/xvda /mnt && cmp /mnt/big /mnt/copy && echo same; ls /m
 def linux(tmp_path: Path, commands: str, package: str = CLOUD, **config: object) -> Guest:
     """Debian's kernel with the PV drivers loaded, about to run these commands."""
     found = modules("xen-blkfront", "xen-netfront", "crc32c_generic", "ext4", package=package)
-    ramdisk = initramfs.write(tmp_path / "initramfs.gz", packages.busybox(), load(found) + commands, found)
+    arch = package.partition(":")[2] or "amd64"
+    ramdisk = initramfs.write(tmp_path / "initramfs.gz", packages.busybox(arch), load(found) + commands, found)
     made = GuestConfig(memory_mib=192, cmdline="console=hvc0 quiet", ramdisk=ramdisk)
     beside = cast("Guest | None", config.pop("beside", None))
     return launch(packages.kernel(package), made._replace(**config), beside=beside)  # type: ignore[arg-type]
@@ -133,7 +134,10 @@ def test_hot_plug(tmp_path: Path) -> None:
     assert [device.kind for device in backends_of(guest.domain).devices.values()] == ["vif"]
 
 
-def test_two_guests_on_a_switch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kernels", [(CLOUD, CLOUD), (CLOUD, ARM64), (ARMHF, ARM64)], ids=["x86", "x86-arm64", "arm"])
+def test_two_guests_on_a_switch(tmp_path: Path, kernels: tuple[str, str]) -> None:
+    """Of either architecture, and in each run the same."""
+
     def commands(me: int) -> str:
         other = 3 - me
         return f"""
@@ -148,15 +152,22 @@ def test_two_guests_on_a_switch(tmp_path: Path) -> None:
     paths = [tmp_path / str(me) for me in (1, 2)]
     for path in paths:
         path.mkdir()
-    one = linux(paths[0], commands(1), machine_mib=400, name="one", nics=(wire,))
-    two = linux(paths[1], commands(2), name="two", nics=(wire,), beside=one)
+
+    def both() -> tuple[Guest, Guest]:
+        one = linux(paths[0], commands(1), kernels[0], machine_mib=400, name="one", nics=(wire,))
+        return one, linux(paths[1], commands(2), kernels[1], name="two", nics=(wire,), beside=one)
+
+    one, two = both()
     assert one.hv.run(max_insns=MAX_INSNS).stop is Stop.SHUTDOWN, one.console.text() + two.console.text()
     for guest in (one, two):
         assert "3 packets received, 0% packet loss" in guest.console.text(), guest.console.text()
-    found = modules("xen-blkfront", "xen-netfront", "crc32c_generic", "ext4")
+    found = modules("xen-blkfront", "xen-netfront", "crc32c_generic", "ext4", package=kernels[0])
     init = initramfs.init(load(found) + commands(1))
     assert hashlib.md5(init).hexdigest() in two.console.text()  # TCP, whose sums the front end leaves blank
     assert one.hv.audit() == ""
+    again = both()[0].hv
+    again.run(max_insns=MAX_INSNS)
+    assert (again.instructions, again.state_hash) == (one.hv.instructions, one.hv.state_hash)
 
 
 def test_dhcp_from_the_nat(tmp_path: Path) -> None:
