@@ -35,7 +35,7 @@ static bool on_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
 {
     struct hv *hv = ctx;
     struct vcpu *v = hv->current;
-    hv->began = hv_retired(hv);
+    hv->began = hv_retired(hv) - (trap->flags & TRAP_SOFTWARE ? 1 : 0);       /* SVC is counted already */
     if (hv_stops_on(hv, HV_STOP_TRAP) && stops_trap(hv, v, trap)) {
         cpu_leave_at_breakpoint(cpu);
         return false;
