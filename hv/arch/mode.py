@@ -39,8 +39,10 @@ class FrameRecord(NamedTuple):
     stack: str
     word: int
     """Bytes."""
-    makes: Callable[[bytes], bool] = bool
-    """Whether code, a function's from its beginning on, has made a record, or has kept `link` in another way."""
+    uses: Callable[[bytes], bool] = bool
+    """Whether code, a function's from its beginning on, has made the frame pointer its own, or `link` another's."""
+    returns: bytes = b""
+    """The instruction that returns by `link`: where it is next, the record has gone, and `link` is back."""
 
 
 class CallAt(NamedTuple):

@@ -147,3 +147,26 @@ def test_a_call_of_the_kernel_is_stopped_in_front_of(
     first, second, back = (part.splitlines() for part in said.split("stop point: trap ")[1:])
     assert first[2] == back[2] and first[2].endswith(call) and "svc" in second[2]
     assert first[4] == back[4]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_function_has_its_caller_at_each_instruction(
+    environment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In front of its frame record, while there is one, and where that has gone and only the return is left."""
+    source = tmp_path / "mine.c"
+    source.write_text(
+        "#include <guest.h>\nvolatile long number = 3;\n"
+        "__attribute__((noinline)) static long within(long n) { return number + n; }\n"
+        "__attribute__((noinline)) static long calls(long n) { return within(n) * n + within(n + 1); }\n"
+        "void test_main(void)\n{\n    check(calls(5) != 0);\n}\n"
+    )
+    commands = ["break calls", "continue", *["backtrace", "step"] * 60]
+    kernel = str(build_guest(source, environment))
+    assert main(["debug", kernel, *(word for one in commands for word in ("--command", one))]) == 0
+    parts = capsys.readouterr().out.split("(hv) backtrace\n")[1:]
+    calls = [re.findall(r"^#\d+ +\S+ (\w+)", part, re.MULTILINE)[:3] for part in parts]
+    inside = [names for names in calls if names[0] in ("calls", "within")]
+    assert len(inside) > 12 and calls[-1][0] not in ("calls", "within")
+    callers = {"calls": ["calls", "test_main"], "within": ["within", "calls", "test_main"]}
+    assert all(names[: len(callers[names[0]])] == callers[names[0]] for names in inside), inside

@@ -25,12 +25,15 @@ def words_of(code: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(code) // 4}I", code[: len(code) & -4])
 
 
-def _makes_record(code: bytes) -> bool:
-    """STP of x30 with another one, or STR of it, at SP (DDI 0487, C6.2.321 and C6.2.331)."""
-    return any(word & 0xFE40_7FE0 == 0xA800_7BE0 or word & 0xFFE0_0FFF == 0xF800_0FFE for word in words_of(code))
+def _uses_record(code: bytes) -> bool:
+    """ADD of x29 from SP; else BL or BLR, behind which x30 is another (DDI 0487, C6.2.4, C6.2.34, C6.2.35)."""
+    return any(
+        word & 0xFF80_03FF == 0x9100_03FD or word >> 26 == 0x25 or word & 0xFFFF_FC1F == 0xD63F_0000
+        for word in words_of(code)
+    )
 
 
-RECORD = FrameRecord("x29", "x30", STACK, 8, _makes_record)
+RECORD = FrameRecord("x29", "x30", STACK, 8, _uses_record, b"\xc0\x03\x5f\xd6")
 """Procedure Call Standard for the Arm 64-bit Architecture (AAPCS64), 6.4.6."""
 
 

@@ -22,12 +22,17 @@ GENERAL = (*(f"r{number}" for number in range(13)), "sp", "lr", "pc")
 PC, STACK, FLAGS = "pc", "sp", "cpsr"
 
 
-def _makes_record(code: bytes) -> bool:
-    """PUSH with lr, or STR of it, at SP, always (DDI 0487, F5.1.154 and F5.1.217); of A32 code."""
-    return any(word & 0xFFFF_4000 == 0xE92D_4000 or word & 0xFFFF_F000 == 0xE52D_E000 for word in words_of(code))
+def _uses_record(code: bytes) -> bool:
+    """ADD of r11 from sp, or its copy, always; else BL or BLX, after which lr is another (DDI 0487, F5.1); A32 code."""
+    return any(
+        word & 0xFFFF_F000 == 0xE28D_B000 or word == 0xE1A0_B00D
+        or word >> 24 & 15 == 11 or word & 0x0FFF_FFF0 == 0x012F_FF30
+        for word in words_of(code)
+    )  # fmt: skip
 
 
-RECORD = FrameRecord("r11", "lr", STACK, 4, _makes_record)
+RECORD = FrameRecord("r11", "lr", STACK, 4, _uses_record, b"\x1e\xff\x2f\xe1")
+"""Returns by `bx lr`, of A32 code."""
 
 
 def general(cpu: Any) -> dict[str, int]:

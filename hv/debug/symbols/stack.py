@@ -81,13 +81,15 @@ def _caller(cursor: Cursor, symbols: Symbols, memory: Memory) -> Cursor | None:
 
 
 def by_record(cursor: Cursor, symbols: Symbols, memory: Memory, record: FrameRecord) -> Cursor | None:
-    """The caller by the frame record in use; of a function that has made none so far, by the register that it returns
-    to."""
+    """The caller by the frame record in use; of a function that has made none so far, or has none any more, by the
+    register that it returns to."""
     registers = cursor.registers
     symbol = symbols.table.at(cursor.look_up)
     if cursor.how == HERE and symbol is not None:
         code = memory.read(symbol.start, cursor.pc - symbol.start)
-        if code is not None and not record.makes(code) and symbols.table.at(registers[record.link]) is not None:
+        at_end = record.returns != b"" and memory.read(cursor.pc, len(record.returns)) == record.returns
+        without = at_end or (code is not None and not record.uses(code))
+        if without and symbols.table.at(registers[record.link]) is not None:
             return Cursor(registers[record.link], registers, False, POINTER)
     frame = registers[record.frame]
     data = memory.read(frame, 2 * record.word) if frame else None
