@@ -16,6 +16,9 @@ from .arm import ARM32, ARM64, CODE, VECTORS, ArmBench
 WORDS = 512
 ROUNDS = 2048 if os.environ.get("XENLAB_LONG_FUZZ") else 24
 """A million instructions of each state, or what takes a moment."""
+CHECKS = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 24 | 1 << 25
+"""SCTLR's A, SA, SA0, E0E, EE."""
+ILLEGAL = 1 << 20
 
 
 @pytest.fixture
@@ -54,6 +57,11 @@ def test_each_is_one_step(engines: dict[int, ArmBench], state: str) -> None:
             if thumb is not None:
                 now.pstate = now.pstate & ~0x200 | 0x20 * thumb
             now.cpacr, now.fpexc = 0xF << 20, 1 << 30
+            if draw.random() < 0.3:  # other checks: alignment, byte order, floating point, illegal state
+                now.sctlr ^= draw.getrandbits(32) & CHECKS
+                now.cpacr = draw.choice([0, 1, 2, 3]) << 20
+                now.sp_el0, now.sp_el1 = draw.getrandbits(32), draw.getrandbits(32)
+                now.pstate |= draw.choice([0, 0, 0, ILLEGAL]) if thumb is None else 0
             for n in range(15):
                 now.x[n] = draw.getrandbits(32)
             lib.arm_set_state(cpu, now)
