@@ -29,7 +29,8 @@ REAL_GUESTS = (
     "grub-xen-host", "grub-xen-bin", "linux-image-amd64", "linux-image-cloud-amd64", "busybox-static", "seabios",
     "memtest86+", "grub-pc-bin", "grub-common", "linux-image-686:i386", "linux-image-686-pae:i386",
     "busybox-static:i386", "xen-hypervisor-4.17-amd64", "ipxe-qemu", "linux-image-arm64:arm64",
-    "linux-image-cloud-arm64:arm64", "busybox-static:arm64", "linux-image-armmp-lpae:armhf", "busybox-static:armhf",
+    "linux-image-cloud-arm64:arm64", "linux-image-rt-arm64:arm64", "busybox-static:arm64",
+    "linux-image-armmp-lpae:armhf", "linux-image-armmp:armhf", "busybox-static:armhf",
 )
 #: Seconds for one apt or dpkg-deb call; a registry that does not answer must not hang a test run.
 TIMEOUT = 300

@@ -78,11 +78,13 @@ def grub(block_limit: int = 0, flush_seed: int | None = None) -> Outcome:
 
 
 def linux(vcpus: int = 1, package: str = "linux-image-amd64", block_limit: int = 0,
-          flush_seed: int | None = None, ramdisk: Path | None = None) -> Outcome:
-    """Debian's kernel to a shell, commands, and off. The architecture is the package's."""
+          flush_seed: int | None = None, ramdisk: Path | None = None,
+          machine: tuple[tuple[str, str], ...] = ()) -> Outcome:
+    """Debian's kernel to a shell, commands, and off. The architecture is the package's. `machine`: GuestConfig's."""
     arch = package.partition(":")[2] or "amd64"
     guest = launch(packages.kernel(package), GuestConfig(
-        memory_mib=256, vcpus=vcpus, cmdline="console=hvc0 quiet", ramdisk=ramdisk or packages.ramdisk(arch=arch)))
+        memory_mib=256, vcpus=vcpus, cmdline="console=hvc0 quiet", ramdisk=ramdisk or packages.ramdisk(arch=arch),
+        machine=machine))
     lib.machine_set_block_limit(guest.hv.machine, block_limit)
     return converse(guest, LINUX, 40_000_000_000, flush_seed)
 

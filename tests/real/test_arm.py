@@ -10,11 +10,15 @@ from tests.real.conversation import converse, finished, linux
 pytestmark = [pytest.mark.real, pytest.mark.skipif("arm64" not in kinds(), reason="built without the ARM engine")]
 
 
-@pytest.mark.parametrize(("package", "vcpus"), [
-    ("linux-image-arm64:arm64", 1), ("linux-image-cloud-arm64:arm64", 4), ("linux-image-armmp-lpae:armhf", 1),
-])
-def test_shell_commands_poweroff(package: str, vcpus: int) -> None:
-    done = linux(vcpus, package)
+@pytest.mark.parametrize(("package", "vcpus", "machine"), [
+    ("linux-image-arm64:arm64", 1, ()), ("linux-image-arm64:arm64", 4, (("gic_version", "v3"),)),
+    ("linux-image-cloud-arm64:arm64", 1, (("gic_version", "v3"),)), ("linux-image-cloud-arm64:arm64", 4, ()),
+    ("linux-image-rt-arm64:arm64", 4, ()),
+    ("linux-image-armmp-lpae:armhf", 1, ()), ("linux-image-armmp-lpae:armhf", 4, (("gic_version", "v3"),)),
+    ("linux-image-armmp:armhf", 2, ()),  # tables of short descriptors
+])  # fmt: skip
+def test_shell_commands_poweroff(package: str, vcpus: int, machine: tuple[tuple[str, str], ...]) -> None:
+    done = linux(vcpus, package, machine=machine)
     assert finished(done) and f"\ncpus {vcpus}" in done.text
 
 
