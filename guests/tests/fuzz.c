@@ -12,7 +12,7 @@
  * out. `seed=`, `count=` and `only=` (a hypercall number) come from the command line.
  */
 #include <guest.h>
-#include <hostile.h>
+#include <hostile_pv.h>
 #include <random.h>
 #include <grants.h>
 #include <abi/callback.h>
