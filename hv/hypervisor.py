@@ -115,6 +115,7 @@ class Hypervisor:
         self.state: Any = lib.hv_state(self.native)
         self.domains: dict[int, Domain] = {}
         self.scheduler: Scheduler = make_scheduler(scheduler, quantum, seed)
+        self.scheduler.enter(self.native)
         self._exit: Any = ffi.new("struct cpu_exit *")
         self.vcpus: dict[int, Vcpu] = {}
         # Hooks for who looks on from outside: called after each hv_run(), and instead of skipping idle time (with

@@ -18,6 +18,7 @@ def lab() -> Lab:
 
 def turn(lab: Lab, scheduler: Scheduler, use: int | None = None) -> tuple[int, int] | None:
     """One turn: the slot and how long it may run; `use` instructions of it are retired (all by default)."""
+    scheduler.enter(lab.native)
     slot = scheduler.pick(lab)
     if slot is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
-from hv.native import ffi, lib
+from hv.native import check, ffi, lib
 
 # Instructions, that is ns, of a turn. Xen's credit scheduler gives 30 ms; shorter turns find more races.
 DEFAULT_QUANTUM = 1_000_000
@@ -34,6 +34,13 @@ class Scheduler(ABC):
         self.seed = seed & _MASK
         self._slots = ffi.new("uint16_t[]", lib.HV_MAX_VCPUS)
 
+    round_robin = False
+    """Whether C may choose as well."""
+
+    def enter(self, native: Any) -> None:
+        """Be the scheduler of a hypervisor (struct hv)."""
+        check(lib.hv_set_turns(native, self.quantum, self.seed, self.round_robin), "the scheduler")
+
     def pick(self, hv: Machine) -> int | None:
         """The vcpu slot to run now; None: nobody can run. Called at every exit: most often the turn simply
         goes on.
@@ -48,8 +55,7 @@ class Scheduler(ABC):
         if chosen is None:
             lib.hv_switch(hv.native, lib.HV_NO_SLOT)
             return None
-        hv.state.quantum_end = hv.state.retired + self.turn(hv)
-        lib.hv_switch(hv.native, chosen)
+        lib.hv_begin_turn(hv.native, chosen)
         return chosen
 
     def budget(self, hv: Machine, slot: int) -> int:
@@ -59,18 +65,6 @@ class Scheduler(ABC):
     @abstractmethod
     def choose(self, hv: Machine) -> int | None:
         """Who gets the next turn; None: nobody can run."""
-
-    def turn(self, hv: Machine) -> int:
-        """The length of a new turn in instructions."""
-        if not self.seed:
-            return self.quantum
-        # xorshift64*: a full-period generator in one word of the arena
-        x = int(hv.state.rng) or self.seed
-        x ^= x >> 12
-        x = (x ^ (x << 25)) & _MASK
-        x ^= x >> 27
-        hv.state.rng = x
-        return self.quantum // 2 + ((x * 0x2545_F491_4F6C_DD1D & _MASK) >> 32) % self.quantum + 1
 
     def runnable(self, hv: Machine) -> list[int]:
         """Slots of the vcpus that could run now, in ascending order."""

@@ -7,15 +7,12 @@ from hv.sched.base import Machine, Scheduler
 
 
 class RoundRobin(Scheduler):
-    """The next runnable slot after the one whose turn was last."""
+    """The next runnable slot after the one whose turn was last. C goes from turn to turn by itself
+    (native/xen/schedule.c)."""
+
+    round_robin = True
 
     def choose(self, hv: Machine) -> int | None:
         """Who gets the next turn; None: nobody can run."""
-        slots = self.runnable(hv)
-        if not slots:
-            return None
-        # The field of slot 0 remembers whose turn comes next, while the processor idles too.
-        memory = hv.state.vcpus[0]
-        chosen = next((slot for slot in slots if slot >= memory.sched_order), slots[0])
-        memory.sched_order = (chosen + 1) % lib.HV_MAX_VCPUS
-        return chosen
+        slot = int(lib.hv_round_robin(hv.native))
+        return None if slot == lib.HV_NO_SLOT else slot

@@ -53,6 +53,7 @@ struct hv {
     struct vcpu *current;            /* vcpu in hv_run(), NULL outside */
     uint64_t began;                  /* count at which the instruction, or what is delivered before it, began (stops.c) */
     bool tlb_stale;                  /* a page table changed: flush before the next guest instruction */
+    struct turns { uint64_t quantum, seed; bool round_robin; } turns;      /* hv_set_turns() */
     uint64_t mm_work;                /* page-table entries examined by the current hypercall */
     uint64_t mm_work_limit;          /* how many before it asks for a continuation */
     struct vcpu *mm_vcpu;            /* whose hypercall may be interrupted for that; NULL: work runs to its end */
@@ -199,6 +200,9 @@ void hv_set_result(struct hv *hv, const struct vcpu *v, int64_t result);
 /* The vcpu's run states as its domain sees them, up to the last change; how many bytes. */
 enum { RUNSTATE_BYTES = 48 };
 uint32_t hv_runstate_image(const struct domain *d, const struct vcpu *v, uint8_t out[RUNSTATE_BYTES]);
+/* ---- schedule.c: nobody's turn goes on; put on the processor whose is next, if that is decided here. HV_NO_SLOT: it is not, or
+ * nobody can run. ---- */
+uint32_t hv_next_turn(struct hv *hv);
 /* ---- timer.c: is a timer of some device due? ---- */
 bool hv_device_due(struct hv *hv);
 /* hv_domain_destroy: before the domain's memory goes. */

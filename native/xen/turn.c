@@ -1,7 +1,7 @@
 /* turn.c - the inside of the run loop: one vcpu's turn, up to what Python must decide or answer.
  *
  * Invariants. What is done here is what hv/hypervisor.py would do between two exits while a turn goes on: expire timers,
- * see that the vcpu may still run, compute the budget, run. Whether that happens here or there changes no instruction
+ * see that the vcpu may still run or choose the next (schedule.c), compute the budget, run. Whether that happens here or there changes no instruction
  * count: every stop is at a count that the state and the two limits give.
  */
 #include "hv.h"
@@ -26,6 +26,8 @@ int hv_run_turn(struct hv *hv, uint64_t limit, uint64_t end_ns, bool once, struc
             return EXIT_BREAKPOINT;
         }
         uint32_t slot = hv_turn(hv);
+        if (slot == HV_NO_SLOT)
+            slot = hv_next_turn(hv);
         if (slot == HV_NO_SLOT)
             return HV_TURN_OVER;
         uint64_t due = least(hv_next_deadline(hv), end_ns);

@@ -269,6 +269,11 @@ void hv_runstate_times(struct hv *hv, const struct vcpu *v, uint64_t out[4]);
 void hv_block(struct hv *hv, struct vcpu *v);             /* SCHEDOP_block: no work until an event */
 void hv_switch(struct hv *hv, uint32_t vcpu_slot);        /* put a vcpu on the processor; HV_NO_SLOT: nobody */
 uint32_t hv_turn(struct hv *hv);                          /* whose turn goes on; HV_NO_SLOT: choose somebody */
+/* Turns are of this many instructions; with a seed other than 0 of half to one and a half of them, at random. `round_robin`: who is
+ * next is found by it, without asking. No part of the state. 0, -EINVAL (a quantum of 0) */
+int hv_set_turns(struct hv *hv, uint64_t quantum, uint64_t seed, bool round_robin);
+uint32_t hv_round_robin(struct hv *hv);                   /* the next runnable slot after the one that was last; HV_NO_SLOT: none */
+void hv_begin_turn(struct hv *hv, uint32_t slot);         /* of a new length */
 void hv_yield(struct hv *hv);                             /* the turn of the running vcpu ends now */
 uint32_t hv_runnable(struct hv *hv, uint16_t *slots, uint32_t max);          /* slots that could run, ascending */
 
