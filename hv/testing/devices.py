@@ -16,19 +16,26 @@ from hv.toolstack.launch import Guest, GuestConfig, launch
 USB_DISK_SECTORS = 64
 
 
-def launch_tested(kernel: Path | None, config: GuestConfig, about: Metadata | None, *, loaded: bool = False) -> Guest:
-    """A guest with its devices; `loaded`: by a PC's firmware. ValueError: it asks for what its kind of domain has not;
-    BuilderError, as launch()."""
+def launch_tested(
+    kernel: Path | None,
+    config: GuestConfig,
+    about: Metadata | None,
+    *,
+    loaded: bool = False,
+    beside: Guest | None = None,
+) -> Guest:
+    """A guest with its devices; `loaded`: by a PC's firmware; `beside`: as launch() has it. ValueError: it asks for
+    what its kind of domain has not; BuilderError, as launch()."""
     if about is None:
-        return launch(kernel, config)
+        return launch(kernel, config, beside=beside)
     if config.kind == "hvm":
         usb = tuple(name for name in about.usb if name != "disk")
         nics = (NicOptions(model=about.nic),) if about.nic else ()
         config = config._replace(drives=tuple(_drives(about)), nics=nics, usb=usb)
-        return launch(*((kernel, config) if loaded else (None, config._replace(firmware=kernel))))
+        return launch(*((kernel, config) if loaded else (None, config._replace(firmware=kernel))), beside=beside)
     if about.cdrom_blocks or about.usb:
         raise ValueError("only a PC has a CD-ROM drive or USB: leave @cdrom and @usb out, or this environment")
-    guest = launch(kernel, config)
+    guest = launch(kernel, config, beside=beside)
     if about.disk_sectors:
         attach_disk(guest.domain, NumberedImage(about.disk_sectors))
     if about.nic:

@@ -30,6 +30,9 @@ def boot() -> Boot:
 
     `boot(guest, env="arm64", machine="gic_version=v3")`: built for that environment; `machine` as `hv run` has it.
 
+    Two guests in one machine: `back = boot("back.c", machine_memory=64)`, then `boot("front.c", env="arm64",
+    beside=back)`; `.run()` of either runs both.
+
     A PC: `boot(type="hvm", disks=["disk.img"], cdrom=FILE, boot="cd", firmware=FILE)`, with or without a kernel; its
     screen is `dom.screen`. TypeError: an option that there is not.
     """

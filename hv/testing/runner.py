@@ -13,6 +13,7 @@ from hv.builder.image import BuilderError
 from hv.cli import statistics
 from hv.hypervisor import DEFAULT_PAGING, DEFAULT_QUANTUM, Stop
 from hv.native import ffi, lib
+from hv.net.options import parse_nic
 from hv.testing.build import ENVIRONMENTS, BuildError, build_guest, find_guest
 from hv.testing.devices import launch_tested
 from hv.testing.metadata import DEFAULT_MEMORY_MIB, Metadata, read_metadata
@@ -67,6 +68,12 @@ class Options:
     """Of an HVM domain; None: SeaBIOS."""
     boot: str = ""
     """Of an HVM domain: the order, as `hv run --boot`."""
+    nics: tuple[str, ...] = ()
+    """Of a kernel that is no test of its own: each as `hv run --nic` has it."""
+    machine_memory: int | None = None
+    """MiB of the whole machine, when other guests are to come beside this one; None: what this one needs."""
+    beside: DomainUnderTest | None = None
+    """The guest whose machine it shares: one clock and one xenstore, and events and grants between the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +157,20 @@ class DomainUnderTest:
             paging=options.paging,
             machine=parse_machine(options.machine) if isinstance(options.machine, str) else options.machine,
             forced_emulation=bool(about and about.forced_emulation),
+            machine_mib=options.machine_memory,
         )
+        beside = options.beside.guest if options.beside else None
+        if beside:
+            config = config._replace(name=f"{config.name}{1 + len(beside.hv.domains)}")
         if about is None:
-            config = config._replace(disks=_disks(options), firmware=options.firmware, boot=options.boot)
+            nics = tuple(parse_nic(text) for text in options.nics)
+            config = config._replace(disks=_disks(options), firmware=options.firmware, boot=options.boot, nics=nics)
         if about and about.restarts:
             config = config._replace(on_reboot="restart", triple_fault="reboot")
         self.name = about.name if about else kernel.name if kernel else config.name
         self.max_insns = options.max_insns or (about.max_insns if about else None) or DEFAULT_MAX_INSNS
-        self.guest: Guest = launch_tested(kernel, config, about, loaded=about is not None and ENVIRONMENTS[env].loaded)
+        loaded = about is not None and ENVIRONMENTS[env].loaded
+        self.guest: Guest = launch_tested(kernel, config, about, loaded=loaded, beside=beside)
         self.kernel = kernel
         self.hv = self.guest.hv
         self.domain = self.guest.domain

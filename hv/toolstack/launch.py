@@ -141,7 +141,7 @@ def launch(
         free = int(hv.state.free_frames) >> 8
         raise BuilderError(
             config.name, f"{config.memory_mib} MiB is more than the {free} MiB that the machine has left",
-            "give the first guest a larger machine_mib",
+            "give the first guest a larger machine_mib (of boot: machine_memory)",
         )  # fmt: skip
     try:
         domain = hv.create_domain(config.name, memory_mib=config.memory_mib, vcpus=config.vcpus, kind=kind)

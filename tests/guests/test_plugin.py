@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hv.builder.image import BuilderError
-from hv.testing.build import build_guest, find_guest
+from hv.testing.build import GUESTS, build_guest, find_guest
 from hv.testing.plugin import Boot
 from hv.testing.runner import Verdict
 from hv.toolstack.screenshot import NoScreenError
@@ -87,7 +87,7 @@ def test_the_plugin_is_registered() -> None:
 
 
 def test_what_a_pc_is_made_of_is_said_and_a_wrong_word_is_told(boot: Boot) -> None:
-    with pytest.raises(TypeError, match="boot has no option memroy; it has boot, cdrom, cmdline"):
+    with pytest.raises(TypeError, match="boot has no option memroy; it has beside, boot, cdrom, cmdline"):
         boot("hello", memroy=8)
     with pytest.raises(TypeError, match='only a PC \\(type="hvm"\\) can do without'):
         boot(disks=["disk.img"])
@@ -97,3 +97,23 @@ def test_what_a_pc_is_made_of_is_said_and_a_wrong_word_is_told(boot: Boot) -> No
     assert pc.screen.text() == []
     with pytest.raises(NoScreenError, match="it has no screen"):
         boot("hello").screen.text()
+
+
+@pytest.mark.parametrize(("giver", "taker"), [("pv64", "arm64"), ("arm32", "pvh64"), ("hvm64", "arm64")])
+def test_two_guests_in_one_machine(boot: Boot, giver: str, taker: str) -> None:
+    """Events and grants between them; either runs both, and the machine has one state."""
+    source, hashes = GUESTS / "pairs" / "exchange.c", []
+    for _ in range(2):
+        first = boot(source, env=giver, memory=16, machine_memory=64, cmdline="role=1 self=1 peer=2")
+        second = boot(source, env=taker, memory=16, cmdline="role=2 self=2 peer=1", beside=first)
+        second.run()
+        assert (first.verdict, second.verdict) == (Verdict.SUCCESS, Verdict.SUCCESS), first.console + second.console
+        assert first.outcome().verdict == Verdict.SUCCESS and second.domain.domid == 2
+        hashes += [(first.state_hash, first.instructions), (second.state_hash, second.instructions)]
+    assert len(set(hashes)) == 1
+
+
+def test_a_guest_for_which_the_machine_has_no_room(boot: Boot) -> None:
+    first = boot("hello", memory=8)
+    with pytest.raises(BuilderError, match="32 MiB is more than the .* give the first guest a larger machine_mib"):
+        boot("hello", memory=32, beside=first)
