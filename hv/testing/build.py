@@ -8,6 +8,7 @@ several processes may build at once.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -145,11 +146,18 @@ def _compile(env: Environment, source: Path, output: Path) -> str:
     return digest
 
 
-def _library(env: Environment, pool: ThreadPoolExecutor) -> list[tuple[Path, str]]:
+@cache
+def _library(env: Environment, jobs: int) -> list[tuple[Path, str]]:
+    """Objects and their digests. Looked at once: like its headers, it stays as it is while this process runs."""
     sources = _files([GUESTS / "lib" / folder for folder in env.folders], (".c", ".S"))
     outputs = [BUILD / env.name / "lib" / f"{source.parent.name}_{source.stem}.o" for source in sources]
-    digests = pool.map(lambda pair: _compile(env, *pair), zip(sources, outputs, strict=True))
-    return list(zip(outputs, digests, strict=True))
+    alone = BUILD / env.name / "lib" / ".lock"
+    alone.parent.mkdir(parents=True, exist_ok=True)
+    # Several processes that build at once (hv test -j, pytest -n) would all compile the same library.
+    with alone.open("w") as lock, ThreadPoolExecutor(jobs) as pool:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        digests = pool.map(lambda pair: _compile(env, *pair), zip(sources, outputs, strict=True))
+        return list(zip(outputs, digests, strict=True))
 
 
 def _link(env: Environment, objects: list[tuple[Path, str]], output: Path) -> None:
@@ -190,16 +198,17 @@ def build_guests(sources: Sequence[Path], env_name: str = USUAL, jobs: int | Non
     env = ENVIRONMENTS[env.image or env_name]
     if not (GUESTS / "lib").is_dir():
         raise BuildError(f"the guest library is missing: {GUESTS / 'lib'}; install xenlab anew, or use a checkout")
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        library = _library(env, pool)
+    jobs = jobs or os.cpu_count() or 1
+    library = _library(env, jobs)
 
-        def one(source: Path) -> Path:
-            tag = hashlib.sha256(str(source.resolve().parent).encode()).hexdigest()[:8]
-            stem = BUILD / env.name / f"{source.parent.name}-{tag}" / source.stem
-            digest = _compile(env, source.resolve(), stem.with_suffix(".o"))
-            _link(env, [*library, (stem.with_suffix(".o"), digest)], stem.with_suffix(".elf"))
-            return stem.with_suffix(".elf")
+    def one(source: Path) -> Path:
+        tag = hashlib.sha256(str(source.resolve().parent).encode()).hexdigest()[:8]
+        stem = BUILD / env.name / f"{source.parent.name}-{tag}" / source.stem
+        digest = _compile(env, source.resolve(), stem.with_suffix(".o"))
+        _link(env, [*library, (stem.with_suffix(".o"), digest)], stem.with_suffix(".elf"))
+        return stem.with_suffix(".elf")
 
+    with ThreadPoolExecutor(jobs) as pool:
         return list(pool.map(one, sources))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 
 import pytest
 from cffi import FFI
+
+from tests.once import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -33,13 +34,8 @@ def compile_c(output: str, *extra: str) -> Path:
     headers = sorted((ROOT / "native/xen/arm").glob("*.h"))
     inputs = [*SOURCES, *headers, ROOT / "native/abi/arch/arm.h", *sorted(HERE.glob("*.[ch]"))]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in inputs) + repr(extra).encode()).hexdigest()[:16]
-    built = BUILD / f"{output}-{digest}"
-    if not built.exists():
-        BUILD.mkdir(parents=True, exist_ok=True)
-        temporary = built.with_suffix(f".{os.getpid()}")
-        subprocess.run(["gcc", *FLAGS, *extra, *map(str, SOURCES), "-o", str(temporary)], check=True)
-        temporary.rename(built)
-    return built
+    command = ["gcc", *FLAGS, *extra, *map(str, SOURCES)]
+    return made_once(BUILD / f"{output}-{digest}", lambda made: subprocess.run([*command, "-o", str(made)], check=True))
 
 
 @pytest.fixture(scope="session")

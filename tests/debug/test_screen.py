@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from textual.events import Key
@@ -56,6 +57,15 @@ class Stage:
         return "\n".join(self.lines)
 
 
+async def all_is_handled(app: Screen) -> None:
+    """Wait until no message waits, at several looks in a row: one that is handled may post another."""
+    looks = 0
+    while looks < 5:
+        await asyncio.sleep(0.001)
+        pumps = [app, *(node for screen in app.screen_stack for node in screen.walk_children(with_self=True))]
+        looks = looks + 1 if all(pump._message_queue.empty() for pump in pumps) else 0
+
+
 def on_stage(
     play: Play, guest: str = "tour", cmdline: str = CMDLINE, size: tuple[int, int] = (80, 24), memory: int = MEMORY_MIB
 ) -> Debugger:
@@ -64,6 +74,15 @@ def on_stage(
 
     async def run() -> None:
         app = Screen(debugger)
+
+        async def idle(*_: float) -> None:
+            await all_is_handled(app)
+
+        # textual's own waits until the process uses no time, which it does while the guest runs: a second for each key.
+        with patch("textual.app.wait_for_idle", idle), patch("textual.pilot.wait_for_idle", idle):
+            await on(app)
+
+    async def on(app: Screen) -> None:
         async with app.run_test(size=size) as pilot:
             stage = Stage(app, pilot)
             await stage.settle()

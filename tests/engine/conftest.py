@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from cffi import FFI
 
+from tests.once import made_once
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 BUILD = ROOT / "build" / "tests" / "engine"
@@ -41,11 +43,10 @@ def _library() -> Path:
     flags = repr(build.sanitizers()).encode()
     digest = hashlib.sha256(flags + b"".join(path.read_bytes() for path in engine)).hexdigest()[:16]
     library = BUILD / f"engine-{digest}.so"
-    if not library.exists():
-        BUILD.mkdir(parents=True, exist_ok=True)
-        unicorn = build.unicorn_folder()
-        temporary = library.with_suffix(f".{os.getpid()}")
-        subprocess.run(
+    unicorn = build.unicorn_folder()
+    return made_once(
+        library,
+        lambda output: subprocess.run(
             [
                 "gcc",
                 "-std=c11",
@@ -69,12 +70,11 @@ def _library() -> Path:
                 "-lm",
                 "-lpthread",
                 "-o",
-                str(temporary),
+                str(output),
             ],
             check=True,
-        )
-        temporary.rename(library)
-    return library
+        ),
+    )
 
 
 @pytest.fixture(scope="session")
