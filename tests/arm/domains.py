@@ -47,6 +47,7 @@ class ArmDomains:
     def __init__(self, source: str, *, vcpus: int = 1, kind: int = lib.DOMAIN_ARM64, gic: int = 3) -> None:
         self.hv = Hypervisor(memory_mib=16)
         self.native = self.hv.native
+        assert lib.hv_set_turns(self.native, 1000, 0, False) == 0  # whose turn is next is chosen below
         slot = check(lib.hv_domain_create(self.native, 1, kind, 1024), "a domain")
         self.c = lib.hv_find_domain(self.native, 1)
         self.slots = [check(lib.hv_vcpu_create(self.native, slot, i), "a vcpu") for i in range(vcpus)]
