@@ -71,7 +71,7 @@ WRAPPED_ARM = [
     "helper_exception_with_syndrome", "helper_exception_bkpt_insn", "helper_access_check_cp_reg",
     "helper_msr_banked", "helper_mrs_banked", "helper_get_r13_banked", "helper_wfi", "helper_wfe", "helper_yield",
     "raise_exception_ra", "get_arm_cp_reginfo", "helper_get_cp_reg", "helper_get_cp_reg64", "helper_set_cp_reg",
-    "helper_set_cp_reg64", "helper_exception_return",
+    "helper_set_cp_reg64", "helper_exception_return", "cpu_ldl_code",
     "tcg_gen_qemu_ld_i32", "tcg_gen_qemu_ld_i64", "tcg_gen_qemu_st_i32", "tcg_gen_qemu_st_i64",
 ]
 

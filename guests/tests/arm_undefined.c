@@ -40,6 +40,10 @@ static unsigned long user_kernel_register(unsigned long x)
     CASE(".inst 0xe7f7f7f7") \
     CASE("mrc p15, 7, r0, c15, c15, 7") \
     CASE("mrc p15, 4, r0, c1, c1, 0") \
+    CASE(".inst 0xecb00f1e")    /* LDC p15, c0, [r0], #120: the bits of MRRC p15, 1, r0, r0, c14 but for some */ \
+    CASE(".inst 0xed900f1e")    /* LDC p15, c0, [r0, #120] */ \
+    CASE(".inst 0xeca0df02")    /* STC p15, c13, [r0], #8 */ \
+    CASE(".inst 0xecb05e01")    /* LDC p14, c5, [r0], #4: the debug channel */ \
     CASE(".inst 0xe1400071") \
     CASE(".inst 0xe140ea72")
 #endif
