@@ -20,8 +20,9 @@ Each folder has these modules:
     core          what is in a core file of its domains (hv.arch.core)
 
 x86 alone has `decode`: instructions that the hypervisor carries out for a guest; `firmware`: a PC that is switched on;
-`pv`: what only domains without a physmap have; and `machine`: what it sets up in every hypervisor. A folder may have a
-package `hypercalls`, with what only its guests have of them (hv.hypercall).
+`pv`: what only domains without a physmap have; and `machine`: what it sets up in every hypervisor. ARM alone has
+`power`: what calls of its firmware's interface are called. A folder may have a package `hypercalls`, with what only its
+guests have of them (hv.hypercall).
 """
 
 from __future__ import annotations

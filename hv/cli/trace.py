@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _EPILOG = f"""\
 {EXIT_CODES}
-expressions of -e (several add up; without any: hypercall, trap and event):
+expressions of -e (several add up; without any: hypercall, trap, event and power):
   hypercall  hypercall=NAME,...   hypercalls with their arguments decoded, and why they were refused; of one
                                   sub-operation: hypercall=NAME.SUBOP
   trap       trap=#PF,...         exceptions and NMIs
@@ -25,6 +25,7 @@ expressions of -e (several add up; without any: hypercall, trap and event):
   pagetable                       entries of page tables that change
   switch                          who goes on the processor
   io                              port accesses
+  power                           calls of PSCI (ARM)
   all
 
 examples:

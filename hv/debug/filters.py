@@ -25,8 +25,9 @@ WORDS: dict[str, tuple[str, ...]] = {
     "pagetable": ("pagetable",),
     "switch": ("switch",),
     "io": ("io",),
+    "power": ("power",),
 }
-USUAL = ("hypercall", "trap", "event")
+USUAL = ("hypercall", "trap", "event", "power")
 
 
 class FilterError(ValueError):
@@ -85,7 +86,7 @@ EVERYTHING = Filter(frozenset(KINDS.values()))
 
 
 def parse_filter(expressions: Iterable[str]) -> Filter:
-    """The filter that all expressions together ask for; without any, hypercalls, traps and events. FilterError."""
+    """The filter that all expressions together ask for; without any, USUAL. FilterError."""
     found = Filter()
     for text in list(expressions) or USUAL:
         found |= _parse(text)

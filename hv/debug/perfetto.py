@@ -19,7 +19,7 @@ from hv.debug.trace_text import answer, line, sender, who
 
 __all__ = ["PERFETTO", "Perfetto"]
 
-PERFETTO = Filter(frozenset({"hypercall", "entry", "exception", "nmi", "event", "send", "switch", "io"}))
+PERFETTO = Filter(frozenset({"hypercall", "entry", "exception", "nmi", "event", "send", "switch", "io", "power"}))
 """What the file is made of."""
 _HOST = (0, 0)
 _TEXT = 200
@@ -117,7 +117,7 @@ class Perfetto:
             name = trap.subop or trap.name
             more |= {"call": trap.call().text()[:_TEXT], "result": answer(trap)[:_TEXT]}
         elif trap.kind != "nmi":
-            name = trap.name if trap.kind == "exception" else "upcall" if trap.kind == "event" else "port access"
+            name = {"event": "upcall", "io": "port access"}.get(trap.kind, trap.name)
             more["text"] = line(trap)[:_TEXT]
         return self._instant((trap.domid, trap.vcpu), now, name=name, cat=trap.kind, args=more)
 

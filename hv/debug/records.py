@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import Struct
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hv import abi
+from hv.arch import architecture, kind_numbered
 from hv.arch.exceptions import Exceptions, exceptions_numbered
 from hv.native import ffi, lib
 
@@ -28,6 +30,7 @@ KINDS: dict[int, str] = {
     lib.TRAP_LOG_PAGETABLE: "pagetable",
     lib.TRAP_LOG_SWITCH: "switch",
     lib.TRAP_LOG_IO: "io",
+    lib.TRAP_LOG_POWER: "power",
 }
 """Kinds of Trap; the copies of memory and the refusals of C become part of the call before them."""
 # At one of these whatever came before is complete: only one vcpu runs, and it has left its last trap.
@@ -86,7 +89,7 @@ class Trap(NamedTuple):
             return self.exceptions.name(self.number, software=bool(self.args[0]))
         if self.is_call:
             return abi.HYPERCALLS.get(self.number, f"hypercall {self.number}")
-        return self.kind
+        return power_of(self).call_name(self.number) if self.kind == "power" else self.kind
 
     @property
     def subop(self) -> str | None:
@@ -159,6 +162,11 @@ def _reader(copies: Copies) -> ReadMemory:
         return None
 
     return read
+
+
+def power_of(trap: Trap) -> ModuleType:
+    """The architecture's module that knows what a record of the kind "power" is called."""
+    return architecture(kind_numbered(trap.type).abi, "power")
 
 
 def somebody(number: int) -> int | None:
@@ -238,9 +246,14 @@ def _io(trap: Trap) -> dict[str, Any]:
     return {"port": trap.number, "size": trap.error, "value": trap.args[0], "write": bool(trap.args[1])}
 
 
+def _power(trap: Trap) -> dict[str, Any]:
+    arguments = power_of(trap).call_arguments(trap.number, trap.args)
+    return {"number": trap.number, "args": arguments, "result": trap.result}
+
+
 _DETAILS = {
     "exception": _exception, "hypercall": _hypercall, "entry": _hypercall, "event": _event, "send": _send,
-    "pagetable": _pagetable, "switch": _switch, "io": _io,
+    "pagetable": _pagetable, "switch": _switch, "io": _io, "power": _power,
 }  # fmt: skip
 
 

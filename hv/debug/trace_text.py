@@ -9,7 +9,7 @@ from hv.arch import architecture, kind_numbered
 from hv.debug.call_names import constants
 from hv.debug.calls import show
 from hv.debug.filters import Filter
-from hv.debug.records import NOBODY, Trap, exception_text, result_text
+from hv.debug.records import NOBODY, Trap, exception_text, power_of, result_text
 from hv.native import lib
 
 __all__ = ["Summary", "Text", "answer", "line", "who"]
@@ -90,9 +90,16 @@ def _io(trap: Trap) -> str:
     return f"{'out' if trap.args[1] else 'in'} port {trap.number:#x} size {trap.error} value {trap.args[0]:#x}"
 
 
+def _power(trap: Trap) -> str:
+    known = power_of(trap)
+    arguments = known.call_arguments(trap.number, trap.args)
+    result = "?" if trap.result is None else known.result_text(trap.result)
+    return f"{trap.name}({', '.join(f'{name}={value:#x}' for name, value in arguments.items())}) = {result}"
+
+
 _WORDS = {
     "exception": _exception, "hypercall": _call, "entry": _entry, "event": _event, "nmi": _plain, "send": _send,
-    "pagetable": _pagetable, "switch": _switch, "io": _io,
+    "pagetable": _pagetable, "switch": _switch, "io": _io, "power": _power,
 }  # fmt: skip
 
 

@@ -35,6 +35,7 @@ enum trap_kind {
     TRAP_LOG_PAGETABLE,       /* args: table, slot, old and new entry; number: level, 0 for a frame that is no table */
     TRAP_LOG_SWITCH,          /* who goes on the processor; args: domid and vcpu of who leaves it */
     TRAP_LOG_IO,              /* port access: number; size in error; args: value, 1 for a write */
+    TRAP_LOG_POWER,           /* a call of the firmware's interface to power (PSCI): number; args: its arguments; result */
     TRAP_LOG_KINDS
 };
 struct trap_record {

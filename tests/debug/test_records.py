@@ -193,7 +193,7 @@ def test_filters_add_up() -> None:
     both = parse_filter(["hypercall=iret,sched_op", "trap=#GP,14"])
     assert both.kinds == {"hypercall", "entry", "exception"}
     assert both.hypercalls == 1 << 23 | 1 << 29 and both.vectors == 1 << 13 | 1 << 14
-    assert parse_filter([]).kinds == {"hypercall", "entry", "exception", "nmi", "event", "send"}
+    assert parse_filter([]).kinds == {"hypercall", "entry", "exception", "nmi", "event", "send", "power"}
     assert parse_filter(["all"]) == EVERYTHING
     assert parse_filter(["trap=200"]).vectors == 1 << 63
     assert parse_filter(["trap=dabt-el1,UD"]).vectors == 1 << 0x25 | 1 << 6

@@ -69,6 +69,15 @@ static void shut_down(struct call *c, uint8_t code)
 static void system_off(void *ctx) { shut_down(ctx, SHUTDOWN_poweroff); }
 static void system_reset(void *ctx) { shut_down(ctx, SHUTDOWN_reboot); }
 
+/* The record of a call for who traces them; 0: nobody does. */
+static uint64_t log_call(struct hv *hv, const struct vcpu *v, const uint64_t x[4])
+{
+    if (!hv_tracing(hv, TRAP_LOG_POWER))
+        return 0;
+    memcpy(hv_log_record(hv, v, TRAP_LOG_POWER, (uint32_t)x[0])->args, x + 1, 3 * sizeof x[0]);
+    return hv->traps.made;
+}
+
 bool arm_power(struct hv *hv, struct vcpu *v)
 {
     const struct domain *d = hv_domain(hv, v);
@@ -81,7 +90,10 @@ bool arm_power(struct hv *hv, struct vcpu *v)
     uint64_t x[4];
     for (int i = 0; i < 4; i++)
         x[i] = arm_reg(cpu, i);
+    const uint64_t record = log_call(hv, v, x);
     psci_call(&effects, &c, arm_narrow(d), x);
+    if (record && !(c.leaves && !v->blocked))       /* who is off has no result */
+        hv_log_answer(hv, record, (int32_t)x[0]);
     for (int i = 0; i < 4; i++)
         arm_set_reg(cpu, i, arm_narrow(d) ? (uint32_t)x[i] : x[i]);
     return c.leaves ? arm_leave(cpu, c.reason) : true;
