@@ -12,6 +12,7 @@ struct machine *arm_bench_machine(struct arm_bench *b);
 /* A run; instructions of it are part of CNTVCT from then on. */
 int arm_bench_run(struct arm_bench *b, struct cpu *c, int64_t budget, struct cpu_exit *exit);
 uint32_t arm_bench_log(struct arm_bench *b, struct trap *traps, int64_t *when, uint64_t *pc, uint32_t max);
+void arm_bench_forget(struct arm_bench *b);
 /* HVC #1 raises the interrupt line of the caller, HVC #2 lowers it, HVC #0 ends the run; others are counted. */
 uint32_t arm_bench_calls(const struct arm_bench *b);
 uint64_t arm_bench_stored(const struct arm_bench *b);
