@@ -354,6 +354,12 @@ void cpu_set_lines(struct cpu *cpu, bool irq, bool fiq);
 /* What the guest's own tables (or none, while its MMU is off) make of an address: *ipa, its guest-physical address, and what
  * the page allows; no access flag is needed. false: nothing. For debuggers and for copies on the guest's behalf. */
 bool arm_translate(struct cpu *cpu, uint64_t va, enum access access, bool user, uint64_t *ipa, uint32_t *prot);
+/* The entries that a read by EL1 goes through, from the first table on: where each is for the guest (its guest-physical address), what it
+ * says, its bytes (4: the short format), and log2 of what one such entry maps. How many; none while the MMU is off. *status: the
+ * fault that the read meets, as the long format's status codes say it, with the level in two bits; or ARM_NO_FAULT. */
+enum { ARM_WALK_LEVELS = 4, ARM_NO_FAULT = 0xff };
+struct arm_entry { uint64_t ipa, value; uint32_t bytes, shift; };
+unsigned arm_walked(struct cpu *cpu, uint64_t va, struct arm_entry entries[ARM_WALK_LEVELS], uint32_t *status);
 /* The first address from *va on that EL1 may read: *va, its *ipa, how many *bytes that one entry maps from there on, and what it
  * allows. Without an MMU all addresses are their own, in one piece. false: there is none. */
 bool arm_next_mapped(struct cpu *cpu, uint64_t *va, uint64_t *ipa, uint64_t *bytes, uint32_t *prot);

@@ -170,3 +170,48 @@ def test_a_function_has_its_caller_at_each_instruction(
     assert len(inside) > 12 and calls[-1][0] not in ("calls", "within")
     callers = {"calls": ["calls", "test_main"], "within": ["within", "calls", "test_main"]}
     assert all(names[: len(callers[names[0]])] == callers[names[0]] for names in inside), inside
+
+
+WALKED = """\
+#include <guest.h>
+
+void stop_here(void *page) { __asm__ volatile("" : : "r"(page)); }
+
+void test_main(void)
+{
+    char *page = page_alloc();
+    uint64_t entry = *pt_entry(page, 3);
+
+    stop_here(page);
+    page_readonly(page);
+    stop_here(page);
+    pt_set(page, entry & ~(uint64_t)PTE_AF);
+    stop_here(page);
+    pt_set(page, 0);
+    stop_here(page);
+}
+"""
+
+
+@pytest.mark.parametrize(("environment", "first"), [("arm64", "x0"), ("arm32", "r0")])
+def test_a_walk_shows_each_entry_rights_and_the_fault_of_a_read(
+    environment: str, first: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "walked.c").write_text(WALKED.replace("void stop_here", "__attribute__((noinline)) void stop_here"))
+    stops = ["--command", "continue", "--command", f"walk {first}"] * 4
+    kernel = str(build_guest(tmp_path / "walked.c", environment))
+    assert main(["debug", kernel, "--command", f"walk {first}", "--command", "break stop_here", *stops]) == 0
+    walks = [part.split("\n(hv) ")[0].splitlines() for part in capsys.readouterr().out.split(f"walk {first}\n")[1:]]
+    heads = [re.sub("0x4[0-9a-f]{7}", "PAGE", lines[0]) for lines in walks]
+    assert heads[1:] == [
+        "PAGE: guest-physical PAGE, kernel rw-, user rwx",
+        "PAGE: guest-physical PAGE, kernel r--, user r-x",
+        "PAGE: guest-physical PAGE, kernel rw-, user rwx; a read faults: access flag, level 3",
+        "PAGE: the guest's tables map nothing there; a read faults: translation, level 3",
+    ]
+    assert len(walks[0]) == 2 and ", kernel rwx, user rwx" in walks[0][0]  # no MMU, no entries
+    for lines, leaf in zip(walks[1:], ("747", "7c7", "347", "000"), strict=True):
+        sizes = [line.partition(" by ")[0].strip() for line in lines[1:4]]
+        assert sizes == ["1 GiB", "2 MiB", "4 KiB"]
+        assert re.fullmatch(rf"0x[0-9a-f]{{13}}{leaf} at 0x4[0-9a-f]{{7}}", lines[3].partition(" by ")[2])
+    assert [len(lines) for lines in walks[1:]] == [5, 5, 5, 4]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hv.arch.arm.memory import guest_physical
+from hv.arch.arm.memory import guest_physical, rights
+from hv.native import ffi, lib
 from hv.p2m import p2m_entry_text
 
 if TYPE_CHECKING:
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
 
 PAGE_FAULTS = (0x20, 0x21, 0x24, 0x25)
 """Exception classes (ESR_EL1.EC) of instruction and data aborts, from below and from the same level."""
+_FAULTS = {
+    0x00: "address size", 0x04: "translation", 0x08: "access flag", 0x0C: "permission", 0x14: "no memory for the table",
+    0x3C: "domain",
+}  # fmt: skip
+"""Statuses of an abort without their level. Source: DDI 0487, D17.2.37 (DFSC)."""
+_LETTERS = (("r", lib.MAP_READ), ("w", lib.MAP_WRITE), ("x", lib.MAP_EXEC))
 _STATUS = (("N", 31), ("Z", 30), ("C", 29), ("V", 28), ("D", 9), ("A", 8), ("I", 7), ("F", 6))
 
 
@@ -28,11 +35,35 @@ def register_lines(vcpu: Vcpu) -> list[str]:
 
 
 def guest_walk(vcpu: Vcpu, address: int) -> list[str]:
-    """How an address is translated: by the guest's tables, then by the p2m."""
-    ipa = guest_physical(vcpu, address)
-    if ipa is None:
-        return [f"{address:#x}: the guest's tables map nothing there"]
-    return [f"{address:#x}: guest-physical {ipa:#x}", f"-> {p2m_entry_text(vcpu.domain, ipa >> 12)}"]
+    """How an address is translated: by the guest's tables, entry by entry, then by the p2m."""
+    ipa, fault = guest_physical(vcpu, address), ffi.new("uint32_t *")
+    entries = ffi.new("struct arm_entry[]", int(lib.ARM_WALK_LEVELS))
+    count = int(lib.arm_walked(vcpu.cpu, address, entries, fault))
+    status = int(fault[0])
+    nothing = "the guest's tables map nothing there"
+    head = [nothing if ipa is None else f"guest-physical {ipa:#x}, {_who(vcpu, address)}"]
+    if status != lib.ARM_NO_FAULT:
+        head.append(f"a read faults: {_FAULTS[status & ~3]}, level {status & 3}")
+    lines = [f"{address:#x}: {'; '.join(head)}"]
+    lines += [
+        f"  {_size(1 << entry.shift):>7} by {int(entry.value):#0{2 * entry.bytes + 2}x} at {int(entry.ipa):#x}"
+        for entry in entries[0:count]
+    ]
+    return lines if ipa is None else [*lines, f"-> {p2m_entry_text(vcpu.domain, ipa >> 12)}"]
+
+
+def _who(vcpu: Vcpu, address: int) -> str:
+    """What the kernel and what user mode may do there."""
+    both = (("kernel", rights(vcpu, address, False)), ("user", rights(vcpu, address, True)))
+    return ", ".join(f"{who} {''.join(name if may & bit else '-' for name, bit in _LETTERS)}" for who, may in both)
+
+
+def _size(size: int) -> str:
+    """Of a power of two of bytes: `4 KiB`."""
+    for unit, shift in (("GiB", 30), ("MiB", 20)):
+        if size >> shift:
+            return f"{size >> shift} {unit}"
+    return f"{size >> 10} KiB"
 
 
 def walk_lines(vcpu: Vcpu, address: int, why: str) -> list[str]:

@@ -83,8 +83,8 @@ void arm_load(struct cpu *c, const void *in);
 struct arm_fault { uint32_t status; uint32_t domain; };
 enum { FAULT_SIZE = 0x00, FAULT_TRANSLATION = 0x04, FAULT_ACCESS_FLAG = 0x08, FAULT_PERMISSION = 0x0c, FAULT_ALIGNMENT = 0x21,
        FAULT_EXTERNAL = 0x10, FAULT_EXTERNAL_WALK = 0x14, FAULT_DOMAIN = 0x3c };
-/* One level's entry that a walk went through. */
-struct arm_step { uint64_t place; unsigned shift, entry_bytes; uint32_t table_bytes; };
+/* One level's entry that a walk went through: where in machine memory, and for the guest; what it is. */
+struct arm_step { uint64_t place, ipa, value; unsigned shift, entry_bytes; uint32_t table_bytes; };
 struct arm_walk { struct arm_step steps[4]; int count; };
 /* Translate `va` to *ipa with rights *prot (MAP_*). `flags`: whether access flags matter. false: *fault. */
 bool arm_stage1(struct cpu *c, uint64_t va, enum access access, bool user, bool flags, uint64_t *ipa, uint32_t *prot,

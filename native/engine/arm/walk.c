@@ -44,6 +44,8 @@ bool arm_read_entry(struct cpu *c, uint64_t ipa, const struct arm_step *step, in
         value = step->entry_bytes == 8 ? __builtin_bswap64(value) : __builtin_bswap32((uint32_t)value);
     *entry = value;
     walk->steps[walk->count] = *step;
+    walk->steps[walk->count].ipa = ipa;
+    walk->steps[walk->count].value = value;
     walk->steps[walk->count++].place = place;
     return true;
 }
@@ -178,6 +180,19 @@ bool arm_translate(struct cpu *c, uint64_t va, enum access access, bool user, ui
     struct arm_fault fault;
     struct arm_walk walk;
     return arm_stage1(c, va, access, user, false, ipa, prot, &fault, &walk);
+}
+
+unsigned arm_walked(struct cpu *c, uint64_t va, struct arm_entry entries[ARM_WALK_LEVELS], uint32_t *status)
+{
+    struct arm_fault fault;
+    struct arm_walk walk;
+    uint64_t ipa;
+    uint32_t prot;
+    const bool found = arm_stage1(c, va, ACCESS_READ, false, true, &ipa, &prot, &fault, &walk);
+    *status = found ? ARM_NO_FAULT : fault.status;
+    for (int i = 0; i < walk.count; i++)
+        entries[i] = (struct arm_entry){walk.steps[i].ipa, walk.steps[i].value, walk.steps[i].entry_bytes, walk.steps[i].shift};
+    return (unsigned)walk.count;
 }
 
 /* Bytes around an address for which a walk ends as for it; 0: the rest of this half of the addresses. */
