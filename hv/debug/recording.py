@@ -92,7 +92,12 @@ class Recording(NamedTuple):
 
 
 def file_facts(path: str | Path) -> FileFacts:
-    """OSError: it cannot be read, or is no file with an end (the path may come from a recording of anybody's)."""
+    """OSError: it cannot be read, is no file with an end (the path may come from a recording of anybody's), or has a
+    path that no recording can hold."""
+    try:
+        os.path.abspath(path).encode()
+    except UnicodeEncodeError:
+        raise OSError(errno.EILSEQ, "its path is no UTF-8, as recordings have them", str(path)) from None
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(errno.EINVAL, "it is no regular file")
     with open(path, "rb") as file:

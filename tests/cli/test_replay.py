@@ -49,6 +49,17 @@ def hv(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     return go
 
 
+def test_a_path_that_no_recording_can_hold(hv: Any, tmp_path: Path) -> None:
+    """Bytes that are no UTF-8, as Python has them in a path."""
+    odd = tmp_path / "odd\udcff"
+    odd.write_bytes(HELLO)
+    for files in ([str(odd)], ["k", "--ramdisk", str(odd)]):
+        code, out, said = hv("run", *files, *SMALL, "--record", "r")
+        assert (code, out, said.count("\n")) == (2, "", 1)
+        assert "/odd" in said and ": cannot be read: its path is no UTF-8, as recordings have them" in said
+    assert not (tmp_path / "r").exists()
+
+
 def _hash(said: str) -> str:
     return said.split("state hash ")[1].split()[0]
 
