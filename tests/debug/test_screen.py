@@ -67,9 +67,10 @@ async def all_is_handled(app: Screen) -> None:
 
 
 def on_stage(
-    play: Play, guest: str = "tour", cmdline: str = CMDLINE, size: tuple[int, int] = (80, 24), memory: int = MEMORY_MIB
+    play: Play, guest: str = "tour", cmdline: str = CMDLINE, size: tuple[int, int] = (80, 24), memory: int = MEMORY_MIB,
+    env: str = "",
 ) -> Debugger:
-    dom = DomainUnderTest(guest, Options(cmdline=cmdline, memory=memory))
+    dom = DomainUnderTest(guest, Options(cmdline=cmdline, memory=memory, env=env))
     debugger = Debugger(dom.hv, symbols=symbols_of(dom.guest.image))
 
     async def run() -> None:
@@ -121,6 +122,26 @@ def test_it_looks_as_its_page_shows() -> None:
         assert shown == [line[4:].translate(bar).rstrip() for line in picture[0].splitlines()]
 
     on_stage(play, cmdline="", memory=8)
+
+
+def test_an_arm_guest_and_its_registers() -> None:
+    async def play(stage: Stage) -> None:
+        await stage.enter("break-hypercall grant_table_op.map_grant_ref")
+        text = await stage.press("c")
+        assert re.search(r">\+\w+ +hvc #0xea1", text) and "next: grant_table_op.GNTTABOP_map_grant_ref" in text
+        for name in ("x0", "x16", "x30", "sp", "pc", "pstate"):  # what matters, of more than there is room for
+            assert re.search(rf" {name}[ *] *[0-9a-f]{{8}}", text), name
+        assert not re.search(r" x28[ *][0-9a-f]{16}", text)
+
+    on_stage(play, memory=8, env="arm64")
+
+
+def test_with_room_for_all_registers() -> None:
+    async def play(stage: Stage) -> None:
+        for number in range(31):
+            assert re.search(rf" x{number}[ *][0-9a-f]{{16}}", stage.text), number
+
+    on_stage(play, memory=8, env="arm64", size=(100, 50))
 
 
 def test_steps_mark_what_has_changed() -> None:

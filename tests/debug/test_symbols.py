@@ -49,6 +49,17 @@ def test_a_function_is_found_by_name_and_by_address(hello: Symbols) -> None:
     assert hello.warnings == []
 
 
+@pytest.mark.parametrize("env", ["arm64", "arm32"])
+def test_mapping_symbols_of_arm_name_nothing(env: str) -> None:
+    kernel = build_guest(find_guest("tour"), env)
+    symbols = load_symbols(kernel)
+    assert re.search(rb"\0\$[ax]\0", kernel.read_bytes())
+    start = symbols.find("_start")
+    assert start is not None
+    told = [symbols.describe(address) for address in range(start, start + 0x7000, 4)]
+    assert any("tour_grant" in text for text in told) and not any("$" in text for text in told)
+
+
 def test_a_statement_has_its_line_and_the_line_its_address(hello: Symbols) -> None:
     source = find_guest("hello")
     number = line_of(source, 'printf("Hello')

@@ -32,6 +32,8 @@ _AHEAD = 8
 """Keys that are kept while the worker is busy with looking."""
 _NARROW = 64
 """Columns below which the registers and the stack make room for the code and the timeline."""
+_LAST = 4
+"""Registers that are shown wherever there is room for any."""
 _EARLIER, _LATER = "earlier", "later"
 _HELP = """\
 s S      step one instruction, and back        n N   next hypercall, and previous
@@ -133,6 +135,7 @@ class Screen(App[None]):
         """Where there is no room for all, code and timeline have it."""
         for pane in ("#registers", "#stack-pane"):
             self.query_one(pane).set_class(event.size.width < _NARROW, "-narrow")
+        self.call_after_refresh(self._show_registers)
 
     # ---- the worker ----
 
@@ -199,18 +202,24 @@ class Screen(App[None]):
         self.query_one("#title", Static).update(view.title + around)
         code = [Content.styled(text, "reverse") if here else Content(text) for here, text in view.code]
         self.query_one("#code", Static).update(Content("\n").join(code))
-        self.query_one("#registers", Static).update(_registers(view))
+        self._show_registers()
         self.query_one("#call", Static).update("\n".join([*view.call[:1], "  ".join(view.call[1:])]))
         self.query_one("#call").display = bool(view.call)
         self.query_one("#stack", Static).update("\n".join(view.stack))
         self.query_one("#shown", Static).update("\n".join(view.displays) or ": display EXPRESSION shows one here")
         self.query_one("#printed", Static).update(view.console)
         self.call_after_refresh(self.query_one("#scrolled").scroll_end, animate=False)
+        self.call_after_refresh(self._show_registers)  # how many rows they have follows from the call below them
         if not view.window.made:
             return
         if not again:
             self._fill_timeline(view)
         self._mark_timeline(view)
+
+    def _show_registers(self) -> None:
+        if self.view is not None:
+            room = self.query_one("#upper").size.height
+            self.query_one("#registers", Static).update(_registers(self.view, room))
 
     def _fill_timeline(self, view: View) -> None:
         timeline = self.query_one("#timeline", OptionList)
@@ -324,12 +333,16 @@ class Screen(App[None]):
         self._work(lambda: "")
 
 
-def _registers(view: View) -> Content:
-    """Two columns; `*` and bold mark what has changed since the last stop."""
+def _registers(view: View, room: int) -> Content:
+    """Two columns; `*` and bold mark what has changed since the last stop. Where there is no room for all, the last
+    ones stay: link register, stack pointer, flags."""
     cells = [
         Content.styled(f"{name:>3}*{value}", "bold $warning") if changed else Content(f"{name:>3} {value}")
         for name, value, changed in view.registers
     ]
     rows = (len(cells) + 1) // 2
+    if _LAST <= room < rows:
+        rows = room
+        cells = cells[: 2 * rows - _LAST] + cells[-_LAST:]
     lines = [Content(" ").join(cells[at::rows]) for at in range(rows)]
     return Content("\n").join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,9 @@ _SHN_UNDEF, _SHN_ABS, _SHN_LORESERVE = 0, 0xFFF1, 0xFF00
 #: st_info's type -> rank among symbols of one address; what is not here (sections, files, TLS) is no symbol for us
 _RANKS = {2: 8, 10: 8, 1: 6, 0: 2}  # FUNC, GNU_IFUNC, OBJECT, NOTYPE
 _GLOBAL = 1
+#: What says of ARM's code where A32, T32, A64 or data begins ($a, $t, $x, $d; $d.7), and names nothing. Source: ELF for
+#: the Arm Architecture (AAELF32, AAELF64), "Mapping symbols".
+_MAPPING, _LOCAL_NOTYPE = re.compile(rb"\$[adtx](\.|\Z)"), 0
 _SYMBOLS = {64: struct.Struct("<IBBHQQ"), 32: struct.Struct("<IIIBBH")}
 _MAX_NAME = 1024
 MAX_ENTRIES = 1 << 22
@@ -79,7 +83,7 @@ class ElfFile:
             if rank is None or index == _SHN_UNDEF or _SHN_LORESERVE <= index != _SHN_ABS:
                 continue
             text = strings[name : name + _MAX_NAME].split(b"\0", 1)[0]
-            if text:
+            if text and not (info == _LOCAL_NOTYPE and _MAPPING.match(text)):
                 rank += (4 if size else 0) + (1 if info >> 4 == _GLOBAL else 0)
                 yield Entry(value, size, printable(text), rank, index == _SHN_ABS)
 
