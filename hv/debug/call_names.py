@@ -49,6 +49,13 @@ OUTPUT_ONLY = frozenset(
     {"xen_compile_info", "xen_platform_parameters", "vcpu_runstate_info", "vcpu_get_physid", "xen_build_id"}
 )
 
+# Sub-operations whose argument points to one number and to no structure: the number's name, and its code of `struct`.
+POINTED: dict[str, tuple[str, str]] = {
+    "XENMEM_current_reservation": ("domid", "<H"),
+    "XENMEM_maximum_reservation": ("domid", "<H"),
+    "XENMEM_maximum_gpfn": ("domid", "<H"),
+}
+
 # Which constants a field holds, by its name: in a structure or call, or in any ("").
 PREFIXES: dict[tuple[str, str], str] = {
     ("", "dom"): "DOMID_",

@@ -11,12 +11,22 @@ its fields by the headers; the names of the arguments and of constants are in hv
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hv import abi
-from hv.debug.call_names import MEMBERS, OUTPUT_ONLY, SIGNATURES, constant_name, is_address, is_amount, update_flags
+from hv.debug.call_names import (
+    MEMBERS,
+    OUTPUT_ONLY,
+    POINTED,
+    SIGNATURES,
+    constant_name,
+    is_address,
+    is_amount,
+    update_flags,
+)
 
 __all__ = ["Argument", "Call", "ReadMemory", "changes", "decode_call", "output", "show"]
 
@@ -154,6 +164,8 @@ def _argument(name: str, kind: str, values: dict[str, int], place: _Place) -> Ar
         return Argument(name, value)
     if tag == "bytes":
         return Argument(name, value, place.read(value, min(count, ELEMENTS * SHOWN)))
+    if tag == "*" and place.subop in POINTED:
+        return Argument(name, value, _pointed(value, POINTED[place.subop], place))
     structure = _structure(place.call, place.subop) if tag == "*" else tag
     if _layout(structure, place.abi) is None or (structure in OUTPUT_ONLY and not place.answered):
         return Argument(name, value)
@@ -161,6 +173,13 @@ def _argument(name: str, kind: str, values: dict[str, int], place: _Place) -> Ar
     if not elements:
         return Argument(name, value)
     return Argument(name, value, elements if length else elements[0])
+
+
+def _pointed(address: int, what: tuple[str, str], place: _Place) -> dict[str, int] | None:
+    """A number that an argument points to, by its name; None where it cannot be read."""
+    field, code = what
+    data = place.read(address, struct.calcsize(code))
+    return None if data is None or len(data) < struct.calcsize(code) else {field: struct.unpack(code, data)[0]}
 
 
 def _elements(structure: str, address: int, count: int, place: _Place) -> Iterator[Any]:

@@ -55,6 +55,10 @@ def call(name: str, *args: int) -> Call:
      "dev_bus_addr=0x0}], count=1)"),
     (call("vm_assist", abi.VMASST_CMD_enable, abi.VMASST_TYPE_m2p_strict),
      "vm_assist(VMASST_CMD_enable, VMASST_TYPE_m2p_strict)"),
+    (call("memory_op", abi.XENMEM_current_reservation, 0x5000),
+     "memory_op(XENMEM_current_reservation, {domid=DOMID_SELF})"),
+    (call("memory_op", abi.XENMEM_maximum_gpfn | 3 << 6, 0x5002), "memory_op(XENMEM_maximum_gpfn, {domid=2})"),
+    (call("memory_op", abi.XENMEM_maximum_reservation, 0x9000), "memory_op(XENMEM_maximum_reservation, arg=0x9000)"),
     (call("sched_op", 77, 0), "sched_op(77, arg=0x0)"),
     (call("iret"), "iret()"),
     (call("set_timer_op", 123_456_789), "set_timer_op(timeout=123456789)"),
@@ -68,6 +72,7 @@ def test_text(decoded: Call, text: str) -> None:
 def test_fields_by_name() -> None:
     assert call("event_channel_op", abi.EVTCHNOP_send, 0x1000).field("port") == 3
     assert call("vcpu_op", abi.VCPUOP_is_up, 5).field("vcpuid") == 5
+    assert call("memory_op", abi.XENMEM_current_reservation, 0x5002).field("domid") == 2
     update = call("mmu_update", 0x2000, 2, 0, abi.DOMID_SELF)
     assert (update.field("ptr"), update.field("1.val"), update.field("count")) == (0x5001, 0x12345678, 2)
     assert update.field("7.val") is None and update.field("nothing") is None

@@ -397,6 +397,7 @@ def test_typing_reaches_the_guest_and_changes_the_future(debugger: Debugger) -> 
         ("break-hypercall event_chanel_op", "there is no hypercall 'event_chanel_op'; nearest: event_channel_op"),
         ("break-hypercall event_channel_op.snd", "has no sub-operation 'snd'"),
         ("break-hypercall event_channel_op.send if prt == 3", "has no field prt; it has cmd, arg, port"),
+        ("break-hypercall memory_op.maximum_gpfn if domd == 1", "has no field domd; it has cmd, arg, domid"),
         ("break-hypercall event_channel_op if port", "if port: not FIELD OP VALUE"),
         ("break-trap #XY", "break-trap: there is no exception #XY; give a number, or one of #DE"),
         ("break-trap 999", "break-trap: there is no vector 999; give 0 to 255"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hv import abi
-from hv.debug.call_names import SIGNATURES
+from hv.debug.call_names import POINTED, SIGNATURES
 from hv.debug.commands import CommandError
 from hv.debug.expressions import COMPARISONS, compile_expression
 from hv.debug.here import call_here
@@ -74,15 +74,18 @@ def fields(name: str, sub: str) -> list[str]:
         tag = kind.partition("[")[0]
         if tag == "*":
             found += [field for structure in _structures(name, sub) for field in abi.layout(structure).fields()]
+            found += [POINTED[op.name][0] for op in _operations(name, sub) if op.name in POINTED]
         elif tag in abi.layout_names():
             found += abi.layout(tag).fields()
     return list(dict.fromkeys(found))
 
 
+def _operations(name: str, sub: str) -> list[Any]:
+    """The sub-operations that are meant: of `sub`, or all."""
+    known = abi.SUBOPS.get(name, {}).values()
+    return [op for op in known if not sub or sub in (op.name, op.name.split("_", 1)[-1])]
+
+
 def _structures(name: str, sub: str) -> list[str]:
-    wanted = [
-        op.argument
-        for op in abi.SUBOPS.get(name, {}).values()
-        if not sub or sub in (op.name, op.name.split("_", 1)[-1])
-    ]
-    return [structure for structure in dict.fromkeys(wanted) if structure in abi.layout_names()]
+    wanted = dict.fromkeys(op.argument for op in _operations(name, sub))
+    return [structure for structure in wanted if structure in abi.layout_names()]
