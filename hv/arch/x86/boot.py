@@ -39,7 +39,9 @@ def _bzimage(name: str, data: memoryview, packing: tuple[str, ...]) -> KernelIma
 
 
 def _multiboot(name: str, data: memoryview, packing: tuple[str, ...]) -> KernelImage | None:
-    from hv.arch.x86.builder.multiboot import read_flat
+    if abi.MULTIBOOT_HEADER_MAGIC.to_bytes(4, "little") not in bytes(data[: abi.MULTIBOOT_SEARCHED]):
+        return None
+    from hv.arch.x86.builder.multiboot import read_flat  # few kernels have that header
 
     image = read_flat(name, data)
     return None if image is None else image._replace(packing=packing)
