@@ -15,7 +15,7 @@ from cffi import FFI
 
 from .arm import ARM32, ARM64, CODE, DATA, DEVICE, FRAMES, RAM, TABLES, VECTORS, ArmBench
 
-TRIES = 5_000 if os.environ.get("XENLAB_LONG_FUZZ") else 40
+TRIES = 2_000 if os.environ.get("XENLAB_LONG_FUZZ") else 40
 BUDGET = 300
 PAGES = 16
 """Of tables: each entry may lead to any of them."""

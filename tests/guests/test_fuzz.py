@@ -16,7 +16,7 @@ SHORT = 4_000
 
 
 class Fuzzer(NamedTuple):
-    """A guest that makes nearly valid calls, and how many of them with each seed."""
+    """A guest that makes nearly valid calls or accesses, and how many of them with each seed."""
 
     guest: str
     env: str
@@ -28,11 +28,14 @@ class Fuzzer(NamedTuple):
 
 FUZZERS = (
     Fuzzer("fuzz", "pv64", 250_000 if LONG else SHORT),
-    Fuzzer("arm_fuzz_calls", "arm64", 250_000 if LONG else 2_000),
-    Fuzzer("arm_fuzz_calls", "arm32", 250_000 if LONG else 2_000),
+    *(
+        Fuzzer(guest, env, count if LONG else 2_000)
+        for guest, count in (("arm_fuzz_calls", 250_000), ("arm_fuzz_system", 500_000), ("arm_fuzz_gic", 500_000))
+        for env in ("arm64", "arm32")
+    ),
 )
-"""Four seeds make a million of each in the long form."""
-EACH = pytest.mark.parametrize("fuzzer", FUZZERS, ids=lambda fuzzer: fuzzer.env)
+"""Four seeds make a million or two of each in the long form."""
+EACH = pytest.mark.parametrize("fuzzer", FUZZERS, ids=lambda fuzzer: f"{fuzzer.guest}-{fuzzer.env}")
 
 
 @EACH
