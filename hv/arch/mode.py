@@ -43,6 +43,13 @@ class FrameRecord(NamedTuple):
     """Whether code, a function's from its beginning on, has made the frame pointer its own, or `link` another's."""
     returns: bytes = b""
     """The instruction that returns by `link`: where it is next, the record has gone, and `link` is back."""
+    numbers: tuple[str, ...] = ()
+    """The registers by DWARF's numbers, as call frame information names them."""
+    above: Callable[[bytes], int] | None = None
+    """Bytes from the record, or the stack pointer while there is none, to where the stack pointer is after the return,
+    by the function's code so far; None: the record is the last of a frame, two words."""
+    marks: int = 0
+    """Bits of a return address that tell of the code there, and are no part of the address."""
 
 
 class CallAt(NamedTuple):

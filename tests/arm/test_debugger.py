@@ -172,6 +172,17 @@ def test_a_function_has_its_caller_at_each_instruction(
     assert all(names[: len(callers[names[0]])] == callers[names[0]] for names in inside), inside
 
 
+def test_calls_go_through_an_exception_at_each_instruction_of_its_handler(capsys: pytest.CaptureFixture[str]) -> None:
+    """entry.S describes its frame by where sp is, which follows from the handler's frame record and its size."""
+    text = said("arm64", "break trap_entry", "continue", *["backtrace", "step"] * 8, capsys=capsys)
+    parts = [part.partition("(hv)")[0] for part in text.split("(hv) backtrace\n")[1:]]
+    calls = [re.findall(r"^#\d+ +\S+ (\w+)", part, re.MULTILINE) for part in parts]
+    assert len(calls) == 8
+    assert {tuple(names) for names in calls} == {
+        ("trap_entry", "exception", "events_enable", "test_main", "guest_start", "_start")
+    }
+
+
 WALKED = """\
 #include <guest.h>
 

@@ -11,17 +11,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TEXT = 0x400000
+X86_64 = ("x86_64-freestanding-none", "elf_x86_64", "-mno-red-zone")
+ARM64 = ("aarch64-freestanding-none", "aarch64elf")
+ARM32 = ("arm-freestanding-eabi", "armelf", "-mcpu=cortex_a15")
+"""Target, the linker's name of it, and flags."""
 
 
-def compiled(folder: Path, name: str, source: str, *flags: str) -> Path:
+def compiled(folder: Path, name: str, source: str, *flags: str, machine: tuple[str, ...] = X86_64) -> Path:
     """`source` (C, or assembly when `name` ends in .S) as an executable whose code begins at TEXT."""
+    target, emulation, *own = machine
     path = folder / name
     path.write_text(source)
     made, output = path.with_suffix(".o"), path.with_suffix(".elf")
     commands = (
-        [zig(), "cc", "-target", "x86_64-freestanding-none", "-O1", "-ffreestanding", "-fno-pic", "-fno-sanitize=all",
-         "-mno-red-zone", *flags, "-c", str(path), "-o", str(made)],
-        [zig(), "ld.lld", "-m", "elf_x86_64", "-static", f"-Ttext={TEXT:#x}", "-e", str(TEXT), str(made),
+        [zig(), "cc", "-target", target, "-O1", "-ffreestanding", "-fno-pic", "-fno-sanitize=all",
+         *own, *flags, "-c", str(path), "-o", str(made)],
+        [zig(), "ld.lld", "-m", emulation, "-static", f"-Ttext={TEXT:#x}", "-e", str(TEXT), str(made),
          "-o", str(output)],
     )  # fmt: skip
     for command in commands:

@@ -33,8 +33,26 @@ def _uses_record(code: bytes) -> bool:
     )
 
 
-RECORD = FrameRecord("x29", "x30", STACK, 8, _uses_record, b"\xc0\x03\x5f\xd6")
-"""Procedure Call Standard for the Arm 64-bit Architecture (AAPCS64), 6.4.6."""
+def _above_record(code: bytes) -> int:
+    """A function moves SP down, then stores the record anywhere in what it has got: what SUB and pre-indexed STP and
+    STR have taken, less the distance that ADD of x29 from SP names (DDI 0487, C6.2)."""
+    taken = 0
+    for word in words_of(code):
+        if word & 0xFF80_03FF == 0x9100_03FD:
+            return taken - (word >> 10 & 0xFFF)
+        if word & 0xFF80_03FF == 0xD100_03FF:
+            taken += (word >> 10 & 0xFFF) << 12 * (word >> 22 & 1)
+        elif word & 0xFFC0_03E0 == 0xA980_03E0 or word & 0xFFC0_03E0 == 0x6D80_03E0:
+            taken -= 8 * ((word >> 15 & 0x7F ^ 0x40) - 0x40)
+        elif word & 0xFFE0_0FE0 == 0xF800_0FE0:
+            taken -= (word >> 12 & 0x1FF ^ 0x100) - 0x100
+    return taken
+
+
+RECORD = FrameRecord("x29", "x30", STACK, 8, _uses_record, b"\xc0\x03\x5f\xd6", GENERAL, _above_record)
+"""Procedure Call Standard for the Arm 64-bit Architecture (AAPCS64), 6.4.6; numbers: DWARF for the same (AADWARF64),
+4.1.
+"""
 
 
 def general(cpu: Any) -> dict[str, int]:

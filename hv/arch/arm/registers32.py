@@ -31,8 +31,10 @@ def _uses_record(code: bytes) -> bool:
     )  # fmt: skip
 
 
-RECORD = FrameRecord("r11", "lr", STACK, 4, _uses_record, b"\x1e\xff\x2f\xe1")
-"""Returns by `bx lr`, of A32 code."""
+RECORD = FrameRecord("r11", "lr", STACK, 4, _uses_record, b"\x1e\xff\x2f\xe1", GENERAL, None, 1)
+"""Returns by `bx lr`, of A32 code; bit 0 of a return address says that it is of T32 code. Numbers: DWARF for the Arm
+Architecture (AADWARF32), 4.1.
+"""
 
 
 def general(cpu: Any) -> dict[str, int]:

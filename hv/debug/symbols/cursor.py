@@ -35,9 +35,9 @@ class Memory:
     def __init__(self, read: Callable[[int, int], bytes | None]) -> None:
         self.read = read
 
-    def word(self, address: int) -> int | None:
-        """The 8 bytes at an address."""
-        data = self.read(address & MASK, WORD)
+    def word(self, address: int, size: int = WORD) -> int | None:
+        """The word, of 8 bytes if nothing else is said, at an address."""
+        data = self.read(address & MASK, size)
         return None if data is None else int.from_bytes(data, "little")
 
     def words(self, address: int, count: int) -> list[int]:

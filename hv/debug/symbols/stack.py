@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from hv.debug.symbols.cfi import X86_64, Registers
 from hv.debug.symbols.cursor import Cursor, Memory
 from hv.debug.symbols.frames import GUESS, POINTER, by_pointer, by_scan
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from hv.vcpu import Vcpu
 
 HERE = "here"
+_BODY, _PROLOGUE = 4096, 256
+"""Bytes of a function that are looked at, and those in which it has made its frame record."""
 
 
 class Frame(NamedTuple):
@@ -59,7 +62,7 @@ def unwind(
     while len(frames) < limit and not cursor.last:
         if frames[-1].place is None and not cursor.exact:
             break  # out of what is known: a return address into nowhere leads nowhere
-        following = by_record(cursor, symbols, memory, record) if record else _caller(cursor, symbols, memory)
+        following = _linked(cursor, symbols, memory, record) if record else _caller(cursor, symbols, memory)
         if following is None or (following.pc, following.registers.get(stack)) in seen:
             break
         cursor = following
@@ -71,8 +74,7 @@ def unwind(
 def _caller(cursor: Cursor, symbols: Symbols, memory: Memory) -> Cursor | None:
     if symbols.at(cursor.look_up) is None:
         return None
-    # pyelftools decodes a function's description when it is first needed, and may not like it.
-    found = symbols.guard("call frame information", lambda: symbols.cfi.caller(cursor, memory), None)
+    found = _described(cursor, symbols, memory)
     if found is None:
         found = symbols.orc.caller(cursor, memory)
     if found is not None:
@@ -80,24 +82,46 @@ def _caller(cursor: Cursor, symbols: Symbols, memory: Memory) -> Cursor | None:
     return by_pointer(cursor, symbols.table, memory) or by_scan(cursor, symbols.table, memory)
 
 
+def _described(cursor: Cursor, symbols: Symbols, memory: Memory, known: Registers = X86_64) -> Cursor | None:
+    """By call frame information: pyelftools decodes a function's when it is first needed, and may not like it."""
+    return symbols.guard("call frame information", lambda: symbols.cfi.caller(cursor, memory, known), None)
+
+
+def _linked(cursor: Cursor, symbols: Symbols, memory: Memory, record: FrameRecord) -> Cursor | None:
+    """The caller where frames are linked. At a return no description counts: compilers describe how a frame is made,
+    but only those that are asked to how it goes."""
+    known = Registers(record.numbers, record.stack, record.word, record.marks)
+    if symbols.at(cursor.look_up) is None or _returns(cursor, memory, record):
+        return by_record(cursor, symbols, memory, record)
+    return _described(cursor, symbols, memory, known) or by_record(cursor, symbols, memory, record)
+
+
+def _returns(cursor: Cursor, memory: Memory, record: FrameRecord) -> bool:
+    """Whether the next instruction is the one that returns by the link register."""
+    code = record.returns
+    return cursor.exact and code != b"" and memory.read(cursor.pc, len(code)) == code
+
+
 def by_record(cursor: Cursor, symbols: Symbols, memory: Memory, record: FrameRecord) -> Cursor | None:
     """The caller by the frame record in use; of a function that has made none so far, or has none any more, by the
     register that it returns to."""
-    registers = cursor.registers
-    symbol = symbols.table.at(cursor.look_up)
-    if cursor.how == HERE and symbol is not None:
-        code = memory.read(symbol.start, cursor.pc - symbol.start)
-        at_end = record.returns != b"" and memory.read(cursor.pc, len(record.returns)) == record.returns
-        without = at_end or (code is not None and not record.uses(code))
-        if without and symbols.table.at(registers[record.link]) is not None:
-            return Cursor(registers[record.link], registers, False, POINTER)
-    frame = registers[record.frame]
+    registers, mask = cursor.registers, (1 << 8 * record.word) - 1
+    symbol, link = symbols.table.at(cursor.look_up), registers.get(record.link, 0) & ~record.marks
+    code = memory.read(symbol.start, min(cursor.pc - symbol.start, _BODY)) if symbol else None
+    above = record.above(code[:_PROLOGUE]) if record.above and code else None
+    if cursor.exact and symbol is not None and symbols.table.at(link) is not None:
+        gone = _returns(cursor, memory, record)
+        if gone or (code is not None and not record.uses(code)):
+            stack = registers.get(record.stack, 0) + (0 if gone or above is None else above) & mask
+            return Cursor(link, registers | {record.stack: stack}, False, POINTER)
+    frame = registers.get(record.frame)
     data = memory.read(frame, 2 * record.word) if frame else None
-    if data is None:
+    if frame is None or data is None:
         return None
     older, pc = (int.from_bytes(data[at : at + record.word], "little") for at in (0, record.word))
-    found = registers | {record.frame: older, record.stack: frame + 2 * record.word}
-    return Cursor(pc, found, False, POINTER, last=older == 0) if pc else None
+    stack = frame + (2 * record.word if above is None else above) & mask
+    found = registers | {record.frame: older, record.stack: stack}
+    return Cursor(pc & ~record.marks, found, False, POINTER, last=older == 0) if pc else None
 
 
 def _frame(cursor: Cursor, symbols: Symbols, stack: str) -> Frame:
