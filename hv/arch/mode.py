@@ -35,7 +35,7 @@ class FrameRecord(NamedTuple):
     frame: str
     """The register that is the frame pointer."""
     link: str
-    """The one that holds the return address when a function is entered."""
+    """The one that holds the return address when a function is entered; empty: calls leave it on the stack."""
     stack: str
     word: int
     """Bytes."""

@@ -70,9 +70,9 @@ def _place(evidence: Evidence) -> tuple[int, bytes | None]:
 class _Copy(Memory):
     """A copy of the stack: a read that runs off its end gives what there is."""
 
-    def words(self, address: int, count: int) -> list[int]:
+    def words(self, address: int, count: int, size: int = WORD) -> list[int]:
         """Up to `count` words."""
-        found = (self.word(address + WORD * at) for at in range(count))
+        found = (self.word(address + size * at, size) for at in range(count))
         return list(takewhile(lambda word: word is not None, found))  # type: ignore[arg-type]
 
 

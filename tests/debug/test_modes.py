@@ -10,7 +10,7 @@ import pytest
 from hv.arch.x86.gdb import REGISTERS
 from hv.cli.main import main
 from hv.debug import stops
-from hv.debug.commands import execute
+from hv.debug.commands import CommandError, execute
 from hv.debug.debugger import Debugger
 from hv.debug.gdb.replies import stop_reply
 from hv.debug.gdb.session import Session
@@ -92,6 +92,7 @@ def test_code_of_16_bits_in_a_segment_of_its_own(debugger: Debugger) -> None:
     assert disassemble(vcpu, there, 2)[0].text == "mov cx, bx"
     assert stack_words(vcpu, debugger.symbols, 1) == [(0x300FE, "1234")]
     assert place_text(vcpu, debugger.symbols) == f"{there:#x} in 16-bit code"
+    assert execute(debugger, "backtrace") == f"#0 {there:#018x} ?"
 
 
 def test_real_mode(debugger: Debugger) -> None:
@@ -102,6 +103,7 @@ def test_real_mode(debugger: Debugger) -> None:
     assert (mode.name, mode.pc, mode.sp) == ("real mode", there, 0x4007E)
     assert place_text(vcpu, debugger.symbols) == f"{there:#x} = 2000:{there - CODE:04x} in real mode"
     assert stack_words(vcpu, debugger.symbols, 1) == [(0x4007E, "5678")]
+    assert execute(debugger, "backtrace") == f"#0 {there:#018x} ?"
     assert "ud2" in execute(debugger, "disassemble").splitlines()[1]
     handler = [stops.instruction(HANDLER)]
     inside = debugger.run_only(handler).position
@@ -144,6 +146,39 @@ def test_what_gdb_sees_is_linear(debugger: Debugger) -> None:
     assert debugger.vcpu.registers["rip"] == there + 2 - CODE and value("rip") == there + 2
     refused = session.answer(b"P%s=%s" % (number["cr0"], (1).to_bytes(8, "little").hex().encode())) or b""
     assert refused == b"E.cr0 cannot be changed from here: the guest changes it itself"
+
+
+def test_a_function_of_32_bits_has_its_callers_at_each_instruction(tmp_path: Path) -> None:
+    """In front of its frame, inside it, and where only the return is left."""
+    source = tmp_path / "mine.c"
+    source.write_text(
+        "#include <guest.h>\nvolatile long number = 3;\n"
+        "__attribute__((noinline)) static long within(long n) { return number + n; }\n"
+        "__attribute__((noinline)) static long calls(long n) { return within(n) * n + within(n + 1); }\n"
+        "void test_main(void)\n{\n    check(calls(5) != 0);\n}\n"
+    )
+    guest = launch(build_guest(source, "hvm32"), GuestConfig(memory_mib=16))
+    debugger = Debugger(guest.hv, symbols=Symbols(guest.image))
+    execute(debugger, "break calls")
+    execute(debugger, "continue")
+    seen = []
+    while (names := execute(debugger, "backtrace").split()[2::4])[0].partition("+")[0] != "test_main":
+        seen.append([name.partition("+")[0] for name in names])
+        debugger.step(1)
+    callers = {"calls": ["test_main"], "within": ["calls", "test_main"]}
+    assert len(seen) > 20 and {names[0] for names in seen} == set(callers)
+    assert all(names[1 : 1 + len(callers[names[0]])] == callers[names[0]] for names in seen), seen
+
+
+def test_code_ends_where_linear_addresses_end(tmp_path: Path) -> None:
+    """The reset vector is 16 bytes in front of 4 GiB, and nothing is past that."""
+    (tmp_path / "bios").write_bytes(bytes(65536 - 16) + b"\x90" * 15 + b"\xf4")
+    guest = launch(None, GuestConfig(kind="hvm", firmware=tmp_path / "bios", memory_mib=4))
+    vcpu = guest.domain.vcpus[0]
+    assert [line.text for line in disassemble(vcpu, 0xFFFFFFF0, 40)] == ["nop"] * 15 + ["hlt"]
+    debugger = Debugger(guest.hv, symbols=Symbols(guest.image))
+    with pytest.raises(CommandError, match="memory at 0x100000000 is not mapped"):
+        execute(debugger, "disassemble 0x100000000")
 
 
 COMMANDS = {

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hv import abi
-from hv.arch.mode import CallAt, Mode
+from hv.arch.arm.registers import RECORD as RECORD_64
+from hv.arch.arm.registers32 import RECORD as RECORD_32
+from hv.arch.mode import CallAt, FrameRecord, Mode
 
 if TYPE_CHECKING:
     from hv.vcpu import Vcpu
@@ -33,6 +35,11 @@ def mode_of(vcpu: Vcpu) -> Mode:
     thumb = bool(pstate & CPSR_T)
     user = pstate & CPSR_MODE == MODE_USR
     return Mode("T32" if thumb else "A32", "thumb" if thumb else "arm", 32, user, pc, sp)
+
+
+def record_of(mode: Mode) -> FrameRecord:
+    """How calls are found on the stack of such code."""
+    return RECORD_64 if mode.bits == 64 else RECORD_32
 
 
 def call_at(vcpu: Vcpu, mode: Mode, read: Callable[[int, int], bytes]) -> CallAt | None:

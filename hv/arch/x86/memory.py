@@ -14,8 +14,10 @@ _PAGE = 4096
 
 
 def translate(vcpu: Vcpu, address: int) -> int | None:
-    """The machine address behind a linear one of 64 bits; None: nothing is mapped there."""
+    """The machine address behind a linear one; None: nothing is mapped there, or outside of long mode, past 4 GiB."""
     hv, c = vcpu.domain.hv, vcpu.c
+    if address >> 32 and not vcpu.state().efer & abi.EFER_LMA:
+        return None
     if vcpu.domain.translated:
         page = int(lib.hv_linear_page(hv.native, c, address))
         return None if page == NO_FRAME else vcpu.domain.machine_address((page & -_PAGE) + address % _PAGE)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hv.arch.mode import CallAt, Mode
+from hv.arch.mode import CallAt, FrameRecord, Mode
+from hv.arch.x86.registers import RECORD_32
 from hv.native import lib
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ def mode_in(state: Any, *, whole: bool, kernel: bool) -> Mode:
     name = "real mode" if real else "virtual 8086 mode" if virtual else f"{bits}-bit code"
     user = (virtual or (not real and selector & 3 == 3)) if whole else not kernel
     return Mode(name, f"x86_{bits}", bits, user, pc, sp, f"{selector:04x}:{rip:04x}" if real or virtual else "")
+
+
+def record_of(mode: Mode) -> FrameRecord | None:
+    """How calls are found on the stack of such code; None: by what describes it."""
+    return RECORD_32 if mode.bits == 32 else None
 
 
 def call_at(vcpu: Vcpu, mode: Mode, read: Callable[[int, int], bytes]) -> CallAt | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from hv.arch.mode import FrameRecord
 from hv.native import lib
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ FLAGS = "rflags"
 HYPERCALL_BYTES = 0
 """The instruction is in a page of Xen's, of which there is nothing to tell; what is behind it is of the same stub."""
 RECORD = None
-"""Callers are found by what describes the code (hv.debug.symbols)."""
+"""Callers of 64-bit code are found by what describes it (hv.debug.symbols)."""
+RECORD_32 = FrameRecord(
+    "rbp", "", STACK, 4, numbers=("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "rip")
+)
+"""Those of 32-bit code. Numbers: System V ABI, Intel386 Architecture Processor Supplement, table 2.14."""
 STATE = "struct x86_state"
 """The whole architectural state (native/engine/engine.h)."""
 _SEGMENTS = {name: number for number, name in enumerate(("es", "cs", "ss", "ds", "fs", "gs"))}

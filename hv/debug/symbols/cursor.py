@@ -40,14 +40,14 @@ class Memory:
         data = self.read(address & MASK, size)
         return None if data is None else int.from_bytes(data, "little")
 
-    def words(self, address: int, count: int) -> list[int]:
-        """Up to `count` words from an address on: as many as are mapped."""
+    def words(self, address: int, count: int, size: int = WORD) -> list[int]:
+        """Up to `count` words (of 8 bytes, or 4) from an address on: as many as are mapped."""
         out: list[int] = []
-        while count > 0 and address <= MASK + 1 - WORD:
-            part = min(count, max((4096 - (address & 4095)) // WORD, 1))  # one may lie across two pages
-            data = self.read(address, part * WORD)
+        while count > 0 and address <= MASK + 1 - size:
+            part = min(count, max((4096 - (address & 4095)) // size, 1))  # one may lie across two pages
+            data = self.read(address, part * size)
             if data is None:
                 break
-            out += memoryview(data).cast("Q")
-            address, count = address + part * WORD, count - part
+            out += memoryview(data).cast("Q" if size == WORD else "I")
+            address, count = address + part * size, count - part
         return out

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hv.debug.symbols.table import Symbol, Table
 
 POINTER, GUESS = "frame pointer", "guess"
-_PROLOGUE = re.compile(rb"(\x55)\x48\x89\xe5")  # push %rbp; mov %rsp,%rbp
+_PROLOGUE = re.compile(rb"(\x55)\x48?\x89\xe5")  # push %rbp; mov %rsp,%rbp, or the same of 32 bits
 _ENDBR = b"\xf3\x0f\x1e\xfa"  # endbr64 may stand before it
 _BODY = 4096  # bytes of a function in which it is looked for
 _POP_RBP, _LEAVES = 0x5D, b"\xc3\xc2\xe9\xeb"  # pop %rbp; then ret, or a jump to what returns instead
@@ -52,19 +52,20 @@ def calls(pc: int, function: int, memory: Memory) -> bool:
     return bool(opcode == 0xE8 and (pc + distance) & MASK == function)
 
 
-def by_pointer(cursor: Cursor, table: Table, memory: Memory) -> Cursor | None:
-    """The caller of a function that keeps a frame pointer, or that was called a moment ago; None: it is neither."""
+def by_pointer(cursor: Cursor, table: Table, memory: Memory, word: int = WORD) -> Cursor | None:
+    """The caller of a function that keeps a frame pointer, or that was called a moment ago; None: it is neither.
+    `word`: bytes of a return address."""
     symbol = table.at(cursor.look_up)
     rsp, rbp = cursor.registers.get("rsp"), cursor.registers.get("rbp")
     if symbol is None or rsp is None or rbp is None:
         return None
-    for found in _candidates(cursor, symbol, rsp, rbp, memory):
-        pc = memory.word(found.slot)
+    for found in _candidates(cursor, symbol, rsp, rbp, memory, word):
+        pc = memory.word(found.slot, word)
         if pc is None or found.rbp is None or not return_address(pc, table, memory):
             continue
         if found.sure or calls(pc, symbol.start, memory):
             # rbp 0: whoever set up the stack says by it that nothing is above the caller
-            return Cursor(pc, {"rsp": found.slot + WORD, "rbp": found.rbp}, False, POINTER, last=found.rbp == 0)
+            return Cursor(pc, {"rsp": found.slot + word, "rbp": found.rbp}, False, POINTER, last=found.rbp == 0)
     return None
 
 
@@ -76,7 +77,9 @@ class _Candidate(NamedTuple):
     sure: bool
 
 
-def _candidates(cursor: Cursor, symbol: Symbol, rsp: int, rbp: int, memory: Memory) -> Iterator[_Candidate]:
+def _candidates(
+    cursor: Cursor, symbol: Symbol, rsp: int, rbp: int, memory: Memory, word: int
+) -> Iterator[_Candidate]:
     """The most credible first."""
     body = memory.read(symbol.start, min(symbol.end - symbol.start, _BODY)) or b""
     prologue = _PROLOGUE.search(body)
@@ -86,14 +89,14 @@ def _candidates(cursor: Cursor, symbol: Symbol, rsp: int, rbp: int, memory: Memo
         if (leaving[0] == _POP_RBP and leaving[1] in _LEAVES) or leaving[1] == _LEAVES[0]:
             yield _Candidate(rsp, rbp, True)
         if push is not None and cursor.pc == push + 1:
-            yield _Candidate(rsp + WORD, memory.word(rsp), True)
+            yield _Candidate(rsp + word, memory.word(rsp, word), True)
         if push is not None and cursor.pc <= push:
             yield _Candidate(rsp, rbp, push == symbol.start + len(_ENDBR) or push == symbol.start)
     # Where rsp is no stack at all, rbp may still lead to one.
-    if push is None or rbp % WORD or (not 0 <= rbp - rsp < _FRAME_MAX and memory.word(rsp) is not None):
+    if push is None or rbp % word or (not 0 <= rbp - rsp < _FRAME_MAX and memory.word(rsp) is not None):
         chain = None
     else:
-        chain = _Candidate(rbp + WORD, memory.word(rbp), True)
+        chain = _Candidate(rbp + word, memory.word(rbp, word), True)
     if cursor.exact:
         # A compiler may set up the frame late ("shrink wrapping"), and leave it early: then rsp has the return address.
         if chain is not None:
@@ -103,30 +106,30 @@ def _candidates(cursor: Cursor, symbol: Symbol, rsp: int, rbp: int, memory: Memo
         yield chain
 
 
-def _words_above(rsp: int, memory: Memory) -> Iterator[tuple[int, int]]:
-    """Words of the stack with their addresses, the nearest first: every eighth byte from rsp on and, if that is not
+def _words_above(rsp: int, memory: Memory, word: int) -> Iterator[tuple[int, int]]:
+    """Words of the stack with their addresses, the nearest first: every word from rsp on and, if that is not
     aligned, the aligned ones as well."""
-    starts = sorted({rsp, (rsp + WORD - 1) & -WORD})
-    found = [memory.words(start, _SCAN_WORDS) for start in starts]
+    starts = sorted({rsp, (rsp + word - 1) & -word})
+    found = [memory.words(start, _SCAN_WORDS, word) for start in starts]
     for number in range(max(map(len, found))):
         for start, words in zip(starts, found, strict=True):
             if number < len(words):
-                yield start + WORD * number, words[number]
+                yield start + word * number, words[number]
 
 
-def by_scan(cursor: Cursor, table: Table, memory: Memory) -> Cursor | None:
+def by_scan(cursor: Cursor, table: Table, memory: Memory, word: int = WORD) -> Cursor | None:
     """The next word up the stack that looks like a return address, and the rbp saved below it if it looks like one."""
     rsp = cursor.registers.get("rsp")
     if rsp is None:
         return None
     # Calls and pushes go by words from rsp, but whoever moved it by less may have done so since, and not before.
-    for slot, value in _words_above(rsp, memory):
+    for slot, value in _words_above(rsp, memory, word):
         if not return_address(value, table, memory):
             continue
-        registers = {"rsp": slot + WORD}
+        registers = {"rsp": slot + word}
         # An rbp that points above the return address is the caller's still. Else it may have been saved below it.
-        for rbp in (cursor.registers.get("rbp"), memory.word(slot - WORD)):
-            if rbp is not None and not rbp % WORD and 0 < rbp - slot < _FRAME_MAX:
+        for rbp in (cursor.registers.get("rbp"), memory.word(slot - word, word)):
+            if rbp is not None and not rbp % word and 0 < rbp - slot < _FRAME_MAX:
                 registers["rbp"] = rbp
                 break
         return Cursor(value, registers, False, GUESS)

@@ -6,13 +6,17 @@ frame pointers; at last, a guess by what the stack holds. Nothing of the guest i
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from hv.debug.mode import mode_of, record_of
 from hv.debug.symbols.cfi import X86_64, Registers
 from hv.debug.symbols.cursor import Cursor, Memory
 from hv.debug.symbols.frames import GUESS, POINTER, by_pointer, by_scan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hv.arch.mode import FrameRecord
     from hv.debug.symbols import Symbols
     from hv.debug.symbols.table import Place
@@ -45,24 +49,27 @@ class Frame(NamedTuple):
 def backtrace(vcpu: Vcpu, symbols: Symbols, limit: int = 32) -> list[Frame]:
     """The call stack of a vcpu that is not running: at most `limit` frames, at least one.
 
-    In guest user mode, of a program that the symbols do not know, only where it is.
+    In guest user mode, of a program that the symbols do not know, and of 16-bit code, whose calls need segments, only
+    where it is. Addresses are linear.
     """
-    registers, arch = dict(vcpu.registers), vcpu.arch
-    cursor = Cursor(registers.pop(arch.PC), registers, True, HERE)
-    return unwind(cursor, symbols, Memory(vcpu.peek), limit, arch.RECORD)
+    registers, arch, mode = dict(vcpu.registers), vcpu.arch, mode_of(vcpu)
+    del registers[arch.PC]
+    cursor = Cursor(mode.pc, registers | {arch.STACK: mode.sp}, True, HERE, last=mode.bits == 16)
+    return unwind(cursor, symbols, Memory(vcpu.peek), limit, record_of(vcpu, mode))
 
 
 def unwind(
     cursor: Cursor, symbols: Symbols, memory: Memory, limit: int, record: FrameRecord | None = None
 ) -> list[Frame]:
-    """The frames from `cursor` on. `record`: how they are linked, of an architecture that keeps frame records."""
+    """The frames from `cursor` on. `record`: how they are linked, of code that keeps frame records."""
+    way = _way(record)
     stack = record.stack if record else "rsp"
     frames = [_frame(cursor, symbols, stack)]
     seen = {(cursor.pc, cursor.registers.get(stack))}
     while len(frames) < limit and not cursor.last:
         if frames[-1].place is None and not cursor.exact:
             break  # out of what is known: a return address into nowhere leads nowhere
-        following = _linked(cursor, symbols, memory, record) if record else _caller(cursor, symbols, memory)
+        following = way(cursor, symbols, memory)
         if following is None or (following.pc, following.registers.get(stack)) in seen:
             break
         cursor = following
@@ -71,26 +78,33 @@ def unwind(
     return frames
 
 
-def _caller(cursor: Cursor, symbols: Symbols, memory: Memory) -> Cursor | None:
+def _way(record: FrameRecord | None) -> Callable[[Cursor, Symbols, Memory], Cursor | None]:
+    """How callers of such code are found. Without a link register, calls leave their return address on the stack."""
+    if record is None:
+        return _caller
+    known = Registers(record.numbers, record.stack, record.word, record.marks)
+    return partial(_linked, record=record, known=known) if record.link else partial(_caller, known=known)
+
+
+def _caller(cursor: Cursor, symbols: Symbols, memory: Memory, known: Registers = X86_64) -> Cursor | None:
     if symbols.at(cursor.look_up) is None:
         return None
-    found = _described(cursor, symbols, memory)
-    if found is None:
+    found, table, word = _described(cursor, symbols, memory, known), symbols.table, known.word
+    if found is None and known is X86_64:
         found = symbols.orc.caller(cursor, memory)
-    if found is not None:
-        return found
-    return by_pointer(cursor, symbols.table, memory) or by_scan(cursor, symbols.table, memory)
+    return found or by_pointer(cursor, table, memory, word) or by_scan(cursor, table, memory, word)
 
 
-def _described(cursor: Cursor, symbols: Symbols, memory: Memory, known: Registers = X86_64) -> Cursor | None:
+def _described(cursor: Cursor, symbols: Symbols, memory: Memory, known: Registers) -> Cursor | None:
     """By call frame information: pyelftools decodes a function's when it is first needed, and may not like it."""
     return symbols.guard("call frame information", lambda: symbols.cfi.caller(cursor, memory, known), None)
 
 
-def _linked(cursor: Cursor, symbols: Symbols, memory: Memory, record: FrameRecord) -> Cursor | None:
+def _linked(
+    cursor: Cursor, symbols: Symbols, memory: Memory, record: FrameRecord, known: Registers
+) -> Cursor | None:
     """The caller where frames are linked. At a return no description counts: compilers describe how a frame is made,
     but only those that are asked to how it goes."""
-    known = Registers(record.numbers, record.stack, record.word, record.marks)
     if symbols.at(cursor.look_up) is None or _returns(cursor, memory, record):
         return by_record(cursor, symbols, memory, record)
     return _described(cursor, symbols, memory, known) or by_record(cursor, symbols, memory, record)
@@ -106,10 +120,11 @@ def by_record(cursor: Cursor, symbols: Symbols, memory: Memory, record: FrameRec
     """The caller by the frame record in use; of a function that has made none so far, or has none any more, by the
     register that it returns to."""
     registers, mask = cursor.registers, (1 << 8 * record.word) - 1
-    symbol, link = symbols.table.at(cursor.look_up), registers.get(record.link, 0) & ~record.marks
+    symbol, link = symbols.table.at(cursor.look_up), registers.get(record.link)
     code = memory.read(symbol.start, min(cursor.pc - symbol.start, _BODY)) if symbol else None
     above = record.above(code[:_PROLOGUE]) if record.above and code else None
-    if cursor.exact and symbol is not None and symbols.table.at(link) is not None:
+    link = None if link is None else link & ~record.marks
+    if cursor.exact and symbol is not None and link is not None and symbols.table.at(link) is not None:
         gone = _returns(cursor, memory, record)
         if gone or (code is not None and not record.uses(code)):
             stack = registers.get(record.stack, 0) + (0 if gone or above is None else above) & mask
