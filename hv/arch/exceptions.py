@@ -26,6 +26,13 @@ class Exceptions(NamedTuple):
     by_instruction: frozenset[int] = frozenset()
     """Those that an instruction of their own raises, so that they keep their names when software does."""
 
+    counters: dict[int, str] = {}  # noqa: RUF012
+    """Names of the counters of native/xen that count something else than the exception of their number."""
+
+    def counter(self, number: int) -> str:
+        """What a counter of native/xen counts."""
+        return self.counters.get(number) or self.name(number)
+
     def name(self, number: int, *, software: bool = False) -> str:
         """Its name. `software`: an instruction that may raise any number raised it, as INT in real mode does to call
         the BIOS (int 0x10): no exception."""

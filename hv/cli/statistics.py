@@ -17,7 +17,7 @@ def counts(domain: Domain) -> tuple[dict[str, int], dict[str, int]]:
     names = exceptions_of(domain.kind)
     lib.hv_statistics(domain.hv.native, domain.slot, traps, hypercalls)
     return (
-        {names.name(number): int(count) for number, count in enumerate(traps) if count},
+        {names.counter(number): int(count) for number, count in enumerate(traps) if count},
         {
             abi.HYPERCALLS.get(number, f"hypercall {number}"): int(count)
             for number, count in enumerate(hypercalls)

@@ -209,8 +209,13 @@ def test_what_a_trace_calls_interrupts(tmp_path: Path, capfd: pytest.CaptureFixt
     code = bytes.fromhex("31c0 8ed8 c7064000d5ff c706420000f0 bc0010 cd10 fa f4")
     reset = bytes.fromhex("eac0ff00f0")                             # at the reset vector: a jump to the code
     (tmp_path / "bios").write_bytes(bytes(65536 - 64) + code.ljust(48, b"\0") + reset.ljust(16, b"\0"))
-    main(["trace", "--type", "hvm", "--memory", "4", "--firmware", str(tmp_path / "bios"), "--max-insns", "20"])
+    made = ["--type", "hvm", "--memory", "4", "--firmware", str(tmp_path / "bios"), "--max-insns", "20"]
+    main(["trace", *made])
     assert "int 0x10 rip 0xffd5" in capfd.readouterr().err
+    main(["run", *made, "--stats"])
+    counted = capfd.readouterr().err
+    assert [line.split()[-1] for line in counted.splitlines() if line.startswith("int 0x10 ")] == ["1"]
+    assert "#MF" not in counted
     kernel = str(build_guest(find_guest("pit_interrupts"), "hvm64"))
     main(["trace", "--type", "hvm", "--memory", "16", "--firmware", kernel, "-e", "event"])
     assert "interrupt 0x" in capfd.readouterr().err

@@ -6,6 +6,7 @@
  * store to one of the guest's own read-only page tables, else bounced with cr2 in vcpu_info.
  * Facts: xen/arch/x86/traps.c and xen/arch/x86/pv/{traps,emul-inv-op}.c of Xen 4.17.
  */
+#include "machine.h"
 #include "pv.h"
 #include "decode.h"
 
@@ -151,7 +152,7 @@ bool op_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
         cpu_leave_at_breakpoint(cpu);
         return false;
     }
-    hv->trap_counts[v->domain_slot][hv_trap_index(trap->vector)]++;
+    hv->trap_counts[v->domain_slot][x86_trap_counter(trap)]++;
     struct trap_record *record = hv_log_trap(hv, v, TRAP_LOG_EXCEPTION, trap->vector);
     record->error = trap->error;
     record->address = trap->vector == VECTOR_PF ? trap->address : 0;

@@ -3,6 +3,7 @@
  * Attention (cpu_set_attention) is wanted as long as anything waits that the processor could take once it lets it: the
  * engine then asks hvm_interrupt() at each place where it could have become possible, and nowhere else.
  */
+#include "../machine.h"
 #include "hvm.h"
 #include "../../io.h"
 #include "../../../abi/hvm.h"
@@ -225,7 +226,7 @@ static bool hvm_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
     if (!(trap->flags & TRAP_SOFTWARE))
         correct(hv, v, &corrected);
     trap = &corrected;
-    hv->trap_counts[v->domain_slot][hv_trap_index(trap->vector)]++;
+    hv->trap_counts[v->domain_slot][x86_trap_counter(trap)]++;
     struct trap_record *record = hv_log_trap(hv, v, TRAP_LOG_EXCEPTION, trap->vector);
     record->error = trap->error;
     record->args[0] = trap->flags & TRAP_SOFTWARE ? 1 : 0;
