@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hv import changes
+from hv.arch.arm.report import status_text
 from hv.cli.main import main
 from hv.debug.timeline import Timeline
 from hv.testing.build import build_guest, find_guest
@@ -40,6 +41,8 @@ def test_calls_code_and_hypercalls_are_told(environment: str, capsys: pytest.Cap
     places = [line for line in text.splitlines() if line.startswith("0x") and " (" in line]
     assert len(places) == 2 and places[0] == places[1]
     assert "sctlr " in text and "ttbr0 " in text
+    status = r"pstate \w+ .*EL1h$" if environment == "arm64" else r"cpsr \w+ .*svc$"
+    assert re.search(status, text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -170,6 +173,14 @@ def test_a_function_has_its_caller_at_each_instruction(
     assert len(inside) > 12 and calls[-1][0] not in ("calls", "within")
     callers = {"calls": ["calls", "test_main"], "within": ["within", "calls", "test_main"]}
     assert all(names[: len(callers[names[0]])] == callers[names[0]] for names in inside), inside
+
+
+@pytest.mark.parametrize(("status", "text"), [
+    (0x8000_03C5, "N D A I F EL1h"), (0x6000_0000, "Z C EL0t"), (0x1020_0005, "V SS EL1h"),
+    (0x0000_01D3, "A I F svc"), (0x2800_0230, "C Q E T usr"), (0x0010_0015, "IL no mode"),
+])  # fmt: skip
+def test_the_status_register_in_words(status: int, text: str) -> None:
+    assert status_text(status) == text
 
 
 def test_calls_go_through_an_exception_at_each_instruction_of_its_handler(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hv.arch.arm.memory import guest_physical, rights
+from hv.arch.arm.mode import CPSR_MODE, PSTATE_AARCH32
 from hv.native import ffi, lib
 from hv.p2m import p2m_entry_text
 
@@ -19,7 +20,11 @@ _FAULTS = {
 }  # fmt: skip
 """Statuses of an abort without their level. Source: DDI 0487, D17.2.37 (DFSC)."""
 _LETTERS = (("r", lib.MAP_READ), ("w", lib.MAP_WRITE), ("x", lib.MAP_EXEC))
-_STATUS = (("N", 31), ("Z", 30), ("C", 29), ("V", 28), ("D", 9), ("A", 8), ("I", 7), ("F", 6))
+_CONDITIONS = (("N", 31), ("Z", 30), ("C", 29), ("V", 28))
+_STATUS_64 = (*_CONDITIONS, ("SS", 21), ("IL", 20), ("D", 9), ("A", 8), ("I", 7), ("F", 6))
+_STATUS_32 = (*_CONDITIONS, ("Q", 27), ("IL", 20), ("E", 9), ("A", 8), ("I", 7), ("F", 6), ("T", 5))
+"""Bits of PSTATE, and of CPSR, by name (DDI 0487, C5.2 and G8.2)."""
+_MODES = {0x10: "usr", 0x11: "fiq", 0x12: "irq", 0x13: "svc", 0x17: "abt", 0x1B: "und", 0x1F: "sys"}
 
 
 def register_lines(vcpu: Vcpu) -> list[str]:
@@ -28,10 +33,17 @@ def register_lines(vcpu: Vcpu) -> list[str]:
     cells = [f"{name:>4} {value:0{width}x}" for name, value in vcpu.registers.items()]
     lines = ["  " + "  ".join(cells[at : at + 4]) for at in range(0, len(cells), 4)]
     status = int(state.pstate)
-    named = " ".join(name for name, bit in _STATUS if status >> bit & 1)
-    lines.append(f"  {vcpu.arch.FLAGS} {status:08x} {named}".rstrip())
+    lines.append(f"  {vcpu.arch.FLAGS} {status:08x} {status_text(status)}")
     cells = [f"{name} {vcpu.arch.OTHERS[name](vcpu):x}" for name in vcpu.arch.REPORTED]
     return lines + ["  " + "  ".join(cells[at : at + 6]) for at in range(0, len(cells), 6)]
+
+
+def status_text(status: int) -> str:
+    """A PSTATE or CPSR in words: the bits that are set, then the exception level and its stack pointer, or the mode."""
+    narrow = status & PSTATE_AARCH32
+    mode = _MODES.get(status & CPSR_MODE, "no mode") if narrow else f"EL{status >> 2 & 3}{'h' if status & 1 else 't'}"
+    named = [name for name, bit in (_STATUS_32 if narrow else _STATUS_64) if status >> bit & 1]
+    return " ".join([*named, mode])
 
 
 def guest_walk(vcpu: Vcpu, address: int) -> list[str]:
