@@ -1,13 +1,18 @@
 /* @title  external aborts
  * @fact   where a guest-physical address has nothing behind it, a read, a write, a fetch and the walk of page tables that lie there
- *         abort synchronously, with a status of their own (a walk's tells the level), from the kernel and from user mode
- * @source Arm DDI 0487, ESR_EL1 (DFSC 0x10, 0x14 and on); DDI 0406C, B3.13.3
+ *         abort synchronously, from the kernel and from user mode; the syndrome has a class and nothing else, neither a status nor
+ *         that it was a write, and AArch32 is told of a debug event
+ * @source Xen 4.17, xen/arch/arm/traps.c (do_trap_stage2_abort_guest, inject_abt64_exception, inject_abt32_exception)
  * @env    arm64 arm32
  */
 #include <guest.h>
 
 enum { NOWHERE = 0x3f000000 };                          /* between the machine's devices and its RAM */
-enum { WALK_LEVEL_3 = FSC_EXTERNAL_WALK | 3 };
+#ifdef __aarch64__
+enum { FETCH = EC_IABT, FETCH_USER = EC_IABT_USER };
+#else
+enum { FETCH = EC_BKPT32, FETCH_USER = EC_BKPT32 };     /* as which the library knows a prefetch abort with that status */
+#endif
 
 static void read_it(void *p) { (void)*(volatile uint32_t *)p; }
 static void write_it(void *p) { *(volatile uint32_t *)p = 1; }
@@ -17,34 +22,57 @@ static unsigned long user_run(unsigned long p) { return ((unsigned long (*)(unsi
 
 static char *window;
 
-static void expect(const struct fault *f, unsigned vector, unsigned status, bool write)
+static void expect(const struct fault *f, unsigned vector)
 {
-    check_fault(f, vector, status);
+    check_fault_iss(f, vector, FSC_INJECTED);
     check_eq(f->far, window);
-    check_eq(!!(f->esr & ISS_WNR), write);
 }
 
-/* What each kind of access comes to: a status. */
-static void all(unsigned status)
+/* Each kind of access. */
+static void all(void)
 {
     struct fault *f = fault_arm();
 
     fault_probe(read_it, window);
-    expect(f, EC_DABT, status, false);
+    expect(f, EC_DABT);
     f = fault_arm();
     fault_probe(write_it, window);
-    expect(f, EC_DABT, status, true);
+    expect(f, EC_DABT);
     f = fault_arm();
     fault_probe(run_it, window);
-    expect(f, EC_IABT, status, false);
+    expect(f, FETCH);
     check_eq(f->ip, window);
     f = fault_arm();
     user_call(user_read, (unsigned long)window);
-    expect(f, EC_DABT_USER, status, false);
+    expect(f, EC_DABT_USER);
     f = fault_arm();
     user_call(user_run, (unsigned long)window);
-    expect(f, EC_IABT_USER, status, false);
+    expect(f, FETCH_USER);
 }
+
+#ifndef __aarch64__
+/* With the registers of short descriptors; without an MMU, for the library has no such tables. */
+static void short_status(void)
+{
+    uint32_t control = cp15_read(0, 1, 0, 0), tables = cp15_read(0, 2, 0, 2), status;
+    struct fault *f = fault_arm();
+
+    irq_disable();
+    arch_barrier();
+    cp15_write(0, 1, 0, 0, control & ~1u);
+    cp15_write(0, 2, 0, 2, 0);                          /* TTBCR.EAE */
+    arch_isb();
+    __asm__ volatile(FAULTING("str %0, [%0]") : : "r"(NOWHERE) : "memory");
+    status = cp15_read(0, 5, 0, 0);
+    cp15_write(0, 2, 0, 2, tables);
+    cp15_write(0, 1, 0, 0, control);
+    arch_isb();
+    irq_enable();
+    check_fault(f, EC_DABT, 2);
+    check_eq(status, 2);
+    check_eq(f->far, NOWHERE);
+}
+#endif
 
 void test_main(void)
 {
@@ -60,30 +88,32 @@ void test_main(void)
     check_fault(f, EC_DABT, FSC_PERMISSION | 3);
     f = fault_arm();
     fault_probe(run_it, window);
-    check_fault(f, EC_IABT, FSC_EXTERNAL);
-    check_eq(f->far, window);
+    expect(f, FETCH);
     f = fault_arm();
     user_call(user_run, (unsigned long)window);
-    check_fault(f, EC_IABT_USER, FSC_EXTERNAL);
+    expect(f, FETCH_USER);
     f = fault_arm();
     fault_probe(read_it, window);
-    expect(f, EC_DABT, FSC_EXTERNAL, false);
+    expect(f, EC_DABT);
     pt_set(window, mapped | PTE_NEVER);
     f = fault_arm();
     fault_probe(write_it, window);
-    expect(f, EC_DABT, FSC_EXTERNAL, true);
+    expect(f, EC_DABT);
     f = fault_arm();
     user_call(user_read, (unsigned long)window);
-    expect(f, EC_DABT_USER, FSC_EXTERNAL, false);
+    expect(f, EC_DABT_USER);
 
     /* The table of pages is nowhere. */
     *(volatile uint64_t *)entry = NOWHERE | PTE_TABLE;
     arch_tlb_flush_all();
-    all(WALK_LEVEL_3);
+    all();
     *(volatile uint64_t *)entry = table;
     arch_tlb_flush_all();
     pt_set(window, PTE_DATA | (uintptr_t)page_alloc());
     f = fault_arm();
     fault_probe(read_it, window);
     check_no_fault(f);
+#ifndef __aarch64__
+    short_status();
+#endif
 }

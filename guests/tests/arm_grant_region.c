@@ -29,9 +29,9 @@ void test_main(void)
     domid_t self = own_domid();
     struct fault *f = fault_arm();
 
-    /* Nothing is there yet: an external abort. */
+    /* Nothing is there yet: an abort. */
     fault_probe(read_it, (void *)window);
-    check_fault(f, EC_DABT, FSC_EXTERNAL);
+    check_fault(f, EC_DABT, FSC_INJECTED);
 
     require_eq(physmap_add(XENMAPSPACE_grant_table, 0, (void *)region), 0);
     struct grant_entry_v1 *table = (struct grant_entry_v1 *)region;

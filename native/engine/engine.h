@@ -170,6 +170,9 @@ struct watchpoint { uint64_t va, bytes; uint32_t kinds, id; };    /* kinds: WATC
 /* Accesses of the instruction at `pc` to bytes of watchpoint `id`. `va`, `size`: of the first; `kinds`: of all. */
 struct touch { uint64_t pc, va, size; uint32_t kinds, id; };
 
+/* An external abort as registers report it: ISS of ESR_EL1, and AArch32's DFSR or IFSR with long and with short descriptors. */
+struct arm_abort_report { uint32_t iss, fsr_long, fsr_short; };
+
 #ifndef XENLAB_CFFI
 /* What the layer above answers. `ctx` is engine_ops.ctx. Each returns true for "go on" and false for "leave
  * cpu_run() with cpu_exit_record(cpu)". */
@@ -211,6 +214,9 @@ struct engine_ops {
     /* Fill *map for the 4 KiB page of guest-physical address `ipa`: stage 2 of the translation. false: nothing is there, an
      * external abort; so is a write to what has no MAP_WRITE, and a fetch from MAP_DEVICE. */
     bool (*stage2)(void *ctx, struct cpu *cpu, uint64_t ipa, enum access access, struct mapping *map);
+    /* What the guest is told of such an abort, and of one in the walk of its tables. NULL: what the architecture says, with the
+     * level of a walk and whether it was a write. */
+    const struct arm_abort_report *abort_report;
     /* Of the machine's own table; may be NULL. Entries in `bytes` bytes from `offset` on of a frame that machine_note_table()
      * named are about to change: what the layer above has kept of them is of no use any more. */
     void (*table_changed)(void *ctx, uint64_t frame, uint32_t offset, uint32_t bytes);

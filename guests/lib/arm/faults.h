@@ -14,8 +14,13 @@ struct regs;
 
 /* Fault status codes of aborts, in the low six bits of a syndrome; the level is added where there is one. */
 enum {
-    FSC_ADDRESS_SIZE = 0x00, FSC_TRANSLATION = 0x04, FSC_ACCESS_FLAG = 0x08, FSC_PERMISSION = 0x0c, FSC_EXTERNAL = 0x10,
-    FSC_EXTERNAL_WALK = 0x14, FSC_ALIGNMENT = 0x21
+    FSC_ADDRESS_SIZE = 0x00, FSC_TRANSLATION = 0x04, FSC_ACCESS_FLAG = 0x08, FSC_PERMISSION = 0x0c, FSC_ALIGNMENT = 0x21,
+    /* What Xen says of an abort that it injects: nothing; in AArch32 that of a debug event. */
+#ifdef __aarch64__
+    FSC_INJECTED = 0x00
+#else
+    FSC_INJECTED = 0x22
+#endif
 };
 #define ISS_FSC 0x3f                    /* of an abort: the status code */
 #define ISS_WNR (1 << 6)                /* it was a write */

@@ -25,6 +25,8 @@ static uint32_t fault_status(struct cpu *c, enum access access, const struct arm
     return write | 0x8;           /* an address that is too large: there is nothing */
 }
 
+static bool is_external(uint32_t status) { return status == FAULT_EXTERNAL || (status & ~3u) == FAULT_EXTERNAL_WALK; }
+
 void arm_abort(struct cpu *c, uint64_t va, enum access access, const struct arm_fault *fault, uintptr_t ra)
 {
     if (ra)
@@ -35,10 +37,13 @@ void arm_abort(struct cpu *c, uint64_t va, enum access access, const struct arm_
     if (fetch)
         arm_check_pc(c, arm_pc(c));
     const uint32_t class = (fetch ? EC_FETCH_LOWER : EC_DATA_LOWER) + arm_level(c);
+    const uint32_t iss = (access == ACCESS_WRITE ? (uint32_t)ISS_WNR : 0u) | fault->status, fsr = fault_status(c, access, fault);
+    struct arm_abort_report report = {.iss = iss, .fsr_long = fsr, .fsr_short = fsr};
+    if (c->ops->abort_report && is_external(fault->status))
+        report = *c->ops->abort_report;
     ENV(uint64_t, U_ENV_VADDRESS) = va;
-    ENV(uint32_t, U_ENV_FSR) = fault_status(c, access, fault);
-    raise_exception_aarch64(c->env, fetch ? U_EXCP_PREFETCH_ABORT : U_EXCP_DATA_ABORT,
-                            class << EC_SHIFT | ESR_IL | (access == ACCESS_WRITE ? (uint32_t)ISS_WNR : 0u) | fault->status, 1);
+    ENV(uint32_t, U_ENV_FSR) = arm_short_tables(c) ? report.fsr_short : report.fsr_long;
+    raise_exception_aarch64(c->env, fetch ? U_EXCP_PREFETCH_ABORT : U_EXCP_DATA_ABORT, class << EC_SHIFT | ESR_IL | report.iss, 1);
 }
 
 /* ---- tables ---- */

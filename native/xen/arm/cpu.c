@@ -48,9 +48,14 @@ static bool on_exception(void *ctx, struct cpu *cpu, const struct trap *trap)
     return true;
 }
 
+/* Xen injects an abort that says nothing of itself; in AArch32 it is reported as a debug event (xen/arch/arm/traps.c,
+ * inject_abt64_exception(), inject_abt32_exception()). */
+static const struct arm_abort_report INJECTED = {.iss = 0, .fsr_long = 0x222, .fsr_short = 0x002};
+
 const struct engine_ops ARM_OPS = {
     .native = true, .exception = on_exception, .io = arm_io, .breakpoint = stops_breakpoint, .watched = stops_watched,
     .halt = on_halt, .hvc = arm_hvc, .smc = arm_smc, .sysreg = arm_sysreg, .stage2 = arm_stage2,
+    .abort_report = &INJECTED,
 };
 
 /* ---- registers ---- */
