@@ -183,9 +183,12 @@ def test_the_status_register_in_words(status: int, text: str) -> None:
     assert status_text(status) == text
 
 
-def test_calls_go_through_an_exception_at_each_instruction_of_its_handler(capsys: pytest.CaptureFixture[str]) -> None:
-    """entry.S describes its frame by where sp is, which follows from the handler's frame record and its size."""
-    text = said("arm64", "break trap_entry", "continue", *["backtrace", "step"] * 8, capsys=capsys)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_calls_go_through_an_exception_at_each_instruction_of_its_handler(
+    environment: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """entry.S describes its frame: of arm64 by where sp is, which follows from the size of the handler's frame."""
+    text = said(environment, "break trap_entry", "continue", *["backtrace", "step"] * 8, capsys=capsys)
     parts = [part.partition("(hv)")[0] for part in text.split("(hv) backtrace\n")[1:]]
     calls = [re.findall(r"^#\d+ +\S+ (\w+)", part, re.MULTILINE) for part in parts]
     assert len(calls) == 8

@@ -12,6 +12,7 @@
 #define MODE_MASK 0x1f
 #define MODE_USER 0x10
 
+    .cfi_sections .debug_frame
     .arm
     .text
     .balign 32
@@ -48,6 +49,15 @@ vectors:
     EXCEPTION on_fiq, 7, 4
 
 exception:                                      /* r0: which of the eight */
+    .cfi_startproc simple
+    .cfi_signal_frame
+    .cfi_def_cfa sp, 0
+    .cfi_offset sp, 52
+    .cfi_offset lr, 56
+    .cfi_offset r11, 44
+    .cfi_offset r4, 16
+    .cfi_return_column 15
+    .cfi_offset 15, AT_IP
     ldr r1, [sp, #AT_SPSR]
     and r1, r1, #MODE_MASK
     cmp r1, #MODE_USER
@@ -61,9 +71,11 @@ exception:                                      /* r0: which of the eight */
 2:  str r0, [sp, #AT_ENTRY]
     mov r0, sp
     mov r4, sp                                  /* calls want 8 bytes */
+    .cfi_def_cfa r4, 0
     bic sp, sp, #7
     bl trap_arrived
     mov sp, r4
+    .cfi_endproc
 
 restore:
     ldr r1, [sp, #AT_SPSR]
