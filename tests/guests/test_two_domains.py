@@ -65,6 +65,23 @@ def test_a_privileged_domain_beside_others() -> None:
     assert outcome(pairs.beside()) == outcome(pairs.beside())
 
 
+@pytest.mark.parametrize("kinds", ["pv64 arm64", "arm32 pvh64"])
+def test_what_was_typed_to_either_is_repeated(kinds: str) -> None:
+    """The inputs of both domains, of one hypervisor's gate, in another one."""
+    guests, again, untyped = (pairs.start("exchange", plan(kinds, quantum=777)) for _ in range(3))
+    hv = guests[pairs.GIVER].hv
+    for count, role in ((9_000, pairs.GIVER), (12_345, pairs.TAKER), (20_001, pairs.GIVER)):
+        hv.run(max_insns=count)
+        guests[role].console.feed(b"key %d" % count)
+    ran = outcome((hv, hv.run(max_insns=pairs.MAX_INSNS), pairs.texts(guests)))
+    assert [entry.domid for entry in hv.inputs] == [1, 2, 1]
+    other = again[pairs.GIVER].hv
+    other.inputs.replay(list(hv.inputs))
+    assert outcome((other, other.run(max_insns=pairs.MAX_INSNS), pairs.texts(again))) == ran
+    third = untyped[pairs.GIVER].hv
+    assert outcome((third, third.run(max_insns=pairs.MAX_INSNS), pairs.texts(untyped))) != ran
+
+
 @pytest.mark.parametrize("limit", [1, 7, 512])
 @pytest.mark.parametrize("name", ["exchange", "code"])
 def test_block_limits_change_nothing(name: str, limit: int) -> None:
