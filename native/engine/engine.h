@@ -367,8 +367,9 @@ enum { ARM_WALK_LEVELS = 4, ARM_NO_FAULT = 0xff };
 struct arm_entry { uint64_t ipa, value; uint32_t bytes, shift; };
 unsigned arm_walked(struct cpu *cpu, uint64_t va, struct arm_entry entries[ARM_WALK_LEVELS], uint32_t *status);
 /* The first address from *va on that EL1 may read: *va, its *ipa, how many *bytes that one entry maps from there on, and what it
- * allows. Without an MMU all addresses are their own, in one piece. false: there is none. */
-bool arm_next_mapped(struct cpu *cpu, uint64_t *va, uint64_t *ipa, uint64_t *bytes, uint32_t *prot);
+ * allows. Without an MMU all addresses are their own, in one piece. *walks: how many may still be made, of tables that lead in
+ * circles. false: there is none, or not in so many. */
+bool arm_next_mapped(struct cpu *cpu, uint64_t *va, uint64_t *ipa, uint64_t *bytes, uint32_t *prot, uint32_t *walks);
 #endif
 
 /* ---- x86 registers ---- */

@@ -52,3 +52,34 @@ def test_gdb_shows_callers_and_memory(env: str, tmp_path: Path, capfd: pytest.Ca
     assert "$1 = {0x600df00d, 0x123a}" in shown
     callers = shown[shown.index("$1") :]
     assert re.search(r"innermost \(depth=.*\n#\d .* outer \(depth=5\) .*\n#\d .* test_main \(\)", callers), shown
+
+
+CIRCLES = """
+#include <guest.h>
+
+#define CIRCLE(table, next) for (unsigned i = 0; i < 512; i++) (table)[i] = (unsigned long)(next) | 3
+
+static uint64_t tables[4][512] __attribute__((aligned(4096)));
+volatile unsigned long marker = 0x600df00d;
+
+void test_main(void)
+{
+    struct sched_shutdown crash = { .reason = SHUTDOWN_crash };
+
+    for (unsigned level = 0; level < 3; level++)
+        CIRCLE(tables[level], tables[level + 1]);
+    sysreg_write(ttbr1_el1, tables[0]);
+    sysreg_write(tcr_el1, (sysreg_read(tcr_el1) & ~(0xffffUL << 16)) | 0xb5100000);
+    arch_isb();
+    hcall(sched_op, SCHEDOP_shutdown, &crash);
+}
+"""
+
+
+def test_tables_that_lead_to_nothing_in_many_ways(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """512 to the power of 4 pages, of which none is mapped: the file has the rest, after a bounded search."""
+    source = tmp_path / "circles.c"
+    source.write_text(CIRCLES)
+    kernel, core = build_guest(source, "arm64"), tmp_path / "core"
+    assert main(["run", str(kernel), "--core", str(core)]) == EXIT_CRASHED
+    assert "$1 = 0x600df00d" in look_at_core(core, ["p/x marker"], kernel, "gdb-multiarch")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NT_ARM_VFP = 0x400
 _PAGE = 4096
 _MOST = 1 << 20
-"""Entries of page tables that are looked at: tables that map themselves would have many more."""
+"""Walks of page tables, whether they find something or not: tables that lead to themselves have many more."""
 
 
 ARM64, ARM32 = Machine(183, 64), Machine(40, 32)
@@ -52,9 +52,8 @@ def runs(vcpu: Vcpu) -> Iterator[Run]:
 
 def _mapped(vcpu: Vcpu) -> Iterator[Run]:
     va, ipa, size, prot = ffi.new("uint64_t *"), ffi.new("uint64_t *"), ffi.new("uint64_t *"), ffi.new("uint32_t *")
-    for _ in range(_MOST):
-        if not lib.arm_next_mapped(vcpu.cpu, va, ipa, size, prot):
-            return
+    walks = ffi.new("uint32_t *", _MOST)
+    while lib.arm_next_mapped(vcpu.cpu, va, ipa, size, prot, walks):
         pages = max(int(size[0]) // _PAGE, 1)
         yield Run(
             int(va[0]), int(ipa[0]) // _PAGE, pages, bool(prot[0] & lib.MAP_WRITE), bool(prot[0] & lib.MAP_EXEC)

@@ -43,11 +43,38 @@ void arm_exception_taken(struct cpu *c)
         arm_settle_checks(c);
 }
 
-/* ---- which alignment an instruction asks for, whatever SCTLR.A says: a MemOp, or 0 ---- */
+/* ---- which alignment an instruction asks for, as MemOps, 0: none ---- */
 
-static unsigned alignment64(uint32_t insn)
+struct alignment { unsigned each, first; };     /* of its accesses; of the first alone, where that is more */
+
+/* Of 2^`log` bytes. */
+static unsigned bytes_aligned(unsigned log) { return log << U_MO_ASHIFT; }
+
+/* A register of 16 bytes, which libunicorn loads and stores as two of 8. */
+static bool is_quad(uint32_t insn)
 {
-    return (insn & 0x3f000000) == 0x08000000 ? U_MO_ALIGN : 0;          /* exclusive, acquire, release */
+    return (insn & 0xfe800000) == 0x3c800000 || (insn & 0xfe000000) == 0xac000000 || (insn & 0xff000000) == 0x9c000000;
+}
+
+/* `checked`: SCTLR.A; `big`: the upper half of 16 bytes comes first, and they are checked as two of 8. */
+static struct alignment alignment64(uint32_t insn, bool checked, bool big)
+{
+    if ((insn & 0x3f000000) == 0x08000000)                              /* exclusive, acquire, release */
+        return (struct alignment){.each = U_MO_ALIGN};
+    if (!checked)
+        return (struct alignment){0};
+    if ((insn & 0xbf000000) == 0x0c000000)                              /* structures: elements, several of them in an access */
+        return (struct alignment){.each = bytes_aligned(insn >> 10 & 3)};
+    return (struct alignment){.each = U_MO_ALIGN, .first = is_quad(insn) && !big ? U_MO_ALIGN_16 : 0};
+}
+
+/* VLDn, VSTn of whole registers: elements, as in AArch64, and what the instruction says of the address (4 << align bytes). */
+static bool is_structures32(uint32_t insn, bool thumb) { return (insn & 0xff900000) == (thumb ? 0xf9000000 : 0xf4000000); }
+
+static struct alignment alignment_structures32(uint32_t insn, bool checked)
+{
+    const unsigned align = insn >> 4 & 3;
+    return (struct alignment){.each = checked ? bytes_aligned(insn >> 6 & 3) : 0, .first = align ? bytes_aligned(align + 2) : 0};
 }
 
 static unsigned alignment_a32(uint32_t insn)
@@ -69,13 +96,21 @@ static unsigned alignment_t32(uint32_t first, uint32_t second)
     return first >> 9 == 0x76 && (second >> 9 & 7) == 5 ? U_MO_ALIGN_4 : 0;
 }
 
-static unsigned alignment32(struct cpu *c, uint64_t pc)
+static struct alignment alignment32(struct cpu *c, uint64_t pc, bool checked)
 {
-    if (!ENV(uint32_t, U_ENV_THUMB))
-        return alignment_a32(cpu_ldl_code_aarch64(c->env, pc));
-    const uint32_t first = cpu_lduw_code_aarch64(c->env, pc);
-    const bool wide = first >> 11 >= 0x1d;
-    return alignment_t32(first, wide && first >> 9 != 0x75 ? cpu_lduw_code_aarch64(c->env, pc + 2) : 0);
+    const bool thumb = ENV(uint32_t, U_ENV_THUMB);
+    uint32_t insn, second = 0;
+    if (thumb) {
+        const uint32_t first = cpu_lduw_code_aarch64(c->env, pc);
+        const bool wide = first >> 11 >= 0x1d;
+        second = wide && first >> 9 != 0x75 ? cpu_lduw_code_aarch64(c->env, pc + 2) : 0;
+        insn = first << 16 | second;
+    } else
+        insn = cpu_ldl_code_aarch64(c->env, pc);
+    if (is_structures32(insn, thumb))
+        return alignment_structures32(insn, checked);
+    const unsigned own = thumb ? alignment_t32(insn >> 16, second) : alignment_a32(insn);
+    return (struct alignment){.each = own ? own : checked ? U_MO_ALIGN : 0};
 }
 
 /* ---- the stack pointer of AArch64 ---- */
@@ -151,19 +186,18 @@ void target_translate_insn(struct cpu *c, void *ctx, char *db, void *cs)
 {
     const unsigned checks = FIELD(const unsigned, c->cs, U_CS_CLUSTER), level = arm_level(c);
     const uint64_t pc = FIELD(uint64_t, db, U_DCB_PC_NEXT);
-    ARM(c)->stack_access = 0;
+    struct alignment wanted;
     FIELD(int, db, U_DC_FP_TRAP) = checks & (level ? FLOAT_EL1 : FLOAT_EL0) ? 1 : 0;
-    ARM(c)->alignment = checks & ALIGNED ? U_MO_ALIGN : 0;
     if (arm_is_narrow(c)) {
-        const unsigned own = alignment32(c, pc);
-        ARM(c)->alignment = own ? own : ARM(c)->alignment;
+        wanted = alignment32(c, pc, checks & ALIGNED);
     } else {
         const uint32_t insn = cpu_ldl_code_aarch64(c->env, pc);         /* a fetch that faults does so first */
-        ARM(c)->alignment |= alignment64(insn);
+        const bool big = ID(U_ENV_SCTLR) & (level ? SCTLR_EE : SCTLR_E0E);
+        wanted = alignment64(insn, checks & ALIGNED, big);
         if (checks & (level ? STACK_EL1 : STACK_EL0)) {
             if (is_stack_access(insn) && !ARM(c)->stack_aligned) {
                 if (tells_of_stack(insn) && !(ID(U_ENV_SCTLR) & (SCTLR_EE | SCTLR_E0E)))      /* else the second comes first */
-                    ARM(c)->stack_access = U_MO_ALIGN_16;
+                    wanted.first = U_MO_ALIGN_16;
                 else
                     emit_stack_check(ctx);
                 ARM(c)->stack_aligned = true;
@@ -171,6 +205,8 @@ void target_translate_insn(struct cpu *c, void *ctx, char *db, void *cs)
             ARM(c)->stack_aligned &= keeps_stack_aligned(insn);
         }
     }
+    ARM(c)->alignment = wanted.each;
+    ARM(c)->first_access = wanted.first;
     if (checks & ILLEGAL) {
         arm_between_blocks(c);
         raise_exception_aarch64(c->env, U_EXCP_UDEF, (uint32_t)EC_ILLEGAL << EC_SHIFT | ESR_IL, 1);
@@ -183,9 +219,9 @@ static int also(void *ctx, int op)
 {
     struct arm_cpu *a = ARM(cpu_of_context(ctx));
     unsigned wanted = op & U_MO_SIZE ? a->alignment : 0;
-    if (a->stack_access) {        /* the first of the instruction's */
-        wanted = a->stack_access;
-        a->stack_access = 0;
+    if (a->first_access) {
+        wanted = a->first_access;
+        a->first_access = 0;
     }
     return op & U_MO_AMASK ? 0 : (int)wanted;
 }

@@ -18,7 +18,7 @@ struct arm_cpu {
     unsigned lines;               /* LINE_* */
     bool stack_aligned;           /* while translating: SP is known to be, here in the block */
     unsigned alignment;           /* what the instruction asks of its accesses, */
-    unsigned stack_access;        /* and of the next one, by SP (checks.c) */
+    unsigned first_access;        /* and of the next one, if not 0 (checks.c) */
 };
 #define ARM(cpu) ((struct arm_cpu *)(cpu))
 enum { LINE_IRQ = 1, LINE_FIQ = 2 };

@@ -173,6 +173,7 @@ enum {
     U_MO_SIZE = 3,
     U_MO_AMASK = 112,
     U_MO_ALIGN = 112,
+    U_MO_ASHIFT = 4,
     U_MO_ALIGN_4 = 32,
     U_MO_ALIGN_16 = 64,
     /* ARMCPRegInfo */

@@ -204,13 +204,13 @@ static uint64_t extent(struct cpu *c, const struct arm_walk *walk)
     return ARM(c)->narrow ? UINT64_C(1) << HALVES_SHIFT : 0;
 }
 
-bool arm_next_mapped(struct cpu *c, uint64_t *va, uint64_t *ipa, uint64_t *bytes, uint32_t *prot)
+bool arm_next_mapped(struct cpu *c, uint64_t *va, uint64_t *ipa, uint64_t *bytes, uint32_t *prot, uint32_t *walks)
 {
     const uint64_t last = ARM(c)->narrow ? UINT32_MAX : UINT64_MAX;
     const uint64_t upper = ARM(c)->narrow ? last : UINT64_MAX << half64(c, UINT64_MAX).bits;
     struct arm_fault fault;
     struct arm_walk walk;
-    for (uint64_t at = *va; at <= last;) {
+    for (uint64_t at = *va; at <= last && *walks; --*walks) {
         const bool found = arm_stage1(c, at, ACCESS_READ, false, false, ipa, prot, &fault, &walk);
         if (!(ID(U_ENV_SCTLR) & SCTLR_M)) {
             *bytes = found ? (UINT64_C(1) << ENGINE_PHYSICAL_BITS) - at : 0;

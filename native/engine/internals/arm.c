@@ -88,6 +88,7 @@ int main(void)
     NUM("U_MO_SIZE", MO_SIZE);
     NUM("U_MO_AMASK", MO_AMASK);
     NUM("U_MO_ALIGN", MO_ALIGN);
+    NUM("U_MO_ASHIFT", MO_ASHIFT);
     NUM("U_MO_ALIGN_4", MO_ALIGN_4);
     NUM("U_MO_ALIGN_16", MO_ALIGN_16);
     printf("    /* ARMCPRegInfo */\n");
