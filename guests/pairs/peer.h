@@ -10,7 +10,7 @@ static domid_t self, peer;
 static char port_node[40];              /* of the giver, in xenstore: the number of its port */
 
 /* The other's event, which is taken. */
-static void wait_for(uint32_t port)
+static inline void wait_for(uint32_t port)
 {
     require_eq(event_poll(port, 0), 0);
     check(event_pending(port));

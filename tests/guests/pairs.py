@@ -21,7 +21,8 @@ GIVER, TAKER = 1, 2
 
 @dataclass(frozen=True)
 class Plan:
-    """How a pair is run: the environments of giver and taker, who is built first ("21": the taker), the scheduler."""
+    """How a pair is run: the environments of giver and taker, who is built first ("21": the taker), the scheduler, the
+    vcpus of each."""
 
     giver: str = "pv64"
     taker: str = "pv64"
@@ -29,6 +30,7 @@ class Plan:
     seed: int = 0
     scheduler: str = "round_robin"
     order: str = "12"
+    vcpus: int = 1
 
     def environment(self, role: int) -> str:
         """Of the giver or the taker."""
@@ -44,7 +46,7 @@ def guest(name: str, env: str = "pv64") -> Path:
 def _config(plan: Plan, env: str, role: int, cmdline: str, machine_mib: int) -> GuestConfig:
     return GuestConfig(
         memory_mib=DOMAIN_MIB, cmdline=cmdline, quantum=plan.quantum, seed=plan.seed, name=f"role{role}",
-        machine_mib=machine_mib, scheduler=plan.scheduler, kind=ENVIRONMENTS[env].kind,
+        machine_mib=machine_mib, scheduler=plan.scheduler, kind=ENVIRONMENTS[env].kind, vcpus=plan.vcpus,
     )  # fmt: skip
 
 
@@ -76,17 +78,18 @@ def run(name: str, plan: Plan | None = None) -> tuple[Hypervisor, RunResult, lis
     return hv, hv.run(max_insns=MAX_INSNS), texts(guests)
 
 
-def survive(plan: Plan) -> tuple[Hypervisor, RunResult, list[str]]:
-    """survivor.c: the giver to its end, when it is destroyed; then the taker."""
-    guests = start("survivor", plan)
-    hv, giver = guests[GIVER].hv, guests[GIVER]
-    while giver.domain.shutdown_name is None:
+def survive(name: str, plan: Plan, first: int) -> tuple[Hypervisor, RunResult, list[str]]:
+    """One of them, `first`, to its end, when it is destroyed; then the other."""
+    guests = start(name, plan)
+    gone = guests[first]
+    hv = gone.hv
+    while gone.domain.shutdown_name is None:
         if hv.run(max_insns=hv.instructions + 10 * plan.quantum).stop is not Stop.INSNS:
             break
-    said = giver.console.text()
-    giver.destroy()
+    said = gone.console.text()
+    gone.destroy()
     result = hv.run(max_insns=MAX_INSNS)
-    return hv, result, [said, guests[TAKER].console.text()]
+    return hv, result, [said, guests[3 - first].console.text()]
 
 
 def _start_pv(hv: Hypervisor, name: str, role: int) -> tuple[Domain, Console]:

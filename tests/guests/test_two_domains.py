@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from hv import statehash
+from hv import abi, statehash
 from hv.debug import stops
 from hv.debug.timeline import Timeline, Why
 from hv.hypervisor import Hypervisor, RunResult, Stop
@@ -51,9 +52,42 @@ def test_code_that_another_domain_writes(kinds: str) -> None:
     assert outcome(pairs.run("code", plan(kinds))) == outcome(pairs.run("code", plan(kinds)))
 
 
+@pytest.mark.parametrize(("name", "first"), [("survivor", pairs.GIVER), ("taker_ends", pairs.TAKER)])
 @pytest.mark.parametrize("kinds", ["pv64 pv64", "pv64 arm64", "arm64 pvh64", "arm32 arm64"])
-def test_the_other_domain_ends(kinds: str) -> None:
-    assert outcome(pairs.survive(plan(kinds, quantum=2_000))) == outcome(pairs.survive(plan(kinds, quantum=2_000)))
+def test_the_other_domain_ends(kinds: str, name: str, first: int) -> None:
+    wanted = plan(kinds, quantum=2_000)
+    assert outcome(pairs.survive(name, wanted, first)) == outcome(pairs.survive(name, wanted, first))
+
+
+@pytest.mark.parametrize("kinds", ["pv64 arm64", "arm64 pvh64", "arm32 arm64", "pvh64 arm32"])
+def test_copies(kinds: str) -> None:
+    assert outcome(pairs.run("copies", plan(kinds))) == outcome(pairs.run("copies", plan(kinds)))
+
+
+@pytest.mark.parametrize("quantum", [777, 50_000])
+@pytest.mark.parametrize("kinds", ["pv64 arm64", "arm64 pvh32", "arm32 pv64", "arm64 arm32", "pvh64 arm64"])
+def test_streams_between_domains_of_two_vcpus(kinds: str, quantum: int) -> None:
+    wanted = replace(plan(kinds, quantum), vcpus=2)
+    assert outcome(pairs.run("stream", wanted)) == outcome(pairs.run("stream", wanted))
+
+
+@pytest.mark.parametrize("kinds", ["pv64 arm64", "arm64 pvh64", "arm32 arm64"])
+def test_a_refusal_says_which_domain_it_is_about(kinds: str) -> None:
+    """The caller is the taker; what the rule names is the giver, or for whom a grant is."""
+    hv, _, _ = pairs.run("copies", plan(kinds))
+    reasons = [(refusal.domid, refusal.error.rule, refusal.status) for refusal in hv.refusals.collect()]
+    bounds = (pairs.TAKER, "grant_copy_bounds", abi.GNTST_general_error)
+    assert reasons == [
+        (pairs.TAKER, "grant_read_only", abi.GNTST_general_error), bounds, bounds, bounds,
+        (pairs.TAKER, "grant_copy_page", abi.GNTST_bad_copy_arg),
+    ]  # fmt: skip
+    hv, _, _ = pairs.run("exchange", plan(kinds))
+    named = {(refusal.domid, refusal.error.rule, refusal.error.facts.get("domid")) for refusal in hv.refusals.collect()}
+    assert {
+        (pairs.TAKER, "grant_not_given", 9),  # for whom it is
+        (pairs.TAKER, "evtchn_not_unbound", pairs.GIVER), (pairs.TAKER, "grant_other_domain", pairs.GIVER),
+        (pairs.TAKER, "other_domain_denied", pairs.GIVER),
+    } < named and {domid for domid, _, _ in named} == {pairs.TAKER}  # fmt: skip
 
 
 def test_who_is_built_first_does_not_matter() -> None:
