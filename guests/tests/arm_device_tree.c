@@ -1,13 +1,14 @@
 /* @title  device tree
  * @fact   the tree that the domain is given has its processors, memory, interrupt controller, timers and Xen's node, and the
  *         registers that it names are there
- * @source tools/libs/light/libxl_arm.c
+ * @source tools/libs/light/libxl_arm.c; Xen 4.17, xen/arch/arm/vgic-v2.c, vgic-v3.c (GICD_IIDR)
  * @env    arm64 arm32
  * @vcpus  2
  * @memory 24
  * @cmdline one two=2
  */
 #include <guest.h>
+#include <gic_cpu.h>
 
 void test_main(void)
 {
@@ -29,5 +30,5 @@ void test_main(void)
     check_eq(fdt_cell(tree, "/timer", "interrupts", 7, 0), GUEST_TIMER_VIRT_PPI - GIC_FIRST_PPI);
     check_eq(fdt_cell(tree, "/interrupt-controller", "phandle", 0, 0), fdt_cell(tree, "", "interrupt-parent", 0, 1));
     check_eq((*gicd(GICD_TYPER) >> 5 & 7) + 1, 2);      /* processors */
-    check_eq(*gicd(GICD_IIDR) & 0xfff, 0x43b);          /* Arm's */
+    check_eq(*gicd(GICD_IIDR) & 0xfff, gic_is_v3() ? 0x34c : 0x43b);
 }

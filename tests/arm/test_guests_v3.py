@@ -13,6 +13,7 @@ CONTROLLER = ("pending", "priority", "nesting", "split_end", "registers", "width
 CASES = [
     *(("arm64", f"arm_gic_{name}") for name in CONTROLLER),
     *(("arm64", name) for name in ("arm_icc", "arm_timer", "arm_fuzz_gic")),
+    *((env, "arm_device_tree") for env in ("arm64", "arm32")),
     *(("arm32", f"arm_gic_{name}") for name in ("priority", "split_end", "sgi")),
 ]
 
