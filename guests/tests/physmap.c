@@ -5,6 +5,7 @@
  */
 #include <guest.h>
 #include <abi/memory.h>
+#include <window.h>
 
 static char a[PAGE_SIZE] __attribute__((aligned(4096))), b[PAGE_SIZE] __attribute__((aligned(4096)));
 
@@ -54,6 +55,10 @@ void test_main(void)
     /* A page put where it is stays there. */
     memcpy(b, "stays", 6);
     check_eq(add(XENMAPSPACE_gmfn, virt_to_mfn(b), virt_to_mfn(b)), 0);
+    check(strcmp(b, "stays") == 0);
+
+    /* A frame of another domain, without rights over that, is not to be had. */
+    check_eq(window_steal(b, 0, virt_to_mfn(a)), -XEN_EPERM);
     check(strcmp(b, "stays") == 0);
 
     /* shared_info can be had in a second place. */

@@ -201,6 +201,8 @@ def add_to_physmap_batch(ctx: Context, arg: dict[str, Any]) -> int:
         index, gfn = (ctx.array("P", fields[name] + i * size, 1)[0] for name in ("idxs", "gpfns"))
         error = 0
         try:
+            if fields["space"] == abi.XENMAPSPACE_gmfn_foreign:
+                raise XenError("physmap_foreign", domid=fields["u"]["foreign_domid"], frame=index)
             physmap.add(ctx, fields["space"], index, gfn)
         except XenError as refusal:
             ctx.stopped(i, refusal)
