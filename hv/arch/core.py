@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from hv.arch import architecture
@@ -28,6 +29,7 @@ _ET_CORE, _PT_LOAD, _PT_NOTE = 4, 1, 4
 NT_PRSTATUS, NT_FPREGSET = 1, 2
 SIGSEGV = 11
 _MAX_SEGMENTS = 65000  # e_phnum has 16 bits, and 0xffff means something else
+_MAX_RUNS = 1 << 20  # before those that follow each other are merged
 _PAGE = 4096
 
 ReadFrame = Callable[[int], bytes | memoryview]
@@ -144,7 +146,8 @@ def _readable(mapped: Sequence[Run], read: ReadFrame) -> list[int]:
 
     Runs of frames that are no memory stay out.
     """
-    wanted = sorted({frame for run in mapped for frame in range(run.frame, run.frame + run.pages)})
+    blocks = {(run.frame, run.pages) for run in mapped}
+    wanted = sorted({frame for start, pages in blocks for frame in range(start, start + pages)})
     found = []
     for frame in wanted:
         try:
@@ -157,15 +160,25 @@ def _readable(mapped: Sequence[Run], read: ReadFrame) -> list[int]:
 
 def with_memory(domain: Domain, mapped: Iterable[Run]) -> Iterator[Run]:
     """Of runs of guest frames, the parts that have RAM behind them: a block may map more than there is."""
+    known: dict[tuple[int, int], list[tuple[int, int]]] = {}  # tables may map the same block any number of times
     for run in mapped:
-        first: int | None = None
-        for frame in range(run.frame, min(run.frame + run.pages, domain.frames_end()) + 1):
-            there = frame < run.frame + run.pages and domain.frame_of(frame) is not None
-            if there and first is None:
-                first = frame
-            elif not there and first is not None:
-                yield run._replace(va=run.va + (first - run.frame) * _PAGE, frame=first, pages=frame - first)
-                first = None
+        block = run.frame, run.pages
+        if block not in known:
+            known[block] = list(_there(domain, *block))
+        for frame, pages in known[block]:
+            yield run._replace(va=run.va + (frame - run.frame) * _PAGE, frame=frame, pages=pages)
+
+
+def _there(domain: Domain, start: int, pages: int) -> Iterator[tuple[int, int]]:
+    """Of guest frames, those with RAM: the first of each row of them, and how many."""
+    first: int | None = None
+    for frame in range(start, min(start + pages, domain.frames_end()) + 1):
+        there = frame < start + pages and domain.frame_of(frame) is not None
+        if there and first is None:
+            first = frame
+        elif not there and first is not None:
+            yield first, frame - first
+            first = None
 
 
 def guest_frames(domain: Domain) -> ReadFrame:
@@ -192,6 +205,6 @@ def write_core(path: str | Path, domain: Domain, crashed: int = 0) -> None:
     first = domain.vcpus[crashed]
     machine = own.machine(first)
     notes = b"".join(own.notes(vcpu, machine, SIGSEGV if vcpu.id == crashed else 0) for vcpu in vcpus)
-    content = core_file(machine, notes, list(own.runs(first)), guest_frames(domain))
+    content = core_file(machine, notes, list(islice(own.runs(first), _MAX_RUNS)), guest_frames(domain))
     with open(path, "wb") as file:
         file.write(content)

@@ -76,7 +76,8 @@ class Metadata:
 def _tags(path: Path, text: str) -> dict[str, str]:
     comment = _COMMENT.search(text)
     if comment is None:
-        raise MetadataError(f"{path}: no header comment with @title ... @env")
+        wanted = "@title, @fact, @source and @env; begin the file with one (docs/guest-tests.md)"
+        raise MetadataError(f"{path}: no header comment with {wanted}")
     tags: dict[str, str] = {}
     current = ""
     for line in comment.group(1).splitlines():

@@ -66,8 +66,10 @@ void test_main(void)
 {
     struct sched_shutdown crash = { .reason = SHUTDOWN_crash };
 
-    for (unsigned level = 0; level < 3; level++)
+    for (unsigned level = 0; level < LEVELS; level++)
         CIRCLE(tables[level], tables[level + 1]);
+    for (unsigned i = 0; i < 512; i++)
+        tables[LEVELS][i] = LAST;
     sysreg_write(ttbr1_el1, tables[0]);
     sysreg_write(tcr_el1, (sysreg_read(tcr_el1) & ~(0xffffUL << 16)) | 0xb5100000);
     arch_isb();
@@ -76,10 +78,12 @@ void test_main(void)
 """
 
 
-def test_tables_that_lead_to_nothing_in_many_ways(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """512 to the power of 4 pages, of which none is mapped: the file has the rest, after a bounded search."""
+@pytest.mark.parametrize(("levels", "last"), [(3, "0"), (1, "0x40000701")])
+def test_tables_that_lead_to_the_same_in_many_ways(levels: int, last: str, tmp_path: Path) -> None:
+    """512 to the power of 4 pages, of which none is mapped, or all of memory 512 * 512 times, in blocks of 1 GiB: the
+    file has the rest, after a bounded search."""
     source = tmp_path / "circles.c"
-    source.write_text(CIRCLES)
+    source.write_text(f"enum {{ LEVELS = {levels}, LAST = {last} }};\n{CIRCLES}")
     kernel, core = build_guest(source, "arm64"), tmp_path / "core"
     assert main(["run", str(kernel), "--core", str(core)]) == EXIT_CRASHED
     assert "$1 = 0x600df00d" in look_at_core(core, ["p/x marker"], kernel, "gdb-multiarch")
