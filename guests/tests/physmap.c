@@ -59,6 +59,7 @@ void test_main(void)
 
     /* A frame of another domain, without rights over that, is not to be had. */
     check_eq(window_steal(b, 0, virt_to_mfn(a)), -XEN_EPERM);
+    check_eq(window_steal(b, 0x7000, virt_to_mfn(a)), -XEN_ESRCH);
     check(strcmp(b, "stays") == 0);
 
     /* shared_info can be had in a second place. */

@@ -202,6 +202,7 @@ def add_to_physmap_batch(ctx: Context, arg: dict[str, Any]) -> int:
         error = 0
         try:
             if fields["space"] == abi.XENMAPSPACE_gmfn_foreign:
+                ctx.find_domain(fields["u"]["foreign_domid"])  # ESRCH: there is none
                 raise XenError("physmap_foreign", domid=fields["u"]["foreign_domid"], frame=index)
             physmap.add(ctx, fields["space"], index, gfn)
         except XenError as refusal:
