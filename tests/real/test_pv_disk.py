@@ -170,6 +170,36 @@ def test_two_guests_on_a_switch(tmp_path: Path, kernels: tuple[str, str]) -> Non
     assert (again.instructions, again.state_hash) == (one.hv.instructions, one.hv.state_hash)
 
 
+def test_shells_of_two_architectures_ping_each_other(tmp_path: Path) -> None:
+    """Each with two vcpus and a shell on its console, where the commands are typed; the same in each run."""
+
+    def talk() -> tuple[int, str, list[str]]:
+        guests: list[Guest] = []
+        for me, package in enumerate((CLOUD, ARM64), 1):
+            path = tmp_path / str(me)
+            path.mkdir(exist_ok=True)
+            commands = f"ifconfig eth0 10.1.1.{me} up\n{initramfs.SHELL}"
+            guests.append(linux(path, commands, package, machine_mib=400, name=f"guest{me}", vcpus=2,
+                                nics=(parse_nic("switch=lan"),), beside=guests[0] if guests else None))
+        for guest in guests:
+            until(guest, initramfs.PROMPT)
+        for me, guest in enumerate(guests, 1):
+            guest.console.feed(b"until ping -c 1 -W 1 10.1.1.%d >/dev/null; do :; done; ping -c 3 10.1.1.%d; "
+                               b"echo cpus $(grep -c ^processor /proc/cpuinfo) of $(uname -m)\n" % (3 - me, 3 - me))
+        for guest in guests:
+            until(guest, "\ncpus 2 of ")
+        for guest in guests:
+            guest.console.feed(b"exit\n")
+        hv = guests[0].hv
+        assert hv.run(max_insns=MAX_INSNS).stop is Stop.SHUTDOWN and hv.audit() == ""
+        return hv.instructions, hv.state_hash, [guest.console.text() for guest in guests]
+
+    first = talk()
+    for text, machine in zip(first[2], ("x86_64", "aarch64"), strict=True):
+        assert "3 packets received, 0% packet loss" in text and f"cpus 2 of {machine}" in text, text
+    assert talk() == first
+
+
 def test_dhcp_from_the_nat(tmp_path: Path) -> None:
     show = "printf '#!/bin/busybox sh\\n[ -n \"$ip\" ] && echo got $ip\\n' > /tmp/s; chmod +x /tmp/s\n"
     commands = show + "ifconfig eth0 up; udhcpc -i eth0 -n -q -s /tmp/s"
