@@ -111,7 +111,10 @@ def finish(session: Session, options: Any, stop: str, command: str = "run", *, q
     """Print and write what was asked for; the exit code. `quiet`: no word on how the run ended."""
     from hv.cli import statistics
 
-    if report_crash(session) and options.core:
+    crashed = report_crash(session)
+    if options.core and not crashed:
+        sys.stderr.write(f"hv {command}: no core file in {options.core}: the guest did not crash\n")
+    elif options.core:
         from hv.arch.core import write_core
 
         write_core(options.core, session.domain, session.crashed_vcpu().id)

@@ -1,8 +1,8 @@
 /* turn.c - the inside of the run loop: one vcpu's turn, up to what Python must decide or answer.
  *
  * Invariants. What is done here is what hv/hypervisor.py would do between two exits while a turn goes on: expire timers,
- * see that the vcpu may still run or choose the next (schedule.c), compute the budget, run. Whether that happens here or there changes no instruction
- * count: every stop is at a count that the state and the two limits give.
+ * see that the vcpu may still run or choose the next (schedule.c), compute the budget, run. Whether that happens here or there
+ * changes no instruction count: every stop is at a count that the state and the two limits give.
  */
 #include "hv.h"
 

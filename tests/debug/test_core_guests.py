@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hv.cli.main import main
-from hv.testing.build import build_guest
+from hv.testing.build import build_guest, find_guest
 from tests.debug.gdb import look_at_core
 
 GUEST = """
@@ -87,3 +87,11 @@ def test_tables_that_lead_to_the_same_in_many_ways(levels: int, last: str, tmp_p
     kernel, core = build_guest(source, "arm64"), tmp_path / "core"
     assert main(["run", str(kernel), "--core", str(core)]) == EXIT_CRASHED
     assert "$1 = 0x600df00d" in look_at_core(core, ["p/x marker"], kernel, "gdb-multiarch")
+
+
+def test_a_guest_that_does_not_crash_leaves_none_and_that_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    core = tmp_path / "core"
+    assert main(["run", str(build_guest(find_guest("hello"), "arm64")), "--core", str(core)]) == 0
+    assert f"hv run: no core file in {core}: the guest did not crash\n" in capfd.readouterr().err and not core.exists()

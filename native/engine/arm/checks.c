@@ -103,7 +103,7 @@ static struct alignment alignment32(struct cpu *c, uint64_t pc, bool checked)
     if (thumb) {
         const uint32_t first = cpu_lduw_code_aarch64(c->env, pc);
         const bool wide = first >> 11 >= 0x1d;
-        second = wide && first >> 9 != 0x75 ? cpu_lduw_code_aarch64(c->env, pc + 2) : 0;
+        second = wide ? cpu_lduw_code_aarch64(c->env, pc + 2) : 0;
         insn = first << 16 | second;
     } else
         insn = cpu_ldl_code_aarch64(c->env, pc);
