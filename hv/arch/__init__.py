@@ -81,14 +81,19 @@ def registers_of(kind: Kind) -> ModuleType:
     return architecture(kind.abi, kind.registers)
 
 
+@functools.cache
+def _has(folder: str, module: str) -> bool:
+    """Looked for without importing the folder: a guest has no use for another architecture's."""
+    places = [os.path.join(path, folder) for path in __path__]
+    return PathFinder.find_spec(f"hv.arch.{folder}.{module}", places) is not None
+
+
 def installed(module: str) -> Iterator[ModuleType]:
     """`module` of each architecture that is there and has one, imported when its turn comes: who has found what was
     wanted does not import the others."""
     for folder in dict.fromkeys(FOLDERS.values()):
-        name = f"hv.arch.{folder}.{module}"
-        # Looked for without importing the folder: a guest has no use for another architecture's.
-        if PathFinder.find_spec(name, [os.path.join(path, folder) for path in __path__]) is not None:
-            yield importlib.import_module(name)
+        if _has(folder, module):
+            yield importlib.import_module(f"hv.arch.{folder}.{module}")
 
 
 def _each() -> Iterator[Kind]:

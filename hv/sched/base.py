@@ -42,8 +42,7 @@ class Scheduler(ABC):
         check(lib.hv_set_turns(native, self.quantum, self.seed, self.round_robin), "the scheduler")
 
     def pick(self, hv: Machine) -> int | None:
-        """The vcpu slot to run now; None: nobody can run. Called at every exit: most often the turn simply
-        goes on.
+        """The vcpu slot to run now; None: nobody can run. While a turn goes on, it is the one that has it.
 
         At the end of a turn (the quantum is spent, the vcpu blocked, yielded or left) the next is chosen and
         put on the processor, with the accounting of run states that belongs to a switch.

@@ -14,6 +14,7 @@ from hv.cli.main import main
 from hv.debug.timeline import Timeline
 from hv.testing.build import build_guest, find_guest
 from hv.toolstack.launch import Guest, launch
+from tests.debug.compiled import CALLS_WITHIN_CALLS
 
 ENVIRONMENTS = ("arm64", "arm32")
 
@@ -158,12 +159,7 @@ def test_a_function_has_its_caller_at_each_instruction(
 ) -> None:
     """In front of its frame record, while there is one, and where that has gone and only the return is left."""
     source = tmp_path / "mine.c"
-    source.write_text(
-        "#include <guest.h>\nvolatile long number = 3;\n"
-        "__attribute__((noinline)) static long within(long n) { return number + n; }\n"
-        "__attribute__((noinline)) static long calls(long n) { return within(n) * n + within(n + 1); }\n"
-        "void test_main(void)\n{\n    check(calls(5) != 0);\n}\n"
-    )
+    source.write_text(CALLS_WITHIN_CALLS)
     commands = ["break calls", "continue", *["backtrace", "step"] * 60]
     kernel = str(build_guest(source, environment))
     assert main(["debug", kernel, *(word for one in commands for word in ("--command", one))]) == 0

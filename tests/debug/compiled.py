@@ -15,6 +15,17 @@ X86_64 = ("x86_64-freestanding-none", "elf_x86_64", "-mno-red-zone")
 ARM64 = ("aarch64-freestanding-none", "aarch64elf")
 ARM32 = ("arm-freestanding-eabi", "armelf", "-mcpu=cortex_a15")
 """Target, the linker's name of it, and flags."""
+CALLS_WITHIN_CALLS = """\
+#include <guest.h>
+volatile long number = 3;
+__attribute__((noinline)) static long within(long n) { return number + n; }
+__attribute__((noinline)) static long calls(long n) { return within(n) * n + within(n + 1); }
+void test_main(void)
+{
+    check(calls(5) != 0);
+}
+"""
+"""A guest test whose test_main() calls calls(), and that within()."""
 
 
 def compiled(folder: Path, name: str, source: str, *flags: str, machine: tuple[str, ...] = X86_64) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -12,7 +10,6 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-import pytest
 from elftools.elf.elffile import ELFFile
 
 from hv.debug.debugger import Debugger
@@ -22,6 +19,7 @@ from hv.debug.timeline import Timeline
 from hv.testing.runner import DomainUnderTest, Options, resolve
 from hv.toolstack.address import listen
 from tests.bench.gdb_client import Client
+from tests.debug.gdb import environment, find_gdb
 from tests.debug.straight import MEMORY_MIB
 
 
@@ -89,16 +87,11 @@ def start_gdb(
     port: int, commands: Sequence[str], kernel: Path | None = None, program: str = "gdb"
 ) -> subprocess.Popen[str]:
     """gdb at work on a server."""
-    gdb = shutil.which(program)
-    if gdb is None:
-        pytest.skip(f"{program} is not installed")
-    # `make asan` loads the sanitizer's library into Python; gdb does not start with it
-    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     script = ["set pagination off", "set confirm off", "set width 0", f"target remote 127.0.0.1:{port}", *commands]
     arguments = [part for command in script for part in ("-ex", command)]
     return subprocess.Popen(
-        [gdb, "-nx", "-batch", *([str(kernel)] if kernel else []), *arguments],
-        env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [find_gdb(program), "-nx", "-batch", *([str(kernel)] if kernel else []), *arguments],
+        env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from hv.debug.symbols import Symbols
 from hv.debug.timeline import Position, Why
 from hv.testing.build import build_guest, find_guest
 from hv.toolstack.launch import GuestConfig, launch
+from tests.debug.compiled import CALLS_WITHIN_CALLS
 from tests.devices.flat32 import compiled
 
 CODE, HANDLER = 0x20000, 0x50000
@@ -151,12 +152,7 @@ def test_what_gdb_sees_is_linear(debugger: Debugger) -> None:
 def test_a_function_of_32_bits_has_its_callers_at_each_instruction(tmp_path: Path) -> None:
     """In front of its frame, inside it, and where only the return is left."""
     source = tmp_path / "mine.c"
-    source.write_text(
-        "#include <guest.h>\nvolatile long number = 3;\n"
-        "__attribute__((noinline)) static long within(long n) { return number + n; }\n"
-        "__attribute__((noinline)) static long calls(long n) { return within(n) * n + within(n + 1); }\n"
-        "void test_main(void)\n{\n    check(calls(5) != 0);\n}\n"
-    )
+    source.write_text(CALLS_WITHIN_CALLS)
     guest = launch(build_guest(source, "hvm32"), GuestConfig(memory_mib=16))
     debugger = Debugger(guest.hv, symbols=Symbols(guest.image))
     execute(debugger, "break calls")

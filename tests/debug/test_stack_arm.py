@@ -16,13 +16,26 @@ from tests.debug.compiled import ARM32, ARM64, TEXT, compiled
 if TYPE_CHECKING:
     from pathlib import Path
 
-LEAF_64 = """\
+AROUND = """\
     .cfi_sections {section}
     .text
     .globl leaf
     .type leaf, %function
 leaf:
     .cfi_startproc
+{leaf}    .cfi_endproc
+    .size leaf, . - leaf
+    .globl caller
+    .type caller, %function
+caller:
+    .cfi_startproc
+    .cfi_undefined {link}
+    bl leaf
+    b .
+    .cfi_endproc
+    .size caller, . - caller
+"""
+LEAF_64 = """\
     stp x30, x19, [sp, #-32]!
     .cfi_def_cfa_offset 32
     .cfi_offset x30, -32
@@ -35,49 +48,20 @@ leaf:
     .cfi_restore x19
     b caller
     ret
-    .cfi_endproc
-    .size leaf, . - leaf
-    .globl caller
-    .type caller, %function
-caller:
-    .cfi_startproc
-    .cfi_undefined x30
-    bl leaf
-    b .
-    .cfi_endproc
-    .size caller, . - caller
 """
 LEAF_32 = """\
-    .syntax unified
-    .cfi_sections {section}
-    .text
-    .globl leaf
-    .type leaf, %function
-leaf:
-    .cfi_startproc
-    push {{r4, lr}}
+    push {r4, lr}
     .cfi_def_cfa_offset 8
     .cfi_offset lr, -4
     .cfi_offset r4, -8
     mov lr, #0
     mov r4, #0
-    pop {{r4, lr}}
+    pop {r4, lr}
     .cfi_def_cfa_offset 0
     .cfi_restore lr
     .cfi_restore r4
     b caller
     bx lr
-    .cfi_endproc
-    .size leaf, . - leaf
-    .globl caller
-    .type caller, %function
-caller:
-    .cfi_startproc
-    .cfi_undefined lr
-    bl leaf
-    b .
-    .cfi_endproc
-    .size caller, . - caller
 """
 TOP, INSTRUCTIONS = 0x9000, 6
 
@@ -89,7 +73,8 @@ def test_call_frame_information(tmp_path: Path, bits: int, section: str) -> None
     machine, source, record = (
         (ARM64, LEAF_64, registers.RECORD) if bits == 64 else (ARM32, LEAF_32, registers32.RECORD)
     )
-    symbols = load_symbols(compiled(tmp_path, "leaf.S", source.format(section=section), machine=machine))
+    text = AROUND.format(section=section, leaf=source, link=record.link)
+    symbols = load_symbols(compiled(tmp_path, "leaf.S", text, machine=machine))
     leaf, caller = symbols.find("leaf"), symbols.find("caller")
     assert leaf is not None and caller is not None and symbols.elf is not None
     section_text = symbols.elf.section(".text")

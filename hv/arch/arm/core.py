@@ -23,7 +23,7 @@ _MOST = 1 << 20
 
 
 ARM64, ARM32 = Machine(183, 64), Machine(40, 32)
-_STATUS = {64: Status(392, 32, 112, 384, "Q"), 32: Status(148, 24, 72, 144, "I")}
+_STATUS = {ARM64: Status(392, 32, 112, 384, "Q"), ARM32: Status(148, 24, 72, 144, "I")}
 
 
 def machine(vcpu: Vcpu) -> Machine:
@@ -38,9 +38,9 @@ def notes(vcpu: Vcpu, machine: Machine, signal: int) -> bytes:
     values += [int(lib.cpu_pc(vcpu.cpu)), int(state.pstate)]
     if machine is ARM64:
         control = struct.pack("<IIII", state.fpsr, state.fpcr, 0, 0)
-        status = _STATUS[64].note(vcpu.id, signal, values)
+        status = _STATUS[machine].note(vcpu.id, signal, values)
         return status + note(NT_FPREGSET, bytes(ffi.buffer(state.v)) + control)
-    status = _STATUS[32].note(vcpu.id, signal, [*values, -1])  # no system call was under way
+    status = _STATUS[machine].note(vcpu.id, signal, [*values, -1])  # no system call was under way
     scalars = bytes(ffi.buffer(state.v, 256)) + struct.pack("<I", state.fpcr | state.fpsr)
     return status + note(_NT_ARM_VFP, scalars, b"LINUX")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hv.arch.arm.registers import OTHERS as OTHERS_64
-from hv.arch.arm.registers32 import OTHERS as OTHERS_32
+from hv.arch.arm.registers import OF_STATE as OF_STATE_64
+from hv.arch.arm.registers32 import OF_STATE as OF_STATE_32
 from hv.arch.gdb import Register, Target, flags_type, vector_types
 from hv.native import ffi, lib
 
@@ -54,9 +54,9 @@ def _plain(name: str, feature: str) -> Register:
     return Register(name, 32, "int", feature, lambda m: int(getattr(m.state, name)), "float")
 
 
-def _system(others: dict[str, Callable[[Vcpu], int]], names: tuple[str, ...]) -> tuple[Register, ...]:
+def _system(values: dict[str, Callable[[Any], int]], names: tuple[str, ...]) -> tuple[Register, ...]:
     def one(name: str) -> Register:
-        return Register(name, 64, "int64", SYSTEM, lambda m: others[name](m.vcpu))
+        return Register(name, 64, "int64", SYSTEM, lambda m: values[name](m.state))
 
     return tuple(one(name) for name in names)
 
@@ -91,7 +91,7 @@ _TARGET_64 = Target(
         *(Register(f"v{number}", 128, "vec128", FPU_64, _vector(number, 16)) for number in range(32)),
         _plain("fpsr", FPU_64),
         _plain("fpcr", FPU_64),
-        *_system(OTHERS_64, tuple(name for name in OTHERS_64 if name.endswith(("_el0", "_el1")))),
+        *_system(OF_STATE_64, tuple(name for name in OF_STATE_64 if name.endswith(("_el0", "_el1")))),
     ),
     _machine_of, ("x29", "sp", "pc"), _places(29, _STACK), _adapted, steps_over_watched=True,
 )  # fmt: skip
@@ -106,7 +106,7 @@ _TARGET_32 = Target(
         _flags(CORE_32),
         *(Register(f"d{number}", 64, "ieee_double", VFP_32, _vector(number, 8)) for number in range(32)),
         Register("fpscr", 32, "int", VFP_32, lambda m: m.state.fpcr & _FPCR | m.state.fpsr & _FPSR, "float"),
-        *_system(OTHERS_32, tuple(name for name in OTHERS_32 if name != "cpsr")),
+        *_system(OF_STATE_32, tuple(name for name in OF_STATE_32 if name != "cpsr")),
     ),
     _machine_of, ("r11", "sp", "pc"), _places(11, 13), steps_over_watched=True,
 )  # fmt: skip

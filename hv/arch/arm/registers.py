@@ -67,20 +67,32 @@ def of_evidence(evidence: Any) -> dict[str, int]:
     return {name: int(evidence.arm_registers[number]) for number, name in enumerate(GENERAL)}
 
 
-def _field(name: str) -> Callable[[Vcpu], int]:
-    return lambda vcpu: int(getattr(vcpu.state(), name))
+def _field(name: str) -> Callable[[Any], int]:
+    return lambda state: int(getattr(state, name))
 
 
 _SYSTEM = (
     "sp_el0", "sp_el1", "elr_el1", "spsr_el1", "sctlr", "actlr", "cpacr", "ttbr0", "ttbr1", "tcr", "mair", "amair",
     "vbar", "esr", "far", "par", "contextidr", "tpidr_el0", "tpidrro_el0", "tpidr_el1", "cntkctl", "mdscr",
 )  # fmt: skip
-OTHERS: dict[str, Callable[[Vcpu], int]] = {
+OF_STATE: dict[str, Callable[[Any], int]] = {
     FLAGS: _field("pstate"), "cpsr": _field("pstate"),
     **{name: _field(name) for name in _SYSTEM},
     **{f"{name}_el1": _field(name) for name in _SYSTEM if "_el" not in name},
 }  # fmt: skip
-"""Further registers that have a name, and their values."""
+"""Further registers that have a name, and their values in a STATE."""
+
+
+def _of_vcpu(value: Callable[[Any], int]) -> Callable[[Vcpu], int]:
+    return lambda vcpu: value(vcpu.state())
+
+
+def of_vcpus(registers: dict[str, Callable[[Any], int]]) -> dict[str, Callable[[Vcpu], int]]:
+    """The same of a vcpu, for who wants one of them: its whole state is read each time."""
+    return {name: _of_vcpu(value) for name, value in registers.items()}
+
+
+OTHERS = of_vcpus(OF_STATE)
 REPORTED = (
     "sctlr", "tcr", "ttbr0", "ttbr1", "vbar", "mair", "esr", "far", "elr_el1", "spsr_el1", "sp_el0", "sp_el1",
 )  # fmt: skip

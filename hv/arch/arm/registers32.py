@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hv.arch.arm.registers import HYPERCALL_BYTES, STATE, words_of
-from hv.arch.arm.registers import OTHERS as OTHERS_64
+from hv.arch.arm.registers import HYPERCALL_BYTES, STATE, of_vcpus, words_of
+from hv.arch.arm.registers import OF_STATE as OF_STATE_64
 from hv.arch.mode import FrameRecord
 from hv.native import lib
 
-if TYPE_CHECKING:
-    from hv.vcpu import Vcpu
-
 __all__ = [
-    "FLAGS", "GENERAL", "HYPERCALL_BYTES", "OTHERS", "PC", "RECORD", "REPORTED", "STACK", "STATE", "general",
-    "of_evidence",
+    "FLAGS", "GENERAL", "HYPERCALL_BYTES", "OF_STATE", "OTHERS", "PC", "RECORD", "REPORTED", "STACK", "STATE",
+    "general", "of_evidence",
 ]  # fmt: skip
 
 GENERAL = (*(f"r{number}" for number in range(13)), "sp", "lr", "pc")
@@ -64,15 +61,15 @@ _MAPPED = {
 """Registers of 32 bits, by where the state has them: a field, and from which bit on (DDI 0487, G1.15.3)."""
 
 
-def _part(field: str, bit: int) -> Callable[[Vcpu], int]:
-    return lambda vcpu: int(getattr(vcpu.state(), field)) >> bit & 0xFFFF_FFFF
+def _part(field: str, bit: int) -> Callable[[Any], int]:
+    return lambda state: int(getattr(state, field)) >> bit & 0xFFFF_FFFF
 
 
-def _banked(field: str, number: int) -> Callable[[Vcpu], int]:
-    return lambda vcpu: int(getattr(vcpu.state(), field)[number]) & 0xFFFF_FFFF
+def _banked(field: str, number: int) -> Callable[[Any], int]:
+    return lambda state: int(getattr(state, field)[number]) & 0xFFFF_FFFF
 
 
-def _bank(mode: str) -> dict[str, Callable[[Vcpu], int]]:
+def _bank(mode: str) -> dict[str, Callable[[Any], int]]:
     number = _BANKS[mode]
     found = {f"sp_{mode}": _banked("banked_r13", number), f"lr_{mode}": _banked("banked_r14", number)}
     if mode == "fiq":
@@ -80,11 +77,12 @@ def _bank(mode: str) -> dict[str, Callable[[Vcpu], int]]:
     return found if mode == "usr" else found | {f"spsr_{mode}": _banked("banked_spsr", number)}
 
 
-OTHERS: dict[str, Callable[[Vcpu], int]] = {
-    **{name: OTHERS_64[name] for name in ("cpsr", "ttbr0", "ttbr1", "par")},
+OF_STATE: dict[str, Callable[[Any], int]] = {
+    **{name: OF_STATE_64[name] for name in ("cpsr", "ttbr0", "ttbr1", "par")},
     **{name: _part(*place) for name, place in _MAPPED.items()},
     **{name: value for mode in _BANKS for name, value in _bank(mode).items()},
 }
-"""Further registers that have a name, and their values: those of every bank, the present mode's too."""
-REPORTED = tuple(name for name in OTHERS if name not in ("cpsr", "par", "actlr", "contextidr", "cntkctl"))
+"""Further registers that have a name, and their values in a STATE: those of every bank, the present mode's too."""
+OTHERS = of_vcpus(OF_STATE)
+REPORTED = tuple(name for name in OF_STATE if name not in ("cpsr", "par", "actlr", "contextidr", "cntkctl"))
 """Those that a report shows."""

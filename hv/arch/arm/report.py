@@ -34,7 +34,7 @@ def register_lines(vcpu: Vcpu) -> list[str]:
     lines = ["  " + "  ".join(cells[at : at + 4]) for at in range(0, len(cells), 4)]
     status = int(state.pstate)
     lines.append(f"  {vcpu.arch.FLAGS} {status:08x} {status_text(status)}")
-    cells = [f"{name} {vcpu.arch.OTHERS[name](vcpu):x}" for name in vcpu.arch.REPORTED]
+    cells = [f"{name} {vcpu.arch.OF_STATE[name](state):x}" for name in vcpu.arch.REPORTED]
     return lines + ["  " + "  ".join(cells[at : at + 6]) for at in range(0, len(cells), 6)]
 
 

@@ -93,7 +93,7 @@ def _candidates(
         if push is not None and cursor.pc <= push:
             yield _Candidate(rsp, rbp, push == symbol.start + len(_ENDBR) or push == symbol.start)
     # Where rsp is no stack at all, rbp may still lead to one.
-    if push is None or rbp % word or (not 0 <= rbp - rsp < _FRAME_MAX and memory.word(rsp) is not None):
+    if push is None or rbp % word or (not 0 <= rbp - rsp < _FRAME_MAX and memory.word(rsp, word) is not None):
         chain = None
     else:
         chain = _Candidate(rbp + word, memory.word(rbp, word), True)

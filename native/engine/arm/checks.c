@@ -99,17 +99,16 @@ static unsigned alignment_t32(uint32_t first, uint32_t second)
 static struct alignment alignment32(struct cpu *c, uint64_t pc, bool checked)
 {
     const bool thumb = ENV(uint32_t, U_ENV_THUMB);
-    uint32_t insn, second = 0;
+    uint32_t insn;
     if (thumb) {
         const uint32_t first = cpu_lduw_code_aarch64(c->env, pc);
         const bool wide = first >> 11 >= 0x1d;
-        second = wide ? cpu_lduw_code_aarch64(c->env, pc + 2) : 0;
-        insn = first << 16 | second;
+        insn = first << 16 | (wide ? cpu_lduw_code_aarch64(c->env, pc + 2) : 0);
     } else
         insn = cpu_ldl_code_aarch64(c->env, pc);
     if (is_structures32(insn, thumb))
         return alignment_structures32(insn, checked);
-    const unsigned own = thumb ? alignment_t32(insn >> 16, second) : alignment_a32(insn);
+    const unsigned own = thumb ? alignment_t32(insn >> 16, insn & 0xffff) : alignment_a32(insn);
     return (struct alignment){.each = own ? own : checked ? U_MO_ALIGN : 0};
 }
 
@@ -196,7 +195,7 @@ void target_translate_insn(struct cpu *c, void *ctx, char *db, void *cs)
         wanted = alignment64(insn, checks & ALIGNED, big);
         if (checks & (level ? STACK_EL1 : STACK_EL0)) {
             if (is_stack_access(insn) && !ARM(c)->stack_aligned) {
-                if (tells_of_stack(insn) && !(ID(U_ENV_SCTLR) & (SCTLR_EE | SCTLR_E0E)))      /* else the second comes first */
+                if (tells_of_stack(insn) && !big)        /* else the second comes first */
                     wanted.first = U_MO_ALIGN_16;
                 else
                     emit_stack_check(ctx);
