@@ -105,10 +105,13 @@ def main(arguments: list[str]) -> int:
     for architecture in arguments or FOLDERS:
         found = copy(architecture)
         for part in NEUTRAL:
+            if part == "tests/isa" and not list((found / part).glob("*/test_*.py")):
+                print(f"without {architecture}: {part}: has only {architecture}'s")
+                continue
             done = tree.pytest(found, part)
             print(f"without {architecture}: {part}: {done.stdout.strip().splitlines()[-1]}")
-            if done.returncode and not (part == "tests/isa" and done.returncode == 5):  # 5: it has only the other's
-                failed.append(done.stdout)
+            if done.returncode:
+                failed.append(done.stdout + done.stderr)
     print("\n".join(failed)[-6000:])
     return int(bool(failed))
 
